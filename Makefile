@@ -1,0 +1,104 @@
+# cache: an exact read-through cache inside PostgreSQL.
+#
+#   make                build                  make install      install (as root)
+#   make demo           see it work            make check        all the tests
+#   make torture        random load under the oracle: CLIENTS=8 TIME=120 SEED=1
+#   make hitratio       the admission policy on a trace: TRACE=file SIZE=n
+#
+# check, demo and torture first fetch what they need from the distribution
+# (make deps); they run on a scratch server of their own, as an unprivileged
+# user, and leave nothing behind but the installed extension.
+
+EXTENSION = cache
+EXTVERSION = 1.0
+
+PG_CONFIG ?= pg_config
+TOOLS = deps check demo demo-stop torture hitratio
+
+# The tools must work where PostgreSQL is not installed yet, and PGXS has a
+# "check" of its own: so make reads either their rules or PGXS, never both.
+ifeq (,$(filter $(TOOLS),$(MAKECMDGOALS)))
+
+MODULE_big = cache
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+DATA = $(wildcard sql/cache--*.sql)
+EXTRA_CLEAN = src/.built-*
+
+# The tests need a server that preloads the library: never an existing one.
+NO_INSTALLCHECK = 1
+
+# PostgreSQL's own headers and idioms are not clean under these four of
+# -Wextra: PG_FUNCTION_ARGS that are not used, lengthof() compared with an int,
+# tables that end in {NULL}, and PG_TRY, whose setjmp the compiler guesses at.
+PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-clobbered
+
+# DEVEL=1: stop points and guard switches for the tests. Never in production.
+override DEVEL := $(filter-out 0 no,$(DEVEL))
+ifneq (,$(DEVEL))
+PG_CPPFLAGS = -DCACHE_DEVEL
+endif
+
+# No bitcode: nothing here is worth inlining, and clang need not be there.
+override with_llvm = no
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq (,$(wildcard $(shell $(PG_CONFIG) --includedir-server)/postgres.h))
+$(error PostgreSQL's server development files are missing: run "make deps" as root)
+endif
+include $(PGXS)
+
+# Everything is rebuilt for another kind of build or another server. The stamp is
+# made here and not by a rule: all of PGXS's files are .SECONDARY to make, and a
+# missing one of those rebuilds nothing.
+STAMP := src/.built-$(MAJORVERSION)$(if $(DEVEL),-devel)
+ifeq (,$(wildcard $(STAMP)))
+$(shell rm -f src/.built-*; touch $(STAMP))
+endif
+$(OBJS): $(wildcard src/*.h) $(STAMP)
+
+else
+
+SHELL = /bin/sh
+export PG_CONFIG
+
+.PHONY: $(TOOLS)
+
+deps:
+	@sh test/lib/deps.sh
+
+# LAYERS="unit regress pgtap isolation tap torture" and TESTS="name ..." choose.
+check:
+	@sh test/lib/deps.sh install
+	+@$(MAKE) --no-print-directory DEVEL=1 all
+	+@$(MAKE) --no-print-directory -s DEVEL=1 install
+	@LAYERS='$(LAYERS)' TESTS='$(TESTS)' sh test/lib/check.sh
+
+demo:
+	@sh test/lib/deps.sh install
+	+@$(MAKE) --no-print-directory DEVEL= all
+	+@$(MAKE) --no-print-directory -s DEVEL= install
+	@KEEP='$(KEEP)' sh test/demo/demo.sh
+
+demo-stop:
+	@sh test/demo/stop.sh
+
+torture:
+	@sh test/lib/deps.sh install
+	+@$(MAKE) --no-print-directory all
+	+@$(MAKE) --no-print-directory -s install
+	@CLIENTS='$(CLIENTS)' TIME='$(TIME)' SEED='$(SEED)' sh test/torture/torture.sh
+
+hitratio:
+	+@$(MAKE) --no-print-directory -s -C test/hitratio hitratio \
+		TRACE='$(abspath $(TRACE))' SIZE='$(SIZE)'
+
+# Any other goal on the same command line goes to PGXS.
+OTHERS = $(filter-out $(TOOLS),$(MAKECMDGOALS))
+ifneq (,$(OTHERS))
+.PHONY: $(OTHERS)
+$(OTHERS):
+	+@$(MAKE) --no-print-directory $@
+endif
+
+endif

@@ -1,0 +1,163 @@
+/* cache--1.0.sql */
+
+-- complain if script is sourced in psql rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION cache" to load this file. \quit
+
+/*
+ * Definitions.  Functions, roles and collations are named by text, so that
+ * dumps can be restored in any order; watches are triggers on the tables.
+ */
+CREATE TABLE cache_definition (
+	name name PRIMARY KEY,
+	id bigint NOT NULL UNIQUE,
+	version bigint NOT NULL,
+	owner text NOT NULL,
+	loader text NOT NULL,
+	ttl interval,
+	max_cost bigint,
+	entry_cost bigint,
+	redis boolean NOT NULL,
+	settings text[] NOT NULL,
+	key_collations text[]
+);
+COMMENT ON TABLE cache_definition IS
+	'definitions of caches; change them with cache_create(), cache_alter() and cache_drop()';
+SELECT pg_catalog.pg_extension_config_dump('cache_definition', '');
+REVOKE ALL ON cache_definition FROM PUBLIC;
+GRANT SELECT ON cache_definition TO PUBLIC;
+
+CREATE FUNCTION cache_create(
+	name text,
+	loader regprocedure DEFAULT NULL,
+	ttl interval DEFAULT NULL,
+	max_cost bigint DEFAULT NULL,
+	entry_cost bigint DEFAULT NULL,
+	redis boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_create';
+COMMENT ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean) IS
+	'creates a cache in front of a loader function';
+
+CREATE FUNCTION cache_alter(
+	name text,
+	loader regprocedure DEFAULT NULL,
+	ttl interval DEFAULT NULL,
+	max_cost bigint DEFAULT NULL,
+	entry_cost bigint DEFAULT NULL,
+	redis boolean DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_alter';
+COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean) IS
+	'alters a cache; what is NULL stays as it is, a ttl or cost of zero is removed';
+
+CREATE FUNCTION cache_drop(name text)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_drop';
+COMMENT ON FUNCTION cache_drop(text) IS
+	'drops a cache and its watches';
+
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	VARIADIC key_columns text[] DEFAULT '{}')
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch';
+COMMENT ON FUNCTION cache_watch(text, regclass, text[]) IS
+	'makes writes to a table invalidate the keys found in its columns, or the whole cache';
+
+CREATE FUNCTION cache_unwatch(name text, relation regclass)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_unwatch';
+COMMENT ON FUNCTION cache_unwatch(text, regclass) IS
+	'ends the watches of a table for a cache';
+
+/*
+ * The functions that read run a loader, which may be anything: so they are
+ * not parallel safe.
+ */
+CREATE FUNCTION cache_get(name text)
+RETURNS jsonb
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get';
+COMMENT ON FUNCTION cache_get(text) IS
+	'gets the value of a cache whose loader has no arguments';
+
+CREATE FUNCTION cache_get(name text, VARIADIC key "any")
+RETURNS jsonb
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get';
+COMMENT ON FUNCTION cache_get(text, "any") IS
+	'gets the value of a key, as jsonb';
+
+CREATE FUNCTION cache_get_as(type anyelement, name text)
+RETURNS anyelement
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get_as';
+COMMENT ON FUNCTION cache_get_as(anyelement, text) IS
+	'gets the value of a cache whose loader has no arguments, in the loader''s type';
+
+CREATE FUNCTION cache_get_as(type anyelement, name text, VARIADIC key "any")
+RETURNS anyelement
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get_as';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, "any") IS
+	'gets the value of a key, in the loader''s type: cache_get_as(NULL::numeric, ''balance'', 42)';
+
+CREATE FUNCTION cache_invalidate(name text)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_invalidate_all';
+COMMENT ON FUNCTION cache_invalidate(text) IS
+	'invalidates a whole cache when the transaction commits';
+
+CREATE FUNCTION cache_invalidate(name text, VARIADIC key "any")
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_invalidate';
+COMMENT ON FUNCTION cache_invalidate(text, "any") IS
+	'invalidates a key when the transaction commits';
+
+CREATE FUNCTION cache_trigger()
+RETURNS trigger
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_trigger';
+COMMENT ON FUNCTION cache_trigger() IS
+	'trigger function of the watches that cache_watch() makes';
+
+CREATE FUNCTION cache_stats_rows(
+	OUT name text,
+	OUT entries bigint,
+	OUT bytes bigint,
+	OUT cost bigint,
+	OUT hits bigint,
+	OUT redis_hits bigint,
+	OUT misses bigint,
+	OUT loads bigint,
+	OUT bypasses bigint,
+	OUT rejected bigint,
+	OUT evictions bigint,
+	OUT expirations bigint,
+	OUT invalidations bigint,
+	OUT hit_ratio double precision)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_stats_rows';
+COMMENT ON FUNCTION cache_stats_rows() IS
+	'rows of the view cache_stats';
+
+CREATE VIEW cache_stats AS SELECT * FROM cache_stats_rows();
+COMMENT ON VIEW cache_stats IS
+	'what each cache holds and how it has done since the server start or cache_stats_reset()';
+GRANT SELECT ON cache_stats TO PUBLIC;
+
+CREATE FUNCTION cache_stats_reset(name text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_stats_reset';
+COMMENT ON FUNCTION cache_stats_reset(text) IS
+	'resets the counters of a cache, or of all caches of the caller';

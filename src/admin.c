@@ -1,0 +1,412 @@
+/*-------------------------------------------------------------------------
+ *
+ * admin.c
+ *		Creating, altering and dropping caches.
+ *
+ * A definition is a row of cache_definition, written here directly: the
+ * table's privileges are nobody's but the extension's.
+ *
+ * Locking: whoever changes definitions or watches holds SHARE ROW EXCLUSIVE
+ * on cache_definition until the end of its transaction; so they come one
+ * after the other, and readers are not held up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "admin.h"
+#include "extension.h"
+#include "pending.h"
+#include "registry.h"
+#include "shared.h"
+#include "watch.h"
+
+/* A new value for some columns of a row. */
+typedef struct RowChange
+{
+	Datum		values[DEFINITION_COLUMNS];
+	bool		nulls[DEFINITION_COLUMNS];
+	bool		replace[DEFINITION_COLUMNS];
+} RowChange;
+
+static void
+change_column(RowChange *row, int anum, Datum value)
+{
+	row->values[anum - 1] = value;
+	row->nulls[anum - 1] = false;
+	row->replace[anum - 1] = true;
+}
+
+static void
+clear_column(RowChange *row, int anum)
+{
+	row->nulls[anum - 1] = true;
+	row->replace[anum - 1] = true;
+}
+
+/*
+ * Ids and versions are random: never used twice, even after a restore or in
+ * a transaction that is rolled back.
+ */
+static int64
+random_id(void)
+{
+	uint64		id;
+
+	do
+	{
+		if (!pg_strong_random(&id, sizeof(id)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate a random number")));
+		id &= PG_INT64_MAX;
+	} while (id == 0);
+	return (int64) id;
+}
+
+static char *
+name_argument(FunctionCallInfo fcinfo, int arg)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("cache name must not be null")));
+	return definition_name(PG_GETARG_TEXT_PP(arg));
+}
+
+/*
+ * Begin to change a cache that the caller owns, or its watches.  The cache's
+ * loader may be gone.
+ */
+CacheDef *
+admin_begin(FunctionCallInfo fcinfo, int name_arg)
+{
+	char	   *name = name_argument(fcinfo, name_arg);
+	CacheDef   *def;
+
+	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	def = definition_get(name);
+	definition_require_owner(def);
+	return def;
+}
+
+/* Update a definition's row; it gets a new version. */
+static void
+update_row(CacheDef *def, RowChange *row)
+{
+	Relation	rel = table_open(extension_get()->definitions, RowExclusiveLock);
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	HeapTuple	changed;
+
+	change_column(row, ANUM_VERSION, Int64GetDatum(random_id()));
+	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
+				NameGetDatum(&def->name));
+	scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
+							  1, &key);
+	tuple = systable_getnext(scan);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "definition of cache \"%s\" has vanished",
+			 NameStr(def->name));
+	changed = heap_modify_tuple(tuple, RelationGetDescr(rel), row->values,
+								row->nulls, row->replace);
+	CatalogTupleUpdate(rel, &tuple->t_self, changed);
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+	definition_changed();
+}
+
+/* The schema of a collation */
+static char *
+collation_schema(Oid collation)
+{
+	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	char	   *schema;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", collation);
+	schema = get_namespace_name(((Form_pg_collation) GETSTRUCT(tuple))->collnamespace);
+	ReleaseSysCache(tuple);
+	return schema;
+}
+
+/* The names of collations, NULL where a key has none. */
+static Datum
+collation_names(const Oid *collations, int n)
+{
+	Datum	   *names = palloc(sizeof(Datum) * Max(n, 1));
+	bool	   *nulls = palloc0(sizeof(bool) * Max(n, 1));
+	int			dims[1] = {n};
+	int			bounds[1] = {1};
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = !OidIsValid(collations[i]);
+		if (!nulls[i])
+			names[i] = CStringGetTextDatum(quote_qualified_identifier(collation_schema(collations[i]),
+																	  get_collation_name(collations[i])));
+	}
+	return PointerGetDatum(construct_md_array(names, nulls, 1, dims, bounds,
+											  TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * Record under which collations a cache's keys compare.
+ */
+void
+admin_set_collations(CacheDef *def, const Oid *collations)
+{
+	RowChange	row = {0};
+
+	change_column(&row, ANUM_KEY_COLLATIONS,
+				  collation_names(collations, def->nkeys));
+	update_row(def, &row);
+}
+
+/*-------------------------------------------------------------------------
+ * Checking arguments
+ *-------------------------------------------------------------------------
+ */
+
+/* Is the interval's sum positive (1), zero (0) or negative (-1)? */
+static int
+interval_sign(Interval *interval)
+{
+	Interval	zero = {0};
+
+	return DatumGetInt32(DirectFunctionCall2(interval_cmp,
+											 IntervalPGetDatum(interval),
+											 IntervalPGetDatum(&zero)));
+}
+
+static void
+require_positive(const char *what, int64 value, bool zero_removes)
+{
+	if (value > 0 || (value == 0 && zero_removes))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s must be positive", what),
+			 zero_removes ?
+			 errhint("Zero removes the present one.") :
+			 errhint("Leave it out to have none.")));
+}
+
+static void
+set_cost(RowChange *row, int anum, const char *what, int64 value, bool alter)
+{
+	require_positive(what, value, alter);
+	if (value == 0)
+		clear_column(row, anum);
+	else
+		change_column(row, anum, Int64GetDatum(value));
+}
+
+/*
+ * Read the arguments that cache_create() and cache_alter() share, from the
+ * third on: ttl, max_cost, entry_cost, redis.  NULL leaves a column alone.
+ */
+static void
+read_options(FunctionCallInfo fcinfo, RowChange *row, bool alter)
+{
+	if (!PG_ARGISNULL(2))
+	{
+		Interval   *ttl = PG_GETARG_INTERVAL_P(2);
+		int			sign = interval_sign(ttl);
+
+		require_positive("ttl", sign, alter);
+		if (sign == 0)
+			clear_column(row, ANUM_TTL);
+		else
+		{
+			/* Also an error if the time cannot be told. */
+			(void) DirectFunctionCall2(timestamptz_pl_interval,
+									   TimestampTzGetDatum(GetCurrentTimestamp()),
+									   IntervalPGetDatum(ttl));
+			change_column(row, ANUM_TTL, IntervalPGetDatum(ttl));
+		}
+	}
+	if (!PG_ARGISNULL(3))
+		set_cost(row, ANUM_MAX_COST, "max_cost", PG_GETARG_INT64(3), alter);
+	if (!PG_ARGISNULL(4))
+		set_cost(row, ANUM_ENTRY_COST, "entry_cost", PG_GETARG_INT64(4), alter);
+	if (!PG_ARGISNULL(5))
+		change_column(row, ANUM_REDIS, BoolGetDatum(PG_GETARG_BOOL(5)));
+}
+
+/* One of these values is new, the other what the cache has. */
+static void
+check_costs(uint64 max_cost, uint64 entry_cost)
+{
+	if (max_cost != 0 && entry_cost > max_cost)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("entry_cost must not be greater than max_cost"),
+				 errdetail("No entry could ever be stored.")));
+}
+
+/* Fill in what follows from the loader. */
+static void
+set_loader(RowChange *row, CacheDef *def, Oid loader)
+{
+	Oid		   *collations;
+
+	(void) loader_describe(def, loader, true);
+	definition_require_read(def);
+	change_column(row, ANUM_LOADER,
+				  CStringGetTextDatum(format_procedure_qualified(loader)));
+	change_column(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
+	watch_check_all(def);
+	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+	for (int i = 0; i < def->nkeys; i++)
+		collations[i] = def->keys[i].collation;
+	change_column(row, ANUM_KEY_COLLATIONS,
+				  collation_names(collations, def->nkeys));
+}
+
+/*-------------------------------------------------------------------------
+ * SQL functions
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * cache_create(name text, loader regprocedure, ttl interval, max_cost bigint,
+ *				entry_cost bigint, redis boolean)
+ */
+PG_FUNCTION_INFO_V1(cache_create);
+Datum
+cache_create(PG_FUNCTION_ARGS)
+{
+	char	   *name;
+	CacheDef	def = {0};
+	RowChange	row = {0};
+	Relation	rel;
+	NameData	key;
+
+	shared_require();
+	name = name_argument(fcinfo, 0);
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cache \"%s\" needs a loader", name),
+				 errhint("Name a function: cache_create('%s', loader => 'my_function(integer)').",
+						 name)));
+
+	rel = table_open(extension_get()->definitions, ShareRowExclusiveLock);
+	if (definition_find(name) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("cache \"%s\" already exists", name)));
+
+	memset(row.nulls, true, sizeof(row.nulls));
+	namestrcpy(&key, name);
+	def.name = key;
+	change_column(&row, ANUM_NAME, NameGetDatum(&key));
+	change_column(&row, ANUM_ID, Int64GetDatum(random_id()));
+	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
+	change_column(&row, ANUM_OWNER,
+				  CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)));
+	change_column(&row, ANUM_REDIS, BoolGetDatum(false));
+	set_loader(&row, &def, PG_GETARG_OID(1));
+	read_options(fcinfo, &row, false);
+	check_costs(PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3),
+				PG_ARGISNULL(4) ? 0 : PG_GETARG_INT64(4));
+
+	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), row.values,
+											row.nulls));
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+	definition_changed();
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_alter(name text, loader regprocedure, ttl interval, max_cost bigint,
+ *			   entry_cost bigint, redis boolean)
+ *
+ * NULL leaves what there is; a ttl or cost of zero removes it.
+ */
+PG_FUNCTION_INFO_V1(cache_alter);
+Datum
+cache_alter(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	RowChange	row = {0};
+
+	shared_require();
+	def = admin_begin(fcinfo, 0);
+	read_options(fcinfo, &row, true);
+	check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
+				PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
+	pending_add_cache(def->id);
+	if (!PG_ARGISNULL(1))
+	{
+		CacheDef	altered = {0};
+
+		altered.name = def->name;
+		set_loader(&row, &altered, PG_GETARG_OID(1));
+		update_row(&altered, &row);
+	}
+	else
+		update_row(def, &row);
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_drop(name text)
+ */
+PG_FUNCTION_INFO_V1(cache_drop);
+Datum
+cache_drop(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	NameData	name;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0);
+	name = def->name;
+	pending_add_dropped(def->id);
+	definition_use(def);
+	watch_drop_all(def);
+	definition_release(def);
+
+	rel = table_open(extension_get()->definitions, RowExclusiveLock);
+	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
+				NameGetDatum(&name));
+	scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
+							  1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		CatalogTupleDelete(rel, &tuple->t_self);
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+	definition_changed();
+	PG_RETURN_VOID();
+}

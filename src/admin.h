@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * admin.h
+ *		Creating, altering and dropping caches.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_ADMIN_H
+#define CACHE_ADMIN_H
+
+#include "postgres.h"
+
+#include "definition.h"
+#include "fmgr.h"
+
+extern CacheDef *admin_begin(FunctionCallInfo fcinfo, int name_arg);
+extern void admin_set_collations(CacheDef *def, const Oid *collations);
+
+#endif							/* CACHE_ADMIN_H */

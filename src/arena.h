@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * arena.h
+ *		Variable-sized blocks in one piece of shared memory.
+ *
+ * See arena.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_ARENA_H
+#define CACHE_ARENA_H
+
+#include "postgres.h"
+
+#define ARENA_UNIT		8		/* bytes; sizes and references count these */
+#define ARENA_SL_BITS	4
+#define ARENA_SL		(1 << ARENA_SL_BITS)
+#define ARENA_FL		26		/* size classes: powers of two */
+#define ARENA_HANDS		2
+
+/* A block, as a number of units from the arena's start; 0 is none. */
+typedef uint32 ArenaRef;
+
+typedef enum ArenaHand
+{
+	ARENA_COMPACT_HAND,
+	ARENA_SWEEP_HAND
+} ArenaHand;
+
+typedef struct Arena
+{
+	uint32		first;			/* first block */
+	uint32		end;			/* one past the last block */
+	uint32		free_units;
+	uint32		used_blocks;	/* without pinned ones */
+	uint32		hands[ARENA_HANDS]; /* always the start of a block */
+	uint32		fl_map;
+	uint32		sl_map[ARENA_FL];
+	ArenaRef	heads[ARENA_FL][ARENA_SL];
+} Arena;
+
+/*
+ * Moves a block's content down to `to`.  False: the block could not be moved
+ * because it has been freed meanwhile.
+ */
+typedef bool (*ArenaMove) (ArenaRef from, ArenaRef to, uint32 units);
+
+extern void arena_init(Arena *arena, char *base, Size bytes);
+extern ArenaRef arena_alloc(Arena *arena, char *base, uint32 units);
+extern void arena_free(Arena *arena, char *base, ArenaRef ref);
+extern void arena_pin(Arena *arena, char *base, ArenaRef ref, bool pinned);
+extern uint32 arena_units(char *base, ArenaRef ref);
+extern ArenaRef arena_step(Arena *arena, char *base, ArenaHand hand);
+extern bool arena_compact(Arena *arena, char *base, uint32 need,
+						  ArenaMove move);
+extern void arena_slide(Arena *arena, char *base, ArenaRef from, ArenaRef to);
+extern bool arena_is_consistent(Arena *arena, char *base);
+
+#endif							/* CACHE_ARENA_H */

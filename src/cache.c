@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * cache.c
+ *		The module: settings, hooks, and what happens when it is loaded.
+ *
+ * A read-through cache whose answers are exactly what its loader functions
+ * would give under the caller's own snapshot.  The parts, from the surface
+ * down (arrows of dependency point the same way):
+ *
+ *	functions, admin, watch, trigger, stats		what SQL calls
+ *	get											one read-through get
+ *	loader, flight, utility, transaction		running loaders; DDL; commit
+ *	definition, settings, key, value			what a cache is
+ *	coherence, pending, statement				the protocol
+ *	store, registry, fence						entries, caches, invalidations
+ *	arena, policy, sketch						memory, eviction
+ *
+ * Without shared_preload_libraries the library has no shared memory: all SQL
+ * functions say so, and the triggers do nothing.
+ *
+ * Locking: see shared.c for the order of all locks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "definition.h"
+#include "devel.h"
+#include "loader.h"
+#include "module.h"
+#include "shared.h"
+#include "statement.h"
+#include "transaction.h"
+#include "utility.h"
+
+#if PG_VERSION_NUM >= 180000
+PG_MODULE_MAGIC_EXT(.name = "cache", .version = "1.0");
+#else
+PG_MODULE_MAGIC;
+#endif
+
+/* cache.enabled */
+bool		cache_enabled = true;
+
+static shmem_request_hook_type prev_shmem_request = NULL;
+static shmem_startup_hook_type prev_shmem_startup = NULL;
+
+static void
+cache_shmem_request(void)
+{
+	if (prev_shmem_request)
+		prev_shmem_request();
+	shared_request();
+}
+
+static void
+cache_shmem_startup(void)
+{
+	if (prev_shmem_startup)
+		prev_shmem_startup();
+	shared_startup();
+}
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+
+	DefineCustomIntVariable("cache.memory",
+							"Sets the amount of shared memory for cached values.",
+							NULL,
+							&cache_memory_kb,
+							128 * 1024, 1024, 32 * 1024 * 1024 - 1,
+							PGC_POSTMASTER, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	DefineCustomBoolVariable("cache.enabled",
+							 "Uses cached values.",
+							 "When off, every get runs the loader.",
+							 &cache_enabled,
+							 true,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	devel_init();
+	MarkGUCPrefixReserved("cache");
+
+	prev_shmem_request = shmem_request_hook;
+	shmem_request_hook = cache_shmem_request;
+	prev_shmem_startup = shmem_startup_hook;
+	shmem_startup_hook = cache_shmem_startup;
+
+	definition_init();
+	loader_init();
+	statement_init();
+	utility_init();
+	transaction_init();
+}

@@ -1,0 +1,364 @@
+/*-------------------------------------------------------------------------
+ *
+ * coherence.c
+ *		The protocol that keeps every answer exact.
+ *
+ * A fence stands in shared memory for each key (several keys share one, by
+ * their hash), and one for each cache as a whole.
+ *
+ * A writer with the top-level xid X, before its commit record is written or
+ * it is prepared, puts X into the fence of each key that it has changed and
+ * unlinks the key's entries, both under the key's partition lock.  For a
+ * whole cache it puts X into the cache's fence, which also gives the cache a
+ * new generation: all its entries are dead.
+ *
+ * A reader with the snapshot S copies the entry's value and then looks at
+ * both fences.  It uses the value if S sees all that they remember.
+ *
+ * A filler loads the value under S and stores it, if at that moment, under
+ * the key's partition lock, S still sees all that both fences remember, and
+ * nothing at all has been published in them since the key was looked up.
+ *
+ * Why this is exact.  Let Y change the key.  If S sees Y, then Y had
+ * published before S was taken: an entry that is there nevertheless was
+ * stored later, by a filler whose snapshot saw Y.  If S does not see Y but
+ * the filler's snapshot did, then Y's id is in the fence by the time the
+ * entry is found, and S steps around it.  An aborted Y changed nothing, and
+ * counts as seen once it is no longer running; a prepared one is running.
+ *
+ * Transactions do not see only what has committed but also their own
+ * changes, so the keys that a transaction has changed are pending, and it
+ * neither uses nor stores their entries (pending.c); nor those of any cache
+ * that is being changed by a statement in progress (statement.c).
+ *
+ * What loaders depend on besides rows, that is functions, views, types,
+ * privileges and so on, comes from backends' catalog caches, and changes
+ * there when invalidation messages are read.  Those are sent shortly after a
+ * transaction has become visible, so a filler could see a transaction with
+ * its snapshot and still have an old function in its caches.  Therefore a
+ * transaction with DDL takes a lock before it publishes, which it keeps until
+ * after its messages are sent; and a filler makes sure, before it loads, that
+ * nobody has this lock, and then reads all messages (coherence_settle).
+ *
+ * Locking: see shared.c.  No LWLock is held while a loader runs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "replication/logicalworker.h"
+#include "storage/lock.h"
+#include "storage/predicate.h"
+#include "utils/inval.h"
+#include "utils/snapmgr.h"
+
+#include "coherence.h"
+#include "compat.h"
+#include "devel.h"
+#include "loader.h"
+#include "module.h"
+#include "pending.h"
+#include "registry.h"
+#include "shared.h"
+#include "statement.h"
+
+/* ddl_changes up to which this backend has read all invalidation messages */
+static uint64 settled_changes = PG_UINT64_MAX;
+
+static inline Fence *
+key_fence(uint64 hash)
+{
+	return &cache_fences[hash & (cache_shared->nfences - 1)];
+}
+
+/*-------------------------------------------------------------------------
+ * Writers
+ *-------------------------------------------------------------------------
+ */
+
+/* Transactions with DDL meet here; fillers look whether somebody has it. */
+static void
+ddl_locktag(LOCKTAG *tag)
+{
+	SET_LOCKTAG_ADVISORY(*tag, 0, 0, 0, 0);
+	tag->locktag_type = LOCKTAG_USERLOCK;
+}
+
+/*
+ * Prepare for publishing, at the end of a transaction.  ddl: the transaction
+ * has changed something that catalog caches hold.
+ */
+void
+coherence_begin_publish(bool ddl)
+{
+	LOCKTAG		tag;
+
+	if (!shared_is_ready() || !ddl)
+		return;
+	ddl_locktag(&tag);
+	(void) LockAcquire(&tag, RowExclusiveLock, false, false);
+}
+
+/* Keep the reference for 32-bit xids recent. */
+static void
+note_xid(FullTransactionId xid)
+{
+	uint64		value = U64FromFullTransactionId(xid);
+
+	if (value > pg_atomic_read_u64(&cache_shared->xid_reference))
+		pg_atomic_write_u64(&cache_shared->xid_reference, value);
+}
+
+/*
+ * Publish the change of a key.
+ */
+void
+coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid)
+{
+	uint32		n = 0;
+
+	if (!shared_is_ready())
+		return;
+	note_xid(xid);
+	store_lock(hash, LW_EXCLUSIVE);
+	fence_publish(key_fence(hash), xid);
+	if (!GUARD_REMOVED("remove"))
+		n = store_unlink(hash);
+	store_unlock(hash);
+	if (n > 0)
+		stats_count(slot_find(MyDatabaseId, cache), STATS_INVALIDATIONS, n);
+}
+
+/*
+ * Publish the change of a whole cache.
+ */
+void
+coherence_publish_cache(uint64 cache, FullTransactionId xid)
+{
+	if (!shared_is_ready())
+		return;
+	note_xid(xid);
+	slot_publish(MyDatabaseId, cache, xid);
+}
+
+/*
+ * Publish a change that any cache of a database (InvalidOid: of any) may
+ * depend on.
+ */
+void
+coherence_publish_database(Oid dbid, FullTransactionId xid)
+{
+	if (!shared_is_ready())
+		return;
+	note_xid(xid);
+	slot_publish_database(dbid, xid);
+}
+
+/*-------------------------------------------------------------------------
+ * Readers
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Begin a get.  False if the promise demands, or the user wants, that the
+ * loader be run and its result not be stored.
+ *
+ * The definition must have been locked (definition_lock).
+ */
+bool
+coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
+{
+	Snapshot	snapshot;
+	int			slot;
+
+	if (!cache_enabled || !shared_is_ready())
+		return false;
+
+	/* Only an MVCC snapshot can be compared with fences. */
+	if (!ActiveSnapshotSet())
+		return false;
+	snapshot = GetActiveSnapshot();
+	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
+		return false;
+
+	/*
+	 * A hit would hide the read from the detection of serialization
+	 * conflicts.  Deferrable read-only transactions take part in none.
+	 */
+	if (IsolationIsSerializable() && !(XactReadOnly && XactDeferrable) &&
+		!GUARD_REMOVED("serializable"))
+		return false;
+
+	/* What the leader has changed is pending in the leader only. */
+	if (IsParallelWorker() && TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return false;
+
+	/*
+	 * The apply worker fires only row triggers, and no executor hook runs
+	 * around them; so nothing tells which rows it has written in between.
+	 */
+	if (IsLogicalWorker())
+		return false;
+
+	if (!GUARD_REMOVED("own") && pending_covers(def->id, key->hash))
+		return false;
+	if (!GUARD_REMOVED("statement") && statement_changes(NameStr(def->name)))
+		return false;
+
+	slot = definition_slot(def);
+	if (slot < 0)
+		return false;
+
+	get->def = def;
+	get->key = key;
+	key->slot = slot;
+	snapshot_view(&get->view, snapshot,
+				  pg_atomic_read_u64(&cache_shared->xid_reference));
+	return true;
+}
+
+/* Read the cache's fence, wherever its slot is by now. */
+static bool
+read_cache_fence(CoherentGet *get)
+{
+	CacheDef   *def = get->def;
+
+	while (!slot_read(get->key->slot, MyDatabaseId, def->id, &get->cache_fence))
+	{
+		int			slot;
+
+		def->slot = -1;
+		slot = definition_slot(def);
+		if (slot < 0)
+		{
+			/* No slot, no cache: no snapshot is good enough. */
+			get->key_fence.floor = get->cache_fence.floor = PG_UINT64_MAX;
+			return false;
+		}
+		get->key->slot = slot;
+	}
+	return true;
+}
+
+/*
+ * Look for the key's entry.  True: it is exactly what the loader would give
+ * now, copied into the current memory context.
+ *
+ * Afterwards the fences are known as they were after the entry was looked
+ * for; see coherence_may_fill.
+ */
+bool
+coherence_lookup(CoherentGet *get, StoreValue *value)
+{
+	bool		found;
+
+	if (!read_cache_fence(get))
+		return false;
+	found = store_get(get->key, get->cache_fence.changes,
+					  GetCurrentStatementStartTimestamp(), value);
+	STOP_POINT("copied");
+	pg_read_barrier();
+
+	/* The fences must be read after the value. */
+	fence_read(key_fence(get->key->hash), &get->key_fence);
+	if (!read_cache_fence(get))
+		return false;
+	if (!found)
+		return false;
+
+	/*
+	 * A new generation: the value was exact when it was copied, but may have
+	 * been loaded under another definition.
+	 */
+	if (value->generation == get->cache_fence.changes &&
+		((fence_is_clear(&get->key_fence, &get->view) &&
+		  fence_is_clear(&get->cache_fence, &get->view)) ||
+		 GUARD_REMOVED("read_check")))
+		return true;
+	if (value->data)
+		pfree(value->data);
+	return false;
+}
+
+/*-------------------------------------------------------------------------
+ * Fillers
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * After coherence_lookup has found nothing: could a value that is loaded now
+ * be stored at all?
+ */
+bool
+coherence_may_fill(CoherentGet *get)
+{
+	if (GUARD_REMOVED("fill_check"))
+		return true;
+	return fence_is_clear(&get->key_fence, &get->view) &&
+		fence_is_clear(&get->cache_fence, &get->view);
+}
+
+/*
+ * Make sure that this backend's catalog caches know of all DDL that its
+ * snapshot can see.  False if that cannot be had at the moment; then what is
+ * loaded must not be stored.
+ */
+bool
+coherence_settle(void)
+{
+	uint64		changes = pg_atomic_read_u64(&cache_shared->ddl_changes);
+	LOCKTAG		tag;
+
+	if (changes == settled_changes || GUARD_REMOVED("settle"))
+		return true;
+	ddl_locktag(&tag);
+	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	(void) LockRelease(&tag, ShareLock, false);
+	AcceptInvalidationMessages();
+	settled_changes = changes;
+	return true;
+}
+
+static bool
+fill_check(void *arg)
+{
+	CoherentGet *get = (CoherentGet *) arg;
+	FenceState	key_now;
+	FenceState	cache_now;
+
+	if (GUARD_REMOVED("fill_check"))
+		return true;
+	fence_read(key_fence(get->key->hash), &key_now);
+	if (key_now.changes != get->key_fence.changes ||
+		!fence_is_clear(&key_now, &get->view))
+		return false;
+
+	/*
+	 * A publication for the whole cache may still come before the entry is
+	 * linked, but then the entry is of an old generation.
+	 */
+	if (!slot_read(get->key->slot, MyDatabaseId, get->def->id, &cache_now))
+		return false;
+	return cache_now.changes == get->cache_fence.changes &&
+		fence_is_clear(&cache_now, &get->view);
+}
+
+/*
+ * Store what has been loaded under the get's snapshot, if that is still
+ * possible.
+ */
+StoreResult
+coherence_fill(CoherentGet *get, StoreValue *value)
+{
+	/* The load itself may have changed what it reads. */
+	if (!GUARD_REMOVED("own") &&
+		(pending_covers(get->def->id, get->key->hash) ||
+		 statement_changes(NameStr(get->def->name))))
+		return STORE_REFUSED;
+	value->generation = get->cache_fence.changes;
+	return store_put(get->key, value, &get->def->limit, fill_check, get);
+}

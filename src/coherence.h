@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * coherence.h
+ *		The protocol that keeps every answer exact.
+ *
+ * See coherence.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_COHERENCE_H
+#define CACHE_COHERENCE_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+
+#include "definition.h"
+#include "fence.h"
+#include "store.h"
+
+/* What a get knows of its key; made by coherence_begin. */
+typedef struct CoherentGet
+{
+	CacheDef   *def;
+	StoreKey   *key;
+	SnapshotView view;
+	FenceState	key_fence;		/* when the key was not found */
+	FenceState	cache_fence;
+} CoherentGet;
+
+extern void coherence_publish_key(uint64 cache, uint64 hash,
+								  FullTransactionId xid);
+extern void coherence_publish_cache(uint64 cache, FullTransactionId xid);
+extern void coherence_publish_database(Oid dbid, FullTransactionId xid);
+extern void coherence_begin_publish(bool ddl);
+
+extern bool coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key);
+extern bool coherence_lookup(CoherentGet *get, StoreValue *value);
+extern bool coherence_may_fill(CoherentGet *get);
+extern bool coherence_settle(void);
+extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
+
+#endif							/* CACHE_COHERENCE_H */

@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		Differences between PostgreSQL 15 and 18, all in one place.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_COMPAT_H
+#define CACHE_COMPAT_H
+
+#include "postgres.h"
+
+#include "catalog/objectaccess.h"
+#include "executor/executor.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+
+#if PG_VERSION_NUM < 150000
+#error "cache needs PostgreSQL 15 or later"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "utils/guc_hooks.h"
+#include "varatt.h"
+#else
+#include "utils/guc.h"
+#endif
+
+/* 17 moved the local transaction id into a struct */
+#if PG_VERSION_NUM >= 170000
+#define CACHE_MY_LXID	(MyProc->vxid.lxid)
+#else
+#define CACHE_MY_LXID	(MyProc->lxid)
+#endif
+
+/* 16 replaced the object-specific privilege checks by one */
+#if PG_VERSION_NUM >= 160000
+#define cache_aclcheck_proc(oid, role) \
+	object_aclcheck(ProcedureRelationId, (oid), (role), ACL_EXECUTE)
+#define cache_aclcheck_namespace(oid, role) \
+	object_aclcheck(NamespaceRelationId, (oid), (role), ACL_USAGE)
+#else
+#define cache_aclcheck_proc(oid, role) \
+	pg_proc_aclcheck((oid), (role), ACL_EXECUTE)
+#define cache_aclcheck_namespace(oid, role) \
+	pg_namespace_aclcheck((oid), (role), ACL_USAGE)
+#endif
+
+/* 16 made the parsing of names report errors softly */
+#if PG_VERSION_NUM >= 160000
+#define cache_name_list(string)	stringToQualifiedNameList((string), NULL)
+#else
+#define cache_name_list(string)	stringToQualifiedNameList((string))
+#endif
+
+/* 18 can have deferrable primary keys in the answer */
+#if PG_VERSION_NUM >= 180000
+#define cache_primary_key_index(rel)	RelationGetPrimaryKeyIndex((rel), false)
+#else
+#define cache_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* 18 dropped the last argument of the ExecutorRun hook */
+#if PG_VERSION_NUM >= 180000
+#define EXECUTOR_RUN_ARGS \
+	QueryDesc *query, ScanDirection direction, uint64 count
+#define EXECUTOR_RUN_PASS	query, direction, count
+#else
+#define EXECUTOR_RUN_ARGS \
+	QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define EXECUTOR_RUN_PASS	query, direction, count, execute_once
+#endif
+
+#endif							/* CACHE_COMPAT_H */

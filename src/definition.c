@@ -1,0 +1,641 @@
+/*-------------------------------------------------------------------------
+ *
+ * definition.c
+ *		What a cache is: its definition as this backend knows it.
+ *
+ * Definitions are rows of the table cache_definition.  They are read as
+ * catalogs are, by the latest committed state and this transaction's own
+ * changes, and kept for the session until an invalidation message says that
+ * the table, the loader or a watched relation has changed.  Whoever changes a
+ * row sends such a message (definition_changed).
+ *
+ * A definition's version is part of the key of its entries, so a backend that
+ * has not heard of an alteration yet neither finds nor makes entries of the
+ * new definition.
+ *
+ * Locking: a hit has to conflict with whatever the loader's own reading would
+ * conflict with, above all TRUNCATE and ALTER TABLE, whose effects do not
+ * wait for a new snapshot.  So the first use of a cache in a transaction
+ * locks its watched relations in ACCESS SHARE mode (definition_lock), as
+ * running the loader would.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+#include "definition.h"
+#include "extension.h"
+#include "registry.h"
+#include "shared.h"
+#include "value.h"
+#include "watch.h"
+
+typedef struct DefinitionRef
+{
+	NameData	name;			/* hash key */
+	CacheDef   *def;
+} DefinitionRef;
+
+uint64		definition_generation = 1;
+
+static HTAB *definitions = NULL;
+static uint64 privileges_generation = 1;
+static uint64 lock_generation = 1;
+
+/*-------------------------------------------------------------------------
+ * Invalidation
+ *-------------------------------------------------------------------------
+ */
+
+static void
+invalidate_all(void)
+{
+	HASH_SEQ_STATUS scan;
+	DefinitionRef *ref;
+
+	definition_generation++;
+	extension_reset();
+	if (definitions == NULL)
+		return;
+	hash_seq_init(&scan, definitions);
+	while ((ref = hash_seq_search(&scan)) != NULL)
+		ref->def->valid = false;
+}
+
+static bool
+definition_depends_on(const CacheDef *def, Oid relid)
+{
+	for (int i = 0; i < def->nwatched; i++)
+	{
+		if (def->watched[i] == relid)
+			return true;
+	}
+	return false;
+}
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS scan;
+	DefinitionRef *ref;
+
+	if (!OidIsValid(relid) || extension_owns(relid))
+	{
+		invalidate_all();
+		return;
+	}
+	if (definitions == NULL)
+		return;
+	hash_seq_init(&scan, definitions);
+	while ((ref = hash_seq_search(&scan)) != NULL)
+	{
+		if (definition_depends_on(ref->def, relid))
+		{
+			ref->def->valid = false;
+			definition_generation++;
+		}
+	}
+}
+
+static void
+loader_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	HASH_SEQ_STATUS scan;
+	DefinitionRef *ref;
+
+	privileges_generation++;
+	if (definitions == NULL)
+		return;
+	hash_seq_init(&scan, definitions);
+	while ((ref = hash_seq_search(&scan)) != NULL)
+	{
+		if (hashvalue == 0 || ref->def->loader_hash == hashvalue)
+		{
+			ref->def->valid = false;
+			definition_generation++;
+		}
+	}
+}
+
+static void
+privileges_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	privileges_generation++;
+}
+
+/* Role names and collations are resolved when a definition is read. */
+static void
+names_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	privileges_generation++;
+	invalidate_all();
+}
+
+/*
+ * Register the invalidation callbacks; once a process.
+ */
+void
+definition_init(void)
+{
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, loader_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, privileges_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, names_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, names_changed, (Datum) 0);
+}
+
+/*
+ * Tell everybody, at commit, that some definition or watch has changed.
+ */
+void
+definition_changed(void)
+{
+	CacheInvalidateRelcacheByRelid(extension_get()->definitions);
+}
+
+/*-------------------------------------------------------------------------
+ * Reading
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * How values of a type are hashed; false if they cannot be.  The function is
+ * set up in the current memory context.
+ */
+bool
+key_hash_lookup(Oid type, KeyHash *hash)
+{
+	TypeCacheEntry *entry;
+	Oid			function;
+
+	entry = lookup_type_cache(type, TYPECACHE_HASH_OPFAMILY |
+							  TYPECACHE_HASH_PROC |
+							  TYPECACHE_HASH_EXTENDED_PROC);
+	hash->extended = OidIsValid(entry->hash_extended_proc);
+	function = hash->extended ? entry->hash_extended_proc : entry->hash_proc;
+	if (!OidIsValid(function))
+		return false;
+	hash->opfamily = entry->hash_opf;
+	hash->input = entry->hash_opintype;
+	fmgr_info_cxt(function, &hash->function, CurrentMemoryContext);
+	return true;
+}
+
+/* Say why a function cannot be a loader, or (report false) just that. */
+#define UNSUITABLE(...) \
+	do { \
+		if (report) \
+			ereport(ERROR, (__VA_ARGS__)); \
+		return false; \
+	} while (0)
+
+static bool
+describe_argument(CacheDef *def, int i, Oid type, const char *signature,
+				  bool report)
+{
+	KeyColumn  *key = &def->keys[i];
+	bool		collatable;
+
+	if (get_typtype(type) == TYPTYPE_PSEUDO)
+		UNSUITABLE(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				   errmsg("loader function %s has an argument of pseudo-type %s",
+						  signature, format_type_be(type)),
+				   errhint("The arguments of a loader must have definite types."));
+	if (!key_hash_lookup(type, &key->hash))
+		UNSUITABLE(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				   errmsg("could not identify a hash function for type %s",
+						  format_type_be(type)),
+				   errdetail("It is the type of argument %d of loader function %s.",
+							 i + 1, signature),
+				   errhint("Keys must be of types that can be hashed."));
+	key->type = type;
+	get_typlenbyval(type, &key->typlen, &key->typbyval);
+	collatable = OidIsValid(get_typcollation(type));
+	key->collation = collatable ? DEFAULT_COLLATION_OID : InvalidOid;
+	def->collatable |= collatable;
+	return true;
+}
+
+static bool
+describe_function(CacheDef *def, Form_pg_proc proc, bool report)
+{
+	const char *signature = format_procedure(proc->oid);
+
+	if (proc->prokind != PROKIND_FUNCTION)
+		UNSUITABLE(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				   errmsg("%s is not a plain function", signature),
+				   errhint("A loader is a function that is not an aggregate, window function or procedure."));
+	if (proc->proretset)
+		UNSUITABLE(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				   errmsg("loader function %s must not return a set", signature),
+				   errhint("Return one value, for example a jsonb array made with jsonb_agg()."));
+	if (proc->provolatile == PROVOLATILE_VOLATILE)
+		UNSUITABLE(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				   errmsg("loader function %s must not be volatile", signature),
+				   errdetail("The result of a volatile function can differ from call to call, so it cannot be cached."),
+				   errhint("If the function only reads, declare it so: ALTER FUNCTION %s STABLE.",
+						   signature));
+	if (get_typtype(proc->prorettype) == TYPTYPE_PSEUDO &&
+		proc->prorettype != RECORDOID)
+		UNSUITABLE(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				   errmsg("loader function %s returns pseudo-type %s",
+						  signature, format_type_be(proc->prorettype)),
+				   errhint("A loader must return a value of a definite type."));
+
+	def->loader_schema = proc->pronamespace;
+	def->strict = proc->proisstrict;
+	def->definer = proc->prosecdef;
+	def->rettype = proc->prorettype;
+	get_typlenbyval(def->rettype, &def->typlen, &def->typbyval);
+	def->has_layout = value_has_layout(def->rettype);
+	def->nkeys = proc->pronargs;
+	def->keys = palloc0(sizeof(KeyColumn) * Max(def->nkeys, 1));
+	def->collatable = false;
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		if (!describe_argument(def, i, proc->proargtypes.values[i], signature,
+							   report))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Fill in what follows from the loader.  If the function cannot be one: an
+ * error, or (report false) false.  Works in the current memory context.
+ */
+bool
+loader_describe(CacheDef *def, Oid loader, bool report)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(loader));
+	bool		suitable;
+
+	if (!HeapTupleIsValid(tuple))
+		UNSUITABLE(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				   errmsg("function with OID %u does not exist", loader));
+	def->loader = loader;
+	def->loader_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(loader));
+	suitable = describe_function(def, (Form_pg_proc) GETSTRUCT(tuple), report);
+	ReleaseSysCache(tuple);
+	return suitable;
+}
+
+/* The loader that a definition names, InvalidOid if it is gone. */
+static Oid
+find_loader(const char *signature)
+{
+	Datum		oid;
+	LOCAL_FCINFO(fcinfo, 1);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = CStringGetTextDatum(signature);
+	fcinfo->args[0].isnull = false;
+	oid = to_regprocedure(fcinfo);
+	return fcinfo->isnull ? InvalidOid : DatumGetObjectId(oid);
+}
+
+static void
+read_collations(CacheDef *def, ArrayType *array)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elems, &nulls, &n);
+	for (int i = 0; i < Min(n, def->nkeys); i++)
+	{
+		if (!nulls[i] && OidIsValid(def->keys[i].collation))
+			def->keys[i].collation =
+				get_collation_oid(cache_name_list(TextDatumGetCString(elems[i])),
+								  false);
+	}
+}
+
+/* Turn a row of cache_definition into a definition. */
+static CacheDef *
+definition_read(Relation rel, HeapTuple tuple)
+{
+	MemoryContext context;
+	MemoryContext old;
+	CacheDef   *def;
+	Datum		values[DEFINITION_COLUMNS];
+	bool		nulls[DEFINITION_COLUMNS];
+
+#define VALUE(anum)		values[(anum) - 1]
+#define IS_NULL(anum)	nulls[(anum) - 1]
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "cache definition",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	heap_deform_tuple(tuple, RelationGetDescr(rel), values, nulls);
+
+	def = palloc0(sizeof(CacheDef));
+	def->context = context;
+	def->name = *DatumGetName(VALUE(ANUM_NAME));
+	def->id = DatumGetInt64(VALUE(ANUM_ID));
+	def->version = DatumGetInt64(VALUE(ANUM_VERSION));
+	def->owner = get_role_oid(TextDatumGetCString(VALUE(ANUM_OWNER)), true);
+	if (!IS_NULL(ANUM_TTL))
+	{
+		def->ttl = palloc(sizeof(Interval));
+		*def->ttl = *DatumGetIntervalP(VALUE(ANUM_TTL));
+	}
+	if (!IS_NULL(ANUM_MAX_COST))
+		def->limit.max_cost = DatumGetInt64(VALUE(ANUM_MAX_COST));
+	if (!IS_NULL(ANUM_ENTRY_COST))
+		def->limit.entry_cost = DatumGetInt64(VALUE(ANUM_ENTRY_COST));
+	def->redis = DatumGetBool(VALUE(ANUM_REDIS));
+	settings_parse(&def->settings, DatumGetArrayTypeP(VALUE(ANUM_SETTINGS)));
+	def->signature = TextDatumGetCString(VALUE(ANUM_LOADER));
+	def->loader = find_loader(def->signature);
+	def->usable = OidIsValid(def->loader) &&
+		loader_describe(def, def->loader, false);
+	if (def->usable && !IS_NULL(ANUM_KEY_COLLATIONS))
+		read_collations(def, DatumGetArrayTypeP(VALUE(ANUM_KEY_COLLATIONS)));
+	watch_relations(NameStr(def->name), &def->watched, &def->nwatched);
+	def->slot = -1;
+	def->valid = true;
+	MemoryContextSwitchTo(old);
+	return def;
+
+#undef VALUE
+#undef IS_NULL
+}
+
+static void
+definition_free(CacheDef *def)
+{
+	MemoryContextDelete(def->context);
+}
+
+static CacheDef *
+definition_load(const char *name)
+{
+	const Extension *extension = extension_get();
+	NameData	key;
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData scankey;
+	HeapTuple	tuple;
+	CacheDef   *def = NULL;
+	Oid			index;
+	LOCKMODE	mode = AccessShareLock;
+
+	namestrcpy(&key, name);
+	rel = table_open(extension->definitions, mode);
+	index = cache_primary_key_index(rel);
+	ScanKeyInit(&scankey, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
+				NameGetDatum(&key));
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &scankey);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		def = definition_read(rel, tuple);
+	systable_endscan(scan);
+	table_close(rel, mode);
+	return def;
+}
+
+/*
+ * The definition of a cache, NULL if there is none.  It stays as it is until
+ * definition_generation moves; see definition_use for longer.
+ */
+CacheDef *
+definition_find(const char *name)
+{
+	NameData	key;
+	DefinitionRef *ref;
+	CacheDef   *def;
+	bool		found;
+
+	if (strlen(name) >= NAMEDATALEN)
+		return NULL;
+	if (definitions == NULL)
+	{
+		HASHCTL		ctl;
+
+		ctl.keysize = sizeof(NameData);
+		ctl.entrysize = sizeof(DefinitionRef);
+		definitions = hash_create("cache definitions", 32, &ctl,
+								  HASH_ELEM | HASH_BLOBS);
+	}
+
+	namestrcpy(&key, name);
+	ref = hash_search(definitions, &key, HASH_FIND, NULL);
+	if (ref != NULL && ref->def->valid)
+		return ref->def;
+
+	/*
+	 * Reading may take in invalidations, which then concern the definition
+	 * that is being read as well.
+	 */
+	for (;;)
+	{
+		uint64		before = definition_generation;
+
+		def = definition_load(name);
+		if (def == NULL || before == definition_generation)
+			break;
+		definition_free(def);
+	}
+
+	ref = hash_search(definitions, &key, HASH_FIND, NULL);
+	if (ref != NULL && !ref->def->valid)
+	{
+		CacheDef   *old = ref->def;
+
+		hash_search(definitions, &key, HASH_REMOVE, NULL);
+		old->detached = true;
+		if (old->users == 0)
+			definition_free(old);
+	}
+	if (def == NULL)
+		return NULL;
+	ref = hash_search(definitions, &key, HASH_ENTER, &found);
+	ref->def = def;
+	MemoryContextSetParent(def->context, TopMemoryContext);
+	return def;
+}
+
+/*
+ * The same; an error if there is none.
+ */
+CacheDef *
+definition_get(const char *name)
+{
+	CacheDef   *def = definition_find(name);
+
+	if (def == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("cache \"%s\" does not exist", name)));
+	return def;
+}
+
+/*
+ * Complain if the cache's loader has been dropped, or altered so that it
+ * cannot be one any more.
+ */
+void
+definition_require_loader(CacheDef *def)
+{
+	if (def->usable)
+		return;
+	if (!OidIsValid(def->loader))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("loader function %s of cache \"%s\" does not exist",
+						def->signature, NameStr(def->name)),
+				 errhint("Create the function again, or name another one with cache_alter().")));
+	(void) loader_describe(def, def->loader, true);
+}
+
+/*
+ * Keep a definition in memory while it is in use, even if it is replaced.
+ */
+void
+definition_use(CacheDef *def)
+{
+	def->users++;
+}
+
+void
+definition_release(CacheDef *def)
+{
+	Assert(def->users > 0);
+	if (--def->users == 0 && def->detached)
+		definition_free(def);
+}
+
+/*
+ * The cache's slot in the registry, -1 if there is no room for it.  The
+ * shared memory must be ready.
+ */
+int
+definition_slot(CacheDef *def)
+{
+	if (def->slot < 0)
+		def->slot = slot_attach(MyDatabaseId, def->id);
+	return def->slot;
+}
+
+/*
+ * A name given by a user; an error if no cache can have it.
+ */
+char *
+definition_name(text *name)
+{
+	char	   *str = text_to_cstring(name);
+
+	if (str[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("cache name must not be empty")));
+	if (strlen(str) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("cache name is too long"),
+				 errdetail("The name has %zu bytes, at most %d are allowed.",
+						   strlen(str), NAMEDATALEN - 1)));
+	return str;
+}
+
+/*-------------------------------------------------------------------------
+ * Privileges and locks
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Complain unless the current role may call the loader.
+ */
+void
+definition_require_read(CacheDef *def)
+{
+	Oid			role = GetUserId();
+	AclResult	result;
+
+	if (def->allowed_role == role &&
+		def->allowed_generation == privileges_generation)
+		return;
+
+	result = cache_aclcheck_namespace(def->loader_schema, role);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_SCHEMA,
+					   get_namespace_name(def->loader_schema));
+	result = cache_aclcheck_proc(def->loader, role);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_FUNCTION, get_func_name(def->loader));
+	def->allowed_role = role;
+	def->allowed_generation = privileges_generation;
+}
+
+/*
+ * May the current role alter the cache?
+ */
+bool
+definition_is_owner(CacheDef *def)
+{
+	return superuser() ||
+		(OidIsValid(def->owner) && has_privs_of_role(GetUserId(), def->owner));
+}
+
+/*
+ * Complain unless it may.
+ */
+void
+definition_require_owner(CacheDef *def)
+{
+	if (!definition_is_owner(def))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of cache \"%s\"", NameStr(def->name))));
+}
+
+/*
+ * Lock what the loader would lock, at the first use in a transaction.  This
+ * may take in invalidations, so the caller checks def->valid afterwards.
+ */
+void
+definition_lock(CacheDef *def)
+{
+	if (def->locked == lock_generation)
+		return;
+	for (int i = 0; i < def->nwatched; i++)
+		LockRelationOid(def->watched[i], AccessShareLock);
+	def->locked = lock_generation;
+}
+
+/*
+ * The locks are gone: a transaction has ended or a subtransaction aborted.
+ */
+void
+definition_unlock_all(void)
+{
+	lock_generation++;
+}

@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * definition.h
+ *		What a cache is: its definition as this backend knows it.
+ *
+ * See definition.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_DEFINITION_H
+#define CACHE_DEFINITION_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "fmgr.h"
+#include "nodes/execnodes.h"
+#include "utils/relcache.h"
+#include "utils/timestamp.h"
+
+#include "settings.h"
+#include "store.h"
+
+/* Columns of the table cache_definition */
+enum
+{
+	ANUM_NAME = 1,
+	ANUM_ID,
+	ANUM_VERSION,
+	ANUM_OWNER,
+	ANUM_LOADER,
+	ANUM_TTL,
+	ANUM_MAX_COST,
+	ANUM_ENTRY_COST,
+	ANUM_REDIS,
+	ANUM_SETTINGS,
+	ANUM_KEY_COLLATIONS,
+	DEFINITION_COLUMNS = ANUM_KEY_COLLATIONS
+};
+
+/* How keys of a type are hashed. */
+typedef struct KeyHash
+{
+	FmgrInfo	function;
+	bool		extended;		/* it makes 64 bits */
+	Oid			opfamily;
+	Oid			input;			/* the operator class's type */
+} KeyHash;
+
+typedef struct KeyColumn
+{
+	Oid			type;			/* of the loader's argument */
+	int16		typlen;
+	bool		typbyval;
+	Oid			collation;		/* that keys are compared under, or none */
+	KeyHash		hash;
+} KeyColumn;
+
+typedef struct CacheDef
+{
+	NameData	name;
+	uint64		id;				/* the same for the cache's whole life */
+	uint64		version;		/* another one after each alteration */
+	Oid			owner;			/* InvalidOid: the role is gone */
+
+	char	   *signature;		/* the loader's, as it is stored */
+	bool		usable;			/* false: the loader is gone, or unsuitable */
+	Oid			loader;
+	uint32		loader_hash;	/* of its catalog cache entry */
+	Oid			loader_schema;
+	bool		strict;
+	bool		definer;		/* SECURITY DEFINER */
+	int			nkeys;
+	KeyColumn  *keys;
+	bool		collatable;		/* some argument has a collation */
+	Oid			rettype;
+	int16		typlen;
+	bool		typbyval;
+	bool		has_layout;		/* the type contains a composite type */
+
+	Interval   *ttl;
+	StoreLimit	limit;
+	bool		redis;
+	Settings	settings;
+
+	int			slot;			/* in the registry, -1: none yet */
+
+	/* Of this backend alone */
+	FmgrInfo	loader_fn;
+	FmgrInfo	to_jsonb;		/* from the loader's type */
+	MemoryContext loader_context;	/* of these two; NULL: to be set up */
+	int			users;			/* gets in progress */
+	int			loading;		/* loads in progress */
+	bool		valid;			/* false: something may have changed */
+	bool		detached;		/* replaced by a newer one */
+	bool		loader_failed;	/* an error has left loader_fn in doubt */
+	bool		unstorable;		/* the last result could not be stored */
+	MemoryContext context;
+	uint64		locked;			/* see definition_lock */
+	Oid			allowed_role;	/* may read, by privileges_generation */
+	uint64		allowed_generation;
+	int			nwatched;		/* watched relations, -1: not looked up */
+	Oid		   *watched;
+} CacheDef;
+
+/* Moves whenever any definition may have changed. */
+extern uint64 definition_generation;
+
+extern void definition_init(void);
+extern CacheDef *definition_find(const char *name);
+extern CacheDef *definition_get(const char *name);
+extern void definition_require_loader(CacheDef *def);
+extern void definition_use(CacheDef *def);
+extern void definition_release(CacheDef *def);
+extern int	definition_slot(CacheDef *def);
+extern void definition_require_read(CacheDef *def);
+extern bool definition_is_owner(CacheDef *def);
+extern void definition_require_owner(CacheDef *def);
+extern void definition_lock(CacheDef *def);
+extern void definition_unlock_all(void);
+extern void definition_changed(void);
+extern char *definition_name(text *name);
+
+extern bool loader_describe(CacheDef *def, Oid loader, bool report);
+extern bool key_hash_lookup(Oid type, KeyHash *hash);
+
+#endif							/* CACHE_DEFINITION_H */

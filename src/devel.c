@@ -1,0 +1,95 @@
+/*-------------------------------------------------------------------------
+ *
+ * devel.c
+ *		Stop points and guard switches, for development builds only.
+ *
+ * A stop point parks a backend at a named place, so that a test can force a
+ * race instead of hoping for it.  A session that has the point's name in
+ * cache.stop_points takes, at that place, the advisory lock
+ * (hashtext('cache'), hashtext(name)) in share mode and gives it back at once:
+ * it waits there for as long as another session holds that lock.
+ *
+ * A guard switch takes out one of the protocol's guards, by its name in
+ * cache.removed_guard.  Tests use it to prove that they fail without it.
+ *
+ * Locking: stop points wait in the lock manager, so they must not stand where
+ * an LWLock is held.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#ifdef CACHE_DEVEL
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+#include "utils/guc.h"
+
+#include "devel.h"
+
+static char *stop_points = NULL;
+static char *removed_guard = NULL;
+
+void
+devel_init(void)
+{
+	DefineCustomStringVariable("cache.stop_points",
+							   "Names of the places where this session stops.",
+							   NULL, &stop_points, "", PGC_USERSET, 0,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("cache.removed_guard",
+							   "Name of the guard that is taken out.",
+							   NULL, &removed_guard, "", PGC_SUSET, 0,
+							   NULL, NULL, NULL);
+}
+
+/* hashtext() of a C string */
+static uint32
+hash_name(const char *name)
+{
+	return DatumGetUInt32(hash_any((const unsigned char *) name, strlen(name)));
+}
+
+/* Is the name one of the words of the list? */
+static bool
+list_names(const char *list, const char *name)
+{
+	size_t		len = strlen(name);
+	const char *at = list;
+
+	while (at && (at = strstr(at, name)) != NULL)
+	{
+		if ((at == list || at[-1] == ' ' || at[-1] == ',') &&
+			(at[len] == '\0' || at[len] == ' ' || at[len] == ','))
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+/*
+ * Wait here while somebody holds the point's advisory lock exclusively.
+ */
+void
+devel_stop(const char *point)
+{
+	LOCKTAG		tag;
+
+	if (stop_points == NULL || *stop_points == '\0' ||
+		!list_names(stop_points, point))
+		return;
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, hash_name("cache"),
+						 hash_name(point), 2);
+	(void) LockAcquire(&tag, ShareLock, false, false);
+	(void) LockRelease(&tag, ShareLock, false);
+}
+
+bool
+devel_guard_removed(const char *guard)
+{
+	return removed_guard != NULL && *removed_guard != '\0' &&
+		list_names(removed_guard, guard);
+}
+
+#endif							/* CACHE_DEVEL */

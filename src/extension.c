@@ -1,0 +1,108 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension.c
+ *		Where the extension's own objects are in this database.
+ *
+ * Looked up once a session and again after one of them may have changed; see
+ * the invalidation callbacks of definition.c.
+ *
+ * Locking: none beyond the catalogs' own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "extension.h"
+
+static Extension found;
+
+/*
+ * Forget what is known.
+ */
+void
+extension_reset(void)
+{
+	found.oid = InvalidOid;
+}
+
+/*
+ * Is this the table of definitions, as far as this backend has seen it?
+ */
+bool
+extension_owns(Oid relid)
+{
+	return OidIsValid(found.oid) && found.definitions == relid;
+}
+
+/*
+ * The extension's objects, or NULL where it is not installed (or half
+ * installed, while its script runs).
+ */
+const Extension *
+extension_find(void)
+{
+	Extension	look = {0};
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	oidvector  *noargs;
+
+	if (OidIsValid(found.oid))
+		return &found;
+
+	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum("cache"));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_extension form = (Form_pg_extension) GETSTRUCT(tuple);
+
+		look.oid = form->oid;
+		look.schema = form->extnamespace;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	if (!OidIsValid(look.oid))
+		return NULL;
+
+	noargs = buildoidvector(NULL, 0);
+	look.definitions = get_relname_relid("cache_definition", look.schema);
+	look.trigger_function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+											CStringGetDatum("cache_trigger"),
+											PointerGetDatum(noargs),
+											ObjectIdGetDatum(look.schema));
+	pfree(noargs);
+	if (!OidIsValid(look.definitions) || !OidIsValid(look.trigger_function))
+		return NULL;
+	found = look;
+	return &found;
+}
+
+/*
+ * The same; an error where it is not installed.
+ */
+const Extension *
+extension_get(void)
+{
+	const Extension *extension = extension_find();
+
+	if (extension == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"cache\" is not installed in this database")));
+	return extension;
+}

@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * fence.c
+ *		Fences: who invalidated a key, or a whole cache, lately.
+ *
+ * A writer puts its top-level transaction id into the fences of what it
+ * changed before its commit record is written; so whoever can see the commit
+ * can see the fence.  A reader looks at the fence after it has copied a
+ * cached value: if one of the recorded transactions is not visible to its
+ * snapshot, the value may be newer than the snapshot, and the reader must not
+ * use it.
+ *
+ * A fence holds a few transaction ids and a floor.  When it is full the
+ * oldest id is folded into the floor: everything at or below the floor has to
+ * be older than a snapshot's xmin.  That is correct for any number of
+ * writers; it only makes readers step around the cache more often.
+ *
+ * Aborted and crashed writers stay in the fence.  As soon as they are no
+ * longer running they count as visible, which is right: they changed nothing.
+ *
+ * Locking: writers are serialized by a lock of the fence's owner (see
+ * coherence.c and registry.c).  Readers take no lock: the sequence number is
+ * odd while a writer is inside, and a reader whose copy was overtaken copies
+ * again.  Writers do nothing between the two increments that could raise an
+ * error.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/s_lock.h"
+
+#include "devel.h"
+#include "fence.h"
+
+StaticAssertDecl(sizeof(Fence) == 64, "a fence is one cache line");
+
+/*
+ * Make a fence that knows nothing of transactions up to and including floor.
+ */
+void
+fence_init(Fence *fence, uint64 floor)
+{
+	pg_atomic_init_u32(&fence->seq, 0);
+	fence->nxids = 0;
+	fence->floor = floor;
+	fence->changes = 0;
+}
+
+static void
+fence_begin_write(Fence *fence)
+{
+	pg_atomic_write_u32(&fence->seq, pg_atomic_read_u32(&fence->seq) + 1);
+	pg_write_barrier();
+}
+
+static void
+fence_end_write(Fence *fence)
+{
+	pg_write_barrier();
+	pg_atomic_write_u32(&fence->seq, pg_atomic_read_u32(&fence->seq) + 1);
+}
+
+static void
+fence_add_xid(Fence *fence, uint64 xid)
+{
+	uint32		oldest = 0;
+
+	for (uint32 i = 0; i < fence->nxids; i++)
+	{
+		if (fence->xids[i] == xid)
+			return;
+		if (fence->xids[i] < fence->xids[oldest])
+			oldest = i;
+	}
+	if (fence->nxids < FENCE_XIDS)
+	{
+		fence->xids[fence->nxids++] = xid;
+		return;
+	}
+
+	/* Full: the oldest of them all, the new one included, goes to the floor. */
+	if (xid < fence->xids[oldest])
+	{
+		if (!GUARD_REMOVED("fold_floor"))
+			fence->floor = Max(fence->floor, xid);
+		return;
+	}
+	if (!GUARD_REMOVED("fold_floor"))
+		fence->floor = Max(fence->floor, fence->xids[oldest]);
+	fence->xids[oldest] = xid;
+}
+
+/*
+ * Record that a transaction is about to commit a change.  xid is its
+ * top-level transaction id, or invalid for an invalidation by a transaction
+ * that has none (it changed no row, so it only counts as a change).
+ *
+ * The caller holds the owner's lock exclusively.
+ */
+void
+fence_publish(Fence *fence, FullTransactionId xid)
+{
+	fence_begin_write(fence);
+	fence->changes++;
+	if (FullTransactionIdIsValid(xid))
+		fence_add_xid(fence, U64FromFullTransactionId(xid));
+	fence_end_write(fence);
+}
+
+/*
+ * Give a fence everything that another one remembers, and count a change.
+ *
+ * The caller holds the owner's lock of both exclusively.
+ */
+void
+fence_inherit(Fence *fence, const Fence *from)
+{
+	fence_begin_write(fence);
+	fence->changes++;
+	fence->floor = Max(fence->floor, from->floor);
+	for (uint32 i = 0; i < from->nxids; i++)
+		fence_add_xid(fence, from->xids[i]);
+	fence_end_write(fence);
+}
+
+/*
+ * Copy a fence without a lock.
+ */
+void
+fence_read(Fence *fence, FenceState *state)
+{
+	for (;;)
+	{
+		uint32		before = pg_atomic_read_u32(&fence->seq);
+
+		pg_read_barrier();
+		state->nxids = Min(fence->nxids, FENCE_XIDS);
+		state->floor = fence->floor;
+		state->changes = fence->changes;
+		memcpy(state->xids, fence->xids, sizeof(state->xids));
+		pg_read_barrier();
+		if ((before & 1) == 0 && before == pg_atomic_read_u32(&fence->seq))
+			return;
+		SPIN_DELAY();
+	}
+}
+
+/*
+ * Widen a 32-bit xid to 64 bits around a reference that lies within 2^31 of
+ * it.  If the reference is older than that the result is 2^32 too low, which
+ * makes every fence look closed: the safe side.
+ */
+static uint64
+xid_widen(TransactionId xid, uint64 reference)
+{
+	return reference + (int64) (int32) (xid - (uint32) reference);
+}
+
+/*
+ * Prepare a snapshot for fence_is_clear.  The snapshot must be an MVCC
+ * snapshot and must live as long as the view.  reference is a recent 64-bit
+ * xid.
+ */
+void
+snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference)
+{
+	view->snapshot = snapshot;
+	view->xmin = xid_widen(snapshot->xmin, reference);
+	view->xmax = xid_widen(snapshot->xmax, reference);
+}
+
+/*
+ * Is a top-level transaction still running according to the snapshot?
+ *
+ * This is XidInMVCCSnapshot for top-level xids alone.  Those are in the
+ * snapshot's arrays even when its subtransactions have overflowed, so that
+ * pg_subtrans need not be read: callers may hold an LWLock.
+ */
+static bool
+xid_is_running(uint64 xid, const SnapshotView *view)
+{
+	Snapshot	snapshot = view->snapshot;
+	const TransactionId *running;
+	uint32		nrunning;
+
+	if (xid < view->xmin)
+		return false;
+	if (xid >= view->xmax)
+		return true;
+
+	if (snapshot->takenDuringRecovery)
+	{
+		running = snapshot->subxip;
+		nrunning = snapshot->subxcnt;
+	}
+	else
+	{
+		running = snapshot->xip;
+		nrunning = snapshot->xcnt;
+	}
+	for (uint32 i = 0; i < nrunning; i++)
+	{
+		if (running[i] == (TransactionId) xid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does the snapshot see every transaction that the fence remembers?
+ */
+bool
+fence_is_clear(const FenceState *state, const SnapshotView *view)
+{
+	if (state->floor >= view->xmin)
+		return false;
+	for (uint32 i = 0; i < state->nxids; i++)
+	{
+		if (xid_is_running(state->xids[i], view))
+			return false;
+	}
+	return true;
+}

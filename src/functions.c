@@ -1,0 +1,386 @@
+/*-------------------------------------------------------------------------
+ *
+ * functions.c
+ *		cache_get() and its relatives, as SQL calls them.
+ *
+ * What a call needs to know beyond its arguments' values, that is the cache's
+ * definition and how to coerce the arguments to the loader's types, is worked
+ * out once for each place in a query that calls, and kept there (fn_extra)
+ * until definition_generation moves.
+ *
+ * Locking: none here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/regproc.h"
+
+#include "compat.h"
+#include "definition.h"
+#include "get.h"
+#include "key.h"
+#include "module.h"
+#include "pending.h"
+#include "shared.h"
+
+/* How to turn an argument into a key of the loader's type. */
+typedef struct Coercion
+{
+	bool		literal;		/* of unknown type: read it as text */
+	FmgrInfo	input;
+	Oid			ioparam;
+	ExprState  *expr;			/* NULL: nothing to do */
+	ExprContext *econtext;
+	ParamListInfo param;
+} Coercion;
+
+/* What a place in a query that calls one of our functions remembers. */
+typedef struct CallSite
+{
+	MemoryContext context;		/* of coercions[] */
+	uint64		generation;		/* of definitions; 0: not set up */
+	CacheDef   *def;
+	NameData	name;
+	int			nkeys;
+	Coercion   *coercions;
+	Oid			array_type;		/* element type of VARIADIC array keys */
+} CallSite;
+
+/* The keys of a call. */
+typedef struct CallKeys
+{
+	int			n;
+	Datum		values[FUNC_MAX_ARGS];
+	bool		nulls[FUNC_MAX_ARGS];
+} CallKeys;
+
+static CallSite *
+call_site(FunctionCallInfo fcinfo)
+{
+	CallSite   *site = fcinfo->flinfo->fn_extra;
+
+	if (site == NULL)
+	{
+		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
+		site->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
+											  "cache call site",
+											  ALLOCSET_SMALL_SIZES);
+		fcinfo->flinfo->fn_extra = site;
+	}
+	return site;
+}
+
+/* Set one coercion up: from the type that the call gives to the loader's. */
+static void
+coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from)
+{
+	Oid			to = def->keys[i].type;
+	Param	   *param;
+	Node	   *expr;
+
+	memset(coercion, 0, sizeof(Coercion));
+	if (from == to)
+		return;
+	if (from == UNKNOWNOID)
+	{
+		Oid			function;
+
+		getTypeInputInfo(to, &function, &coercion->ioparam);
+		fmgr_info(function, &coercion->input);
+		coercion->literal = true;
+		return;
+	}
+
+	param = makeNode(Param);
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = 1;
+	param->paramtype = from;
+	param->paramtypmod = -1;
+	param->paramcollid = get_typcollation(from);
+	param->location = -1;
+	expr = OidIsValid(from) ?
+		coerce_to_target_type(NULL, (Node *) param, from, to, -1,
+							  COERCION_IMPLICIT, COERCE_IMPLICIT_CAST, -1) : NULL;
+	if (expr == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("key %d of cache \"%s\" must be of type %s, not %s",
+						i + 1, NameStr(def->name), format_type_be(to),
+						OidIsValid(from) ? format_type_be(from) : "unknown"),
+				 errhint("You might need to add an explicit type cast.")));
+
+	/* A mere change of label changes nothing. */
+	if (IsA(expr, RelabelType) && ((RelabelType *) expr)->arg == (Expr *) param)
+		return;
+	coercion->param = makeParamList(1);
+	coercion->param->params[0].ptype = from;
+	coercion->param->params[0].pflags = 0;
+	coercion->econtext = CreateStandaloneExprContext();
+	coercion->econtext->ecxt_param_list_info = coercion->param;
+	coercion->expr = ExecInitExprWithParams(expression_planner((Expr *) expr),
+											coercion->param);
+}
+
+static Datum
+coerce_key(Coercion *coercion, Datum value, bool *isnull)
+{
+	Datum		result;
+	MemoryContext old;
+
+	if (coercion->literal)
+		return InputFunctionCall(&coercion->input,
+								 *isnull ? NULL : DatumGetCString(value),
+								 coercion->ioparam, -1);
+	if (coercion->expr == NULL)
+		return value;
+
+	coercion->param->params[0].value = value;
+	coercion->param->params[0].isnull = *isnull;
+	old = CurrentMemoryContext;
+	result = ExecEvalExpr(coercion->expr, coercion->econtext, isnull);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+/* Work out everything about a call of the cache. */
+static void
+site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
+		   int first, int nkeys)
+{
+	MemoryContext old;
+
+	site->generation = 0;
+	MemoryContextReset(site->context);
+	site->def = definition_get(name);
+	definition_require_loader(site->def);
+	if (nkeys != site->def->nkeys)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg_plural("cache \"%s\" has %d key, but %d were given",
+							   "cache \"%s\" has %d keys, but %d were given",
+							   site->def->nkeys,
+							   name, site->def->nkeys, nkeys),
+				 errdetail("Its loader is %s.",
+						   format_procedure(site->def->loader))));
+
+	old = MemoryContextSwitchTo(site->context);
+	site->coercions = palloc0(sizeof(Coercion) * Max(nkeys, 1));
+	for (int i = 0; i < nkeys; i++)
+	{
+		Oid			type = site->array_type;
+
+		if (!OidIsValid(type))
+			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
+		coercion_setup(&site->coercions[i], site->def, i, type);
+	}
+	MemoryContextSwitchTo(old);
+	namestrcpy(&site->name, name);
+	site->nkeys = nkeys;
+
+	/* Setting up may itself have taken in invalidations. */
+	if (site->def->valid)
+		site->generation = definition_generation;
+}
+
+/* Is the site set up for this very call? */
+static bool
+site_is_current(const CallSite *site, text *name, int nkeys, Oid array_type)
+{
+	Size		len = VARSIZE_ANY_EXHDR(name);
+
+	return site->generation == definition_generation &&
+		site->nkeys == nkeys && site->array_type == array_type &&
+		len < NAMEDATALEN && NameStr(site->name)[len] == '\0' &&
+		memcmp(NameStr(site->name), VARDATA_ANY(name), len) == 0;
+}
+
+/* Collect the keys of a call, which begin at argument `first`. */
+static Oid
+collect_keys(FunctionCallInfo fcinfo, int first, CallKeys *keys)
+{
+	keys->n = 0;
+	if (PG_NARGS() > first && get_fn_expr_variadic(fcinfo->flinfo))
+	{
+		ArrayType  *array;
+		Datum	   *values;
+		bool	   *nulls;
+		int16		typlen;
+		bool		typbyval;
+		char		typalign;
+
+		if (PG_ARGISNULL(first))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("VARIADIC array of keys must not be null")));
+		array = PG_GETARG_ARRAYTYPE_P(first);
+		get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &typbyval, &typalign);
+		deconstruct_array(array, ARR_ELEMTYPE(array), typlen, typbyval,
+						  typalign, &values, &nulls, &keys->n);
+		if (keys->n > FUNC_MAX_ARGS)
+			ereport(ERROR,
+					(errcode(ERRCODE_TOO_MANY_ARGUMENTS),
+					 errmsg("a cache cannot have more than %d keys",
+							FUNC_MAX_ARGS)));
+		memcpy(keys->values, values, sizeof(Datum) * keys->n);
+		memcpy(keys->nulls, nulls, sizeof(bool) * keys->n);
+		return ARR_ELEMTYPE(array);
+	}
+
+	for (int i = first; i < PG_NARGS(); i++)
+	{
+		keys->values[keys->n] = PG_GETARG_DATUM(i);
+		keys->nulls[keys->n++] = PG_ARGISNULL(i);
+	}
+	return InvalidOid;
+}
+
+/*
+ * Find the cache of a call and bring its keys into the loader's types.  Also
+ * checks that the caller may read the cache, and locks what the loader would.
+ */
+static CacheDef *
+call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
+{
+	CallSite   *site;
+	text	   *name;
+	Oid			array_type;
+
+	shared_require();
+	if (PG_ARGISNULL(name_arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("cache name must not be null")));
+	name = PG_GETARG_TEXT_PP(name_arg);
+	site = call_site(fcinfo);
+	array_type = collect_keys(fcinfo, name_arg + 1, keys);
+
+	for (;;)
+	{
+		if (!site_is_current(site, name, keys->n, array_type))
+		{
+			site->array_type = array_type;
+			site_setup(fcinfo, site, definition_name(name), name_arg + 1,
+					   keys->n);
+			if (site->generation == 0)
+				continue;
+		}
+		definition_require_read(site->def);
+		if (cache_enabled && shared_is_ready())
+			definition_lock(site->def);
+		if (site->generation == definition_generation)
+			break;
+	}
+	for (int i = 0; i < keys->n; i++)
+		keys->values[i] = coerce_key(&site->coercions[i], keys->values[i],
+									 &keys->nulls[i]);
+
+	/* Coercion may have run code of users' own. */
+	if (site->generation != definition_generation)
+		return call_begin(fcinfo, name_arg, keys);
+	return site->def;
+}
+
+/*
+ * cache_get(name text) and cache_get(name text, VARIADIC key "any")
+ */
+PG_FUNCTION_INFO_V1(cache_get);
+Datum
+cache_get(PG_FUNCTION_ARGS)
+{
+	CallKeys	keys;
+	CacheDef   *def = call_begin(fcinfo, 0, &keys);
+	Datum		result;
+	bool		isnull;
+
+	result = cache_fetch(def, keys.values, keys.nulls, PG_GET_COLLATION(),
+						 def->rettype == JSONBOID, &isnull);
+	if (isnull)
+		PG_RETURN_NULL();
+	return result;
+}
+
+/*
+ * cache_get_as(type anyelement, name text, VARIADIC key "any"), and without
+ * keys
+ */
+PG_FUNCTION_INFO_V1(cache_get_as);
+Datum
+cache_get_as(PG_FUNCTION_ARGS)
+{
+	CallKeys	keys;
+	CacheDef   *def = call_begin(fcinfo, 1, &keys);
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	Datum		result;
+	bool		isnull;
+
+	if (type != def->rettype)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("cache \"%s\" holds values of type %s, not %s",
+						NameStr(def->name), format_type_be(def->rettype),
+						OidIsValid(type) ? format_type_be(type) : "unknown"),
+				 errhint("Pass NULL::%s as the first argument.",
+						 format_type_be(def->rettype))));
+	if (type == RECORDOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cache_get_as() does not support anonymous records"),
+				 errhint("Use cache_get(), or let the loader return a named composite type.")));
+	result = cache_fetch(def, keys.values, keys.nulls, PG_GET_COLLATION(),
+						 true, &isnull);
+	if (isnull)
+		PG_RETURN_NULL();
+	return result;
+}
+
+/*
+ * cache_invalidate(name text, VARIADIC key "any")
+ */
+PG_FUNCTION_INFO_V1(cache_invalidate);
+Datum
+cache_invalidate(PG_FUNCTION_ARGS)
+{
+	CallKeys	keys;
+	CacheDef   *def = call_begin(fcinfo, 0, &keys);
+	KeyBuffer	key;
+
+	key_build(&key, def, keys.values, keys.nulls, PG_GET_COLLATION(), false);
+	pending_add_key(def->id, key.key.hash);
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_invalidate(name text)
+ */
+PG_FUNCTION_INFO_V1(cache_invalidate_all);
+Datum
+cache_invalidate_all(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+
+	shared_require();
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("cache name must not be null")));
+	def = definition_get(definition_name(PG_GETARG_TEXT_PP(0)));
+	if (!definition_is_owner(def))
+	{
+		definition_require_loader(def);
+		definition_require_read(def);
+	}
+	pending_add_cache(def->id);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,247 @@
+/*-------------------------------------------------------------------------
+ *
+ * get.c
+ *		The read-through get.
+ *
+ * Puts the pieces together: build the key, look in shared memory, and on a
+ * miss let one backend run the loader and store what it gives.  Whenever the
+ * promise demands it, the loader runs and nothing is stored.
+ *
+ * Locking: none here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/pg_prng.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#include "coherence.h"
+#include "devel.h"
+#include "flight.h"
+#include "get.h"
+#include "key.h"
+#include "loader.h"
+#include "module.h"
+#include "registry.h"
+#include "shared.h"
+#include "value.h"
+
+/* A time to live is shortened by up to this part of it. */
+#define TTL_JITTER	0.05
+
+/* One call. */
+typedef struct Fetch
+{
+	CacheDef   *def;
+	Datum	   *args;
+	const bool *nulls;
+	Oid			collation;
+	bool		native;
+	bool	   *isnull;
+	KeyBuffer	key;
+	CoherentGet get;
+} Fetch;
+
+/* Give a cached value. */
+static Datum
+fetch_hit(Fetch *fetch, StoreValue *value)
+{
+	CacheDef   *def = fetch->def;
+
+	stats_count(def->slot, STATS_HITS, 1);
+	loader_note_hit(def, value->expires);
+	*fetch->isnull = value->isnull;
+	if (value->isnull)
+		return (Datum) 0;
+	if (fetch->native)
+		return value_datum(value, def->typlen, def->typbyval);
+	return value_datum(value, -1, false);
+}
+
+/* Run the loader. */
+static void
+fetch_load(Fetch *fetch, LoadResult *result)
+{
+	stats_count(fetch->def->slot, STATS_MISSES, 1);
+	stats_count(fetch->def->slot, STATS_LOADS, 1);
+	loader_run(fetch->def, fetch->args, fetch->nulls, fetch->collation,
+			   fetch->native, result);
+	*fetch->isnull = result->isnull;
+}
+
+/*
+ * When what is loaded now expires; 0 for never.
+ *
+ * It is as old as the snapshot, which may be as old as the transaction.  The
+ * jitter only ever shortens the time, so that entries that were made together
+ * do not all expire together.
+ */
+static TimestampTz
+fetch_expires(CacheDef *def, const LoadResult *result)
+{
+	TimestampTz expires = result->expires;
+
+	if (def->ttl != NULL)
+	{
+		TimestampTz base = GetCurrentTransactionStartTimestamp();
+		TimestampTz end;
+
+		end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													  TimestampTzGetDatum(base),
+													  IntervalPGetDatum(def->ttl)));
+		end -= (TimestampTz) ((end - base) * TTL_JITTER *
+							  pg_prng_double(&pg_global_prng_state));
+		if (expires == 0 || end < expires)
+			expires = end;
+	}
+	return expires;
+}
+
+/* Store what was loaded, if that may be.  True if others will find it. */
+static bool
+fetch_store(Fetch *fetch, LoadResult *result)
+{
+	CacheDef   *def = fetch->def;
+	StoreValue	value;
+	StoreResult stored = STORE_REFUSED;
+	TimestampTz expires = fetch_expires(def, result);
+
+	if (result->storable && def->valid &&
+		(expires == 0 || expires > GetCurrentStatementStartTimestamp()))
+	{
+		if (fetch->native)
+			value_flatten(&value, result->value, result->isnull,
+						  def->typlen, def->typbyval);
+		else
+			value_flatten(&value, result->value, result->isnull, -1, false);
+		value.expires = expires;
+		STOP_POINT("loaded");
+		stored = coherence_fill(&fetch->get, &value);
+	}
+	if (stored == STORE_REFUSED)
+		stats_count(def->slot, STATS_BYPASSES, 1);
+	return stored == STORE_STORED;
+}
+
+/* Run the loader and store nothing. */
+static Datum
+fetch_bypass(Fetch *fetch)
+{
+	LoadResult	result;
+
+	stats_count(fetch->def->slot, STATS_BYPASSES, 1);
+	fetch_load(fetch, &result);
+	return result.value;
+}
+
+/* The key was not found, or may not be used. */
+static Datum
+fetch_miss(Fetch *fetch)
+{
+	uint64		hash = fetch->key.key.hash;
+	bool		leading = false;
+	bool		stored = false;
+	bool		settled;
+	LoadResult	result;
+	StoreValue	value;
+
+	store_missed(&fetch->key.key);
+	STOP_POINT("missed");
+	while (!leading)
+	{
+		FlightRole	role;
+
+		if (!coherence_may_fill(&fetch->get))
+			return fetch_bypass(fetch);
+		role = fetch->def->unstorable ? FLIGHT_ALONE : flight_begin(hash);
+		if (role == FLIGHT_ALONE)
+			break;
+		leading = (role == FLIGHT_LEADER);
+
+		/* Somebody may have stored the key meanwhile. */
+		if (coherence_lookup(&fetch->get, &value))
+		{
+			if (leading)
+				flight_end(hash, true);
+			return fetch_hit(fetch, &value);
+		}
+	}
+
+	settled = coherence_settle();
+	fetch_load(fetch, &result);
+	if (settled && coherence_may_fill(&fetch->get))
+		stored = fetch_store(fetch, &result);
+	else
+		stats_count(fetch->def->slot, STATS_BYPASSES, 1);
+	if (leading)
+		flight_end(hash, stored);
+	return result.value;
+}
+
+/*
+ * Get the value of a key: what the loader gives for it under the active
+ * snapshot.  The arguments are of the types of the loader's, collation is
+ * what a direct call would pass; native asks for the loader's own type, else
+ * jsonb.  The value is in the current memory context.
+ *
+ * The caller has checked privileges and locked the definition.
+ */
+Datum
+cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+			bool native, bool *isnull)
+{
+	Fetch		fetch;
+	StoreValue	value;
+	Datum		result = (Datum) 0;
+
+	if (def->strict)
+	{
+		for (int i = 0; i < def->nkeys; i++)
+		{
+			if (nulls[i])
+			{
+				*isnull = true;
+				return (Datum) 0;
+			}
+		}
+	}
+
+	fetch.def = def;
+	fetch.args = args;
+	fetch.nulls = nulls;
+	fetch.collation = def->collatable ? collation : InvalidOid;
+	fetch.native = native;
+	fetch.isnull = isnull;
+	key_build(&fetch.key, def, args, nulls, fetch.collation, native);
+
+	if (likely(coherence_begin(&fetch.get, def, &fetch.key.key)))
+	{
+		if (likely(coherence_lookup(&fetch.get, &value)))
+			return fetch_hit(&fetch, &value);
+	}
+	else
+		fetch.get.def = NULL;
+
+	/* Other code runs from here on, which may replace the definition. */
+	definition_use(def);
+	PG_TRY();
+	{
+		if (fetch.get.def != NULL)
+			result = fetch_miss(&fetch);
+		else
+		{
+			if (shared_is_ready())
+				(void) definition_slot(def);
+			result = fetch_bypass(&fetch);
+		}
+	}
+	PG_FINALLY();
+	{
+		definition_release(def);
+	}
+	PG_END_TRY();
+	return result;
+}

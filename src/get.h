@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * get.h
+ *		The read-through get.
+ *
+ * See get.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_GET_H
+#define CACHE_GET_H
+
+#include "postgres.h"
+
+#include "definition.h"
+
+extern Datum cache_fetch(CacheDef *def, Datum *args, const bool *nulls,
+						 Oid collation, bool native, bool *isnull);
+
+#endif							/* CACHE_GET_H */

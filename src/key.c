@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.c
+ *		Keys: their hash, and the image by which entries are told apart.
+ *
+ * A key's hash is made with the hash functions of its types, so that keys
+ * that compare equal have the same hash whatever their bytes are (numeric 1.0
+ * and 1.00, citext, nondeterministic collations).  The hash chooses the
+ * fence, and invalidation drops all entries of a hash; so two different keys
+ * that happen to share one cost an unneeded load at worst.
+ *
+ * An entry is found by its image, byte by byte: besides the key's own bytes
+ * everything else that a loader's result may depend on.  A loader may well
+ * tell 1.0 from 1.00, so these have entries of their own.
+ *
+ * The hash depends on the cache's id but not on its version: a writer that
+ * has not heard of an alteration yet must still hit the right fence.
+ *
+ * Locking: none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_collation.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+
+#include "compat.h"
+#include "key.h"
+#include "value.h"
+
+/* What an image starts with, behind the version. */
+#define IMAGE_NATIVE	0x01	/* the loader's own type, not jsonb */
+#define IMAGE_ROLE		0x02	/* the calling role follows */
+#define IMAGE_COLLATION	0x04	/* a collation follows */
+#define IMAGE_LAYOUT	0x08	/* the fingerprint of a layout follows */
+
+/* Any hash of a NULL will do. */
+#define NULL_HASH		UINT64CONST(0x9e3779b97f4a7c15)
+
+/*
+ * Make all bits depend on all bits: buckets, fences and sketches take their
+ * indexes from different ones (splitmix64's finalizer, by Vigna).
+ */
+static uint64
+mix(uint64 h)
+{
+	h ^= h >> 30;
+	h *= UINT64CONST(0xbf58476d1ce4e5b9);
+	h ^= h >> 27;
+	h *= UINT64CONST(0x94d049bb133111eb);
+	h ^= h >> 31;
+	return h;
+}
+
+/*
+ * Begin the hash of a key.
+ */
+uint64
+key_hash_start(const CacheDef *def)
+{
+	return mix(def->id ^ ((uint64) MyDatabaseId << 32));
+}
+
+/*
+ * Add the next column to the hash.  `how` may be of another type than the
+ * loader's argument, if it is of the same operator family.
+ */
+uint64
+key_hash_add(uint64 hash, KeyHash *how, Oid collation, Datum value, bool isnull)
+{
+	uint64		h;
+
+	if (isnull)
+		h = NULL_HASH;
+	else if (how->extended)
+		h = DatumGetUInt64(FunctionCall2Coll(&how->function, collation, value,
+											 UInt64GetDatum(0)));
+	else
+		h = DatumGetUInt32(FunctionCall1Coll(&how->function, collation, value));
+	return mix(hash_combine64(hash, h));
+}
+
+static void
+image_append(KeyBuffer *buffer, const void *bytes, uint32 len)
+{
+	if (buffer->key.len + len > buffer->size)
+	{
+		uint32		size = (buffer->key.len + len) * 2;
+		char	   *larger = palloc(size);
+
+		memcpy(larger, buffer->image, buffer->key.len);
+		if (buffer->image != buffer->fixed)
+			pfree(buffer->image);
+		buffer->image = larger;
+		buffer->size = size;
+	}
+	memcpy(buffer->image + buffer->key.len, bytes, len);
+	buffer->key.len += len;
+}
+
+static void
+image_append_datum(KeyBuffer *buffer, const KeyColumn *column, Datum value,
+				   bool isnull)
+{
+	char		null = isnull;
+
+	image_append(buffer, &null, 1);
+	if (isnull)
+		return;
+	if (column->typbyval)
+		image_append(buffer, &value, sizeof(Datum));
+	else if (column->typlen == -1)
+	{
+		struct varlena *flat = PG_DETOAST_DATUM_PACKED(value);
+		uint32		len = VARSIZE_ANY_EXHDR(flat);
+
+		/*
+		 * What is too long is never stored, so it need not be kept apart from
+		 * other such keys.
+		 */
+		image_append(buffer, &len, sizeof(len));
+		image_append(buffer, VARDATA_ANY(flat), Min(len, STORE_MAX_KEY + 1));
+		if ((Pointer) flat != DatumGetPointer(value))
+			pfree(flat);
+	}
+	else if (column->typlen == -2)
+		image_append(buffer, DatumGetCString(value),
+					 strlen(DatumGetCString(value)) + 1);
+	else
+		image_append(buffer, DatumGetPointer(value), column->typlen);
+}
+
+/*
+ * Build the key of a call: hash and image.  The arguments are of the types of
+ * the loader's; collation is what a direct call would pass to it; native says
+ * whether the value is wanted in the loader's own type.  The slot is left to
+ * the caller.  The image lives in the buffer or the current memory context.
+ */
+void
+key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
+		  const bool *nulls, Oid collation, bool native)
+{
+	uint64		hash = key_hash_start(def);
+	uint8		flags = 0;
+
+	buffer->key.len = 0;
+	buffer->image = buffer->fixed;
+	buffer->size = KEY_INLINE;
+
+	if (native)
+		flags |= IMAGE_NATIVE;
+	if (!def->definer)
+		flags |= IMAGE_ROLE;
+	if (def->collatable && collation != DEFAULT_COLLATION_OID)
+		flags |= IMAGE_COLLATION;
+	if (native && def->has_layout)
+		flags |= IMAGE_LAYOUT;
+	image_append(buffer, &def->version, sizeof(def->version));
+	image_append(buffer, &flags, 1);
+	if (flags & IMAGE_ROLE)
+	{
+		Oid			role = GetUserId();
+
+		image_append(buffer, &role, sizeof(role));
+	}
+	if (flags & IMAGE_COLLATION)
+		image_append(buffer, &collation, sizeof(collation));
+	if (flags & IMAGE_LAYOUT)
+	{
+		uint64		layout = value_layout(def->rettype);
+
+		image_append(buffer, &layout, sizeof(layout));
+	}
+
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		KeyColumn  *column = &def->keys[i];
+
+		image_append_datum(buffer, column, args[i], nulls[i]);
+		hash = key_hash_add(hash, &column->hash, column->collation,
+							args[i], nulls[i]);
+	}
+	buffer->key.hash = hash;
+	buffer->key.image = buffer->image;
+	buffer->key.slot = 0;
+}

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.h
+ *		Keys: their hash, and the image by which entries are told apart.
+ *
+ * See key.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_KEY_H
+#define CACHE_KEY_H
+
+#include "postgres.h"
+
+#include "definition.h"
+#include "store.h"
+
+#define KEY_INLINE	232			/* bytes of an image that need no palloc */
+
+typedef struct KeyBuffer
+{
+	StoreKey	key;
+	char	   *image;
+	uint32		size;			/* of image */
+	char		fixed[KEY_INLINE];
+} KeyBuffer;
+
+extern void key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
+					  const bool *nulls, Oid collation, bool native);
+extern uint64 key_hash_start(const CacheDef *def);
+extern uint64 key_hash_add(uint64 hash, KeyHash *how, Oid collation,
+						   Datum value, bool isnull);
+
+#endif							/* CACHE_KEY_H */

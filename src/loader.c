@@ -1,0 +1,371 @@
+/*-------------------------------------------------------------------------
+ *
+ * loader.c
+ *		Running loaders, and watching what they read.
+ *
+ * A loader is called as the executor would call it, under the caller's active
+ * snapshot and the settings recorded with its cache.
+ *
+ * While it runs, a hook in ExecutorStart looks at every plan that is executed,
+ * at any depth.  What depends on row security or reads a temporary table is
+ * different for others, and not stored.  A table that is not watched for this
+ * cache (or a foreign table, which cannot be) may change without notice: the
+ * result is stored only if the cache has a ttl.  Catalogs are exempt: DDL
+ * invalidates all caches.
+ *
+ * A load inside a load is watched for both.  A hit inside a load counts as
+ * reading whatever the loads of that cache have read, which its slot in the
+ * registry remembers.
+ *
+ * Locking: none here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "devel.h"
+#include "loader.h"
+#include "registry.h"
+#include "shared.h"
+#include "value.h"
+#include "watch.h"
+
+/* A load in progress. */
+typedef struct Load
+{
+	CacheDef   *def;
+	bool		forbidden;		/* has read what must not be stored */
+	Oid			unwatched;		/* a table that is not watched, if any */
+	TimestampTz expires;		/* of the entries that it has used, or 0 */
+	struct Load *outer;
+} Load;
+
+static Load *current_load = NULL;
+
+/* (cache, table) pairs that this session has been warned of */
+typedef struct Warned
+{
+	uint64		cache;
+	Oid			relid;
+	uint32		unused;			/* keys are compared as bytes */
+} Warned;
+
+static HTAB *warned = NULL;
+
+static ExecutorStart_hook_type prev_executor_start = NULL;
+
+/*
+ * How many loads are in progress, one inside the other?
+ */
+int
+loader_depth(void)
+{
+	int			depth = 0;
+
+	for (Load *load = current_load; load != NULL; load = load->outer)
+		depth++;
+	return depth;
+}
+
+/*
+ * Forget the loads in progress: the transaction has ended.
+ */
+void
+loader_reset(void)
+{
+	current_load = NULL;
+}
+
+/*-------------------------------------------------------------------------
+ * Watching
+ *-------------------------------------------------------------------------
+ */
+
+static void
+note_relation(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	char		relkind = rel->rd_rel->relkind;
+
+	if (relkind == RELKIND_VIEW || relid < FirstNormalObjectId)
+		return;
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		{
+			if (!GUARD_REMOVED("temporary"))
+				load->forbidden = true;
+		}
+		else if (!watch_covers(rel, NameStr(load->def->name)) &&
+				 !OidIsValid(load->unwatched))
+			load->unwatched = relid;
+
+		/* A slot that cannot hold all that is read makes hits useless. */
+		if (load->def->slot >= 0)
+			(void) slot_add_read(load->def->slot, relid);
+	}
+}
+
+static void
+note_plan(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	if (plan->dependsOnRole && !GUARD_REMOVED("row_security"))
+	{
+		for (Load *load = current_load; load != NULL; load = load->outer)
+			load->forbidden = true;
+	}
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		Relation	rel;
+
+		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW ||
+			rte->relid < FirstNormalObjectId)
+			continue;
+		/* The plan's locks are held already, or about to be taken. */
+		rel = table_open(rte->relid, AccessShareLock);
+		note_relation(rel);
+		table_close(rel, NoLock);
+	}
+}
+
+static void
+loader_executor_start(QueryDesc *query, int eflags)
+{
+	if (current_load != NULL && query->plannedstmt != NULL)
+		note_plan(query->plannedstmt);
+	if (prev_executor_start)
+		prev_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+/*
+ * A cached value of another cache was used.  If a load is in progress, it
+ * has read all that the loads of that cache have read.
+ */
+void
+loader_note_hit(CacheDef *inner, TimestampTz expires)
+{
+	CacheSlot  *slot;
+	uint32		n;
+
+	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
+		return;
+	slot = &cache_slots[inner->slot];
+	n = pg_atomic_read_u32(&slot->nreads);
+	pg_read_barrier();
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (n > SLOT_READS)
+			load->forbidden = true;
+		if (expires != 0 && (load->expires == 0 || expires < load->expires))
+			load->expires = expires;
+	}
+	for (uint32 i = 0; i < Min(n, SLOT_READS); i++)
+	{
+		Relation	rel = try_relation_open(slot->reads[i], AccessShareLock);
+
+		if (rel == NULL)
+			continue;
+		note_relation(rel);
+		relation_close(rel, NoLock);
+	}
+}
+
+/*
+ * Install the hook; once a process.
+ */
+void
+loader_init(void)
+{
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = loader_executor_start;
+}
+
+/* Warn, once a session, of a table that keeps results from being stored. */
+static void
+warn_unwatched(CacheDef *def, Oid relid)
+{
+	Warned		key = {0};
+	bool		found;
+	char	   *name;
+	char	   *relname = get_rel_name(relid);
+
+	if (relname == NULL)
+		return;
+	if (warned == NULL)
+	{
+		HASHCTL		ctl;
+
+		ctl.keysize = sizeof(Warned);
+		ctl.entrysize = sizeof(Warned);
+		warned = hash_create("cache warnings", 16, &ctl, HASH_ELEM | HASH_BLOBS);
+	}
+	key.cache = def->id;
+	key.relid = relid;
+	hash_search(warned, &key, HASH_ENTER, &found);
+	if (found)
+		return;
+
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  relname);
+	ereport(WARNING,
+			(errmsg("results of cache \"%s\" are not stored, because its loader reads table %s, which is not watched",
+					NameStr(def->name), name),
+			 errhint("Watch the table with SELECT cache_watch(%s, %s, ...), naming the columns that hold the key, or give the cache a ttl.",
+					 quote_literal_cstr(NameStr(def->name)),
+					 quote_literal_cstr(name))));
+}
+
+/*-------------------------------------------------------------------------
+ * Running
+ *-------------------------------------------------------------------------
+ */
+
+/* Look the loader up, for as long as the definition lives. */
+static void
+loader_prepare(CacheDef *def)
+{
+	MemoryContext old;
+
+	if (def->loader_failed && def->loading == 0)
+	{
+		MemoryContextDelete(def->loader_context);
+		def->loader_context = NULL;
+		def->loader_failed = false;
+	}
+	if (def->loader_context != NULL)
+		return;
+	def->loader_context = AllocSetContextCreate(def->context, "cache loader",
+												ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(def->loader_context);
+	fmgr_info(def->loader, &def->loader_fn);
+	value_jsonb_setup(&def->to_jsonb, def->rettype);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
+			Oid collation, bool native, LoadResult *result)
+{
+	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
+
+	InitFunctionCallInfoData(*fcinfo, function, def->nkeys, collation,
+							 NULL, NULL);
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		fcinfo->args[i].value = args[i];
+		fcinfo->args[i].isnull = nulls[i];
+	}
+	result->value = FunctionCallInvoke(fcinfo);
+	result->isnull = fcinfo->isnull;
+	if (!native && !result->isnull && def->rettype != JSONBOID)
+		result->value = FunctionCall1(&def->to_jsonb, result->value);
+}
+
+/*
+ * Call the loader, or give NULL if it is strict and a key is NULL (the caller
+ * sees to that).  The value is in the current memory context, as jsonb or, if
+ * native, in the loader's own type.
+ */
+void
+loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+		   bool native, LoadResult *result)
+{
+	Load		load = {0};
+	FmgrInfo	again;
+	FmgrInfo   *function = &def->loader_fn;
+	TransactionId xid = GetTopTransactionIdIfAny();
+	CommandId	command = GetCurrentCommandId(false);
+	bool		pushed = false;
+	int			nestlevel;
+	Oid			role;
+	int			context;
+
+	if (!ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pushed = true;
+	}
+	loader_prepare(def);
+	/* What a function keeps between calls must not be entered twice. */
+	if (def->loading > 0)
+	{
+		fmgr_info(def->loader, &again);
+		function = &again;
+	}
+
+	load.def = def;
+	load.outer = current_load;
+	current_load = &load;
+	def->loading++;
+	nestlevel = settings_apply(&def->settings);
+	GetUserIdAndSecContext(&role, &context);
+	if (def->definer)
+		SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
+
+	PG_TRY();
+	{
+		call_loader(def, function, args, nulls, collation, native, result);
+	}
+	PG_CATCH();
+	{
+		current_load = load.outer;
+		def->loader_failed = true;
+		def->loading--;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	SetUserIdAndSecContext(role, context);
+	settings_restore(nestlevel);
+	current_load = load.outer;
+	def->loading--;
+	if (pushed)
+		PopActiveSnapshot();
+
+	result->storable = !load.forbidden;
+	result->expires = load.expires;
+
+	/* A load that writes does not give others what it gives itself. */
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+		(!TransactionIdIsValid(xid) || GetCurrentCommandId(false) != command))
+		result->storable = false;
+
+	/*
+	 * What nobody tells us of may be stored for a while, if the user has said
+	 * for how long; but not what this transaction may have changed itself.
+	 */
+	if (OidIsValid(load.unwatched) && !GUARD_REMOVED("unwatched"))
+	{
+		if (def->ttl == NULL)
+		{
+			if (result->storable)
+				warn_unwatched(def, load.unwatched);
+			result->storable = false;
+		}
+		else if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+			result->storable = false;
+	}
+	def->unstorable = !result->storable;
+}

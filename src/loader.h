@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * loader.h
+ *		Running loaders, and watching what they read.
+ *
+ * See loader.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_LOADER_H
+#define CACHE_LOADER_H
+
+#include "postgres.h"
+
+#include "definition.h"
+#include "executor/execdesc.h"
+
+typedef struct LoadResult
+{
+	Datum		value;
+	bool		isnull;
+	bool		storable;		/* nothing that it read forbids it */
+	TimestampTz expires;		/* not later than this; 0: no bound */
+} LoadResult;
+
+extern void loader_init(void);
+extern int	loader_depth(void);
+extern void loader_run(CacheDef *def, Datum *args, const bool *nulls,
+					   Oid collation, bool native, LoadResult *result);
+extern void loader_note_hit(CacheDef *inner, TimestampTz expires);
+extern void loader_reset(void);
+
+#endif							/* CACHE_LOADER_H */

@@ -1,0 +1,335 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.c
+ *		What this transaction has invalidated, and not yet published.
+ *
+ * Triggers and cache_invalidate() put the hashes of keys, whole caches, or
+ * the whole database here.  While something is pending the transaction itself
+ * neither uses nor makes entries of it: its own snapshots see what others do
+ * not.  At the end of the transaction, before its commit record is written or
+ * it is prepared, everything is published in the fences (coherence.c).
+ *
+ * The set remembers in which subtransaction each member came: what a rolled
+ * back subtransaction has changed is not pending.
+ *
+ * Memory is bounded: a transaction that changes more than PENDING_MAX keys
+ * invalidates the whole caches that it changes from there on, about 1.2 MB at
+ * most.
+ *
+ * Locking: none, this is the backend's own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "coherence.h"
+#include "pending.h"
+#include "registry.h"
+#include "shared.h"
+
+#define PENDING_MAX		16384
+
+typedef enum PendingKind
+{
+	PENDING_KEY,
+	PENDING_CACHE,
+	PENDING_DROPPED,
+	PENDING_DATABASE,
+	PENDING_DROPPED_DATABASE
+} PendingKind;
+
+typedef struct PendingItem
+{
+	uint64		cache;			/* its id; or the OID of a database */
+	uint64		hash;			/* of the key; 0 for all but keys */
+	PendingKind kind;
+} PendingItem;
+
+typedef struct PendingMember
+{
+	PendingItem item;
+	char		status;
+} PendingMember;
+
+static inline uint32
+item_hash(PendingItem item)
+{
+	return (uint32) (item.hash ^ murmurhash32((uint32) item.cache + item.kind));
+}
+
+static inline bool
+item_equal(PendingItem a, PendingItem b)
+{
+	return a.cache == b.cache && a.hash == b.hash && a.kind == b.kind;
+}
+
+#define SH_PREFIX		members
+#define SH_ELEMENT_TYPE	PendingMember
+#define SH_KEY_TYPE		PendingItem
+#define SH_KEY			item
+#define SH_HASH_KEY(tb, key)	item_hash(key)
+#define SH_EQUAL(tb, a, b)		item_equal(a, b)
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* Where the items of a subtransaction begin. */
+typedef struct PendingLevel
+{
+	int			nestlevel;
+	int			start;
+} PendingLevel;
+
+/*
+ * All of this lives in the top transaction's context.  items[] has them in
+ * the order in which they came, the hash table finds them.
+ */
+static members_hash *members = NULL;
+static PendingItem *items = NULL;
+static int	nitems = 0;
+static int	items_size = 0;
+static PendingLevel *levels = NULL;
+static int	nlevels = 0;
+static int	levels_size = 0;
+
+static int	nwide = 0;			/* items that are not keys */
+static bool published = false;
+
+static void
+pending_grow(void)
+{
+	if (members == NULL)
+	{
+		MemoryContext context = TopTransactionContext;
+
+		items_size = 16;
+		items = MemoryContextAlloc(context, sizeof(PendingItem) * items_size);
+		levels_size = 4;
+		levels = MemoryContextAlloc(context, sizeof(PendingLevel) * levels_size);
+		members = members_create(context, 16, NULL);
+	}
+	if (nitems == items_size)
+	{
+		items = repalloc(items, sizeof(PendingItem) * items_size * 2);
+		items_size *= 2;
+	}
+	if (nlevels == levels_size)
+	{
+		levels = repalloc(levels, sizeof(PendingLevel) * levels_size * 2);
+		levels_size *= 2;
+	}
+}
+
+static bool
+is_pending(PendingKind kind, uint64 cache, uint64 hash)
+{
+	PendingItem item = {cache, hash, kind};
+
+	return members != NULL && members_lookup(members, item) != NULL;
+}
+
+static void
+publish_item(const PendingItem *item, FullTransactionId xid)
+{
+	switch (item->kind)
+	{
+		case PENDING_KEY:
+			coherence_publish_key(item->cache, item->hash, xid);
+			break;
+		case PENDING_CACHE:
+		case PENDING_DROPPED:
+			coherence_publish_cache(item->cache, xid);
+			break;
+		case PENDING_DATABASE:
+			coherence_publish_database((Oid) item->cache, xid);
+			break;
+		case PENDING_DROPPED_DATABASE:
+			break;
+	}
+}
+
+static void
+pending_add(PendingKind kind, uint64 cache, uint64 hash)
+{
+	PendingItem item = {cache, hash, kind};
+	int			nestlevel = GetCurrentTransactionNestLevel();
+	bool		found;
+
+	if (is_pending(kind, cache, hash))
+		return;
+	pending_grow();
+	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
+	{
+		levels[nlevels].nestlevel = nestlevel;
+		levels[nlevels].start = nitems;
+		nlevels++;
+	}
+	members_insert(members, item, &found);
+	items[nitems++] = item;
+	if (kind != PENDING_KEY)
+		nwide++;
+
+	/*
+	 * Other libraries' callbacks may write rows at the end of a transaction,
+	 * after ours has published.  It is still before the commit record.
+	 */
+	if (published)
+		publish_item(&item, GetTopFullTransactionIdIfAny());
+}
+
+/*
+ * This transaction changes what a key, by its hash, stands for.
+ */
+void
+pending_add_key(uint64 cache, uint64 hash)
+{
+	if (nwide > 0 && is_pending(PENDING_CACHE, cache, 0))
+		return;
+	if (nitems >= PENDING_MAX)
+		pending_add(PENDING_CACHE, cache, 0);
+	else
+		pending_add(PENDING_KEY, cache, hash);
+}
+
+/*
+ * This transaction changes all of a cache.
+ */
+void
+pending_add_cache(uint64 cache)
+{
+	pending_add(PENDING_CACHE, cache, 0);
+}
+
+/*
+ * This transaction drops a cache.
+ */
+void
+pending_add_dropped(uint64 cache)
+{
+	pending_add(PENDING_DROPPED, cache, 0);
+}
+
+/*
+ * This transaction changes something that any loader may depend on, in one
+ * database or (InvalidOid) in all.
+ */
+void
+pending_add_database(Oid dbid)
+{
+	pending_add(PENDING_DATABASE, dbid, 0);
+}
+
+/*
+ * This transaction drops a database.
+ */
+void
+pending_drop_database(Oid dbid)
+{
+	pending_add(PENDING_DROPPED_DATABASE, dbid, 0);
+}
+
+/*
+ * Is the key pending, by itself, with its cache, or with everything?
+ */
+bool
+pending_covers(uint64 cache, uint64 hash)
+{
+	if (nitems == 0)
+		return false;
+	if (nwide > 0 &&
+		(is_pending(PENDING_CACHE, cache, 0) ||
+		 is_pending(PENDING_DROPPED, cache, 0) ||
+		 is_pending(PENDING_DATABASE, MyDatabaseId, 0) ||
+		 is_pending(PENDING_DATABASE, InvalidOid, 0)))
+		return true;
+	return is_pending(PENDING_KEY, cache, hash);
+}
+
+/*
+ * Publish everything, before the transaction commits or is prepared.  xid is
+ * the top-level one, invalid if there is none.  May raise errors.
+ */
+void
+pending_publish(FullTransactionId xid)
+{
+	if (nitems == 0)
+		return;
+	coherence_begin_publish(nwide > 0 &&
+							(is_pending(PENDING_DATABASE, MyDatabaseId, 0) ||
+							 is_pending(PENDING_DATABASE, InvalidOid, 0)));
+	for (int i = 0; i < nitems; i++)
+		publish_item(&items[i], xid);
+	published = true;
+}
+
+/*
+ * What can only be done once the transaction has committed.  Raises no
+ * errors.
+ */
+void
+pending_after_commit(void)
+{
+	if (nwide == 0 || cache_shared == NULL)
+		return;
+	for (int i = 0; i < nitems; i++)
+	{
+		if (items[i].kind == PENDING_DROPPED)
+			slot_forget(MyDatabaseId, items[i].cache);
+		else if (items[i].kind == PENDING_DROPPED_DATABASE)
+			slot_forget((Oid) items[i].cache, 0);
+	}
+}
+
+/*
+ * The transaction has ended; its memory goes with its context.
+ */
+void
+pending_reset(void)
+{
+	members = NULL;
+	items = NULL;
+	levels = NULL;
+	nitems = 0;
+	nlevels = 0;
+	nwide = 0;
+	published = false;
+}
+
+/*
+ * A subtransaction has committed: what it has changed is its parent's now.
+ */
+void
+pending_subcommit(int nestlevel)
+{
+	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
+		return;
+	levels[nlevels - 1].nestlevel = nestlevel - 1;
+	if (nlevels > 1 && levels[nlevels - 2].nestlevel == nestlevel - 1)
+		nlevels--;
+}
+
+/*
+ * A subtransaction has aborted: nothing that it has changed is left.
+ */
+void
+pending_subabort(int nestlevel)
+{
+	while (nlevels > 0 && levels[nlevels - 1].nestlevel >= nestlevel)
+	{
+		while (nitems > levels[nlevels - 1].start)
+		{
+			PendingItem item = items[--nitems];
+
+			members_delete(members, item);
+			if (item.kind != PENDING_KEY)
+				nwide--;
+		}
+		nlevels--;
+	}
+}

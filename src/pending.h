@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.h
+ *		What this transaction has invalidated, and not yet published.
+ *
+ * See pending.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_PENDING_H
+#define CACHE_PENDING_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+
+extern void pending_add_key(uint64 cache, uint64 hash);
+extern void pending_add_cache(uint64 cache);
+extern void pending_add_dropped(uint64 cache);
+extern void pending_add_database(Oid dbid);
+extern void pending_drop_database(Oid dbid);
+extern bool pending_covers(uint64 cache, uint64 hash);
+
+extern void pending_publish(FullTransactionId xid);
+extern void pending_after_commit(void);
+extern void pending_reset(void);
+extern void pending_subcommit(int nestlevel);
+extern void pending_subabort(int nestlevel);
+
+#endif							/* CACHE_PENDING_H */

@@ -1,0 +1,317 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.c
+ *		The caches that the shared memory knows, one slot each.
+ *
+ * A slot belongs to a cache of a database.  It holds the fence of whole-cache
+ * invalidations, the cache's counters, and what concerns all its entries.  A
+ * backend attaches to the slot when it loads the cache's definition, and
+ * remembers the index; whoever uses a remembered index checks that the slot
+ * still belongs to the same cache (slot_read).
+ *
+ * Slots of dropped caches are used again only when there is no free one.  A
+ * slot's generation, which is its fence's count of changes, never goes back,
+ * so no entry of a former owner can be found.
+ *
+ * DDL invalidates all caches of a database: it goes into the fence of each
+ * slot, and into a fence of the database, from which later slots inherit.  A
+ * slot that is created between such a publication and the commit is thereby
+ * fenced as well.
+ *
+ * Locking: the registry lock, exclusively, for all changes of a slot's
+ * identity, its fence and its list of reads.  Fences are read without a lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "registry.h"
+#include "shared.h"
+
+/* Counts of this backend that are not in shared memory yet. */
+typedef struct LocalCounts
+{
+	uint32		counts[STATS_COUNTERS];
+	bool		dirty;
+} LocalCounts;
+
+static LocalCounts *local_counts = NULL;
+static uint16 dirty_slots[SHARED_SLOTS];
+static int	ndirty = 0;
+static uint32 unflushed = 0;
+
+#define STATS_FLUSH_EVERY	64
+
+/*
+ * Prepare a slot at server start.
+ */
+void
+slot_init(CacheSlot *slot)
+{
+	memset(slot, 0, sizeof(CacheSlot));
+	fence_init(&slot->fence, 0);
+	pg_atomic_init_u32(&slot->nreads, 0);
+	for (int i = 0; i < STATS_COUNTERS; i++)
+		pg_atomic_init_u64(&slot->counters[i], 0);
+}
+
+static Fence *
+database_fence(Oid dbid)
+{
+	return &cache_shared->database_fences[murmurhash32(dbid) &
+										  (SHARED_DATABASE_FENCES - 1)];
+}
+
+static int
+slot_find_locked(Oid dbid, uint64 id)
+{
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		CacheSlot  *slot = &cache_slots[i];
+
+		if (slot->used && slot->id == id && slot->dbid == dbid)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * The slot of a cache, -1 if it has none.
+ */
+int
+slot_find(Oid dbid, uint64 id)
+{
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	index = slot_find_locked(dbid, id);
+	LWLockRelease(cache_registry_lock);
+	return index;
+}
+
+/*
+ * The slot of a cache, made if need be; -1 if all slots are taken.
+ */
+static int
+slot_attach_locked(Oid dbid, uint64 id)
+{
+	int			index = slot_find_locked(dbid, id);
+	CacheSlot  *slot;
+
+	if (index >= 0)
+		return index;
+
+	if (cache_shared->nslots < SHARED_SLOTS)
+		index = cache_shared->nslots++;
+	for (uint32 i = 0; index < 0 && i < SHARED_SLOTS; i++)
+	{
+		if (!cache_slots[i].used)
+			index = i;
+	}
+	if (index < 0)
+		return -1;
+
+	slot = &cache_slots[index];
+	slot->fence.floor = Max(slot->fence.floor, cache_shared->start_floor);
+	fence_inherit(&slot->fence, database_fence(dbid));
+	pg_atomic_write_u32(&slot->nreads, 0);
+	for (int i = 0; i < STATS_COUNTERS; i++)
+		pg_atomic_write_u64(&slot->counters[i], 0);
+	slot->id = id;
+	slot->dbid = dbid;
+	pg_write_barrier();
+	slot->used = true;
+	return index;
+}
+
+/*
+ * The slot of a cache, made if need be; -1 if all slots are taken, in which
+ * case the cache works without shared memory.  The shared memory must be
+ * ready (shared_is_ready).
+ */
+int
+slot_attach(Oid dbid, uint64 id)
+{
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	index = slot_attach_locked(dbid, id);
+	LWLockRelease(cache_registry_lock);
+	return index;
+}
+
+/*
+ * Read a slot's fence; false if the slot is no longer that cache's.
+ */
+bool
+slot_read(int index, Oid dbid, uint64 id, FenceState *state)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	/*
+	 * A slot changes hands only after its fence has changed, so a slot that
+	 * is still this cache's after the fence was read was so all the time.
+	 */
+	fence_read(&slot->fence, state);
+	pg_read_barrier();
+	return slot->used && slot->id == id && slot->dbid == dbid;
+}
+
+/*
+ * Publish the invalidation of a whole cache.
+ */
+void
+slot_publish(Oid dbid, uint64 id, FullTransactionId xid)
+{
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+
+	/* Later users of this cache have to know of this transaction. */
+	index = slot_attach_locked(dbid, id);
+	if (index >= 0)
+	{
+		fence_publish(&cache_slots[index].fence, xid);
+		pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
+	}
+	else
+	{
+		/* No room for it: tell every slot that will be made in future. */
+		fence_publish(database_fence(dbid), xid);
+	}
+	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Publish a change that may concern all caches of a database; InvalidOid: of
+ * all databases.
+ */
+void
+slot_publish_database(Oid dbid, FullTransactionId xid)
+{
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	if (OidIsValid(dbid))
+		fence_publish(database_fence(dbid), xid);
+	else
+	{
+		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+			fence_publish(&cache_shared->database_fences[i], xid);
+	}
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		CacheSlot  *slot = &cache_slots[i];
+
+		if (slot->used && (!OidIsValid(dbid) || slot->dbid == dbid))
+		{
+			fence_publish(&slot->fence, xid);
+			pg_atomic_fetch_add_u64(&slot->counters[STATS_INVALIDATIONS], 1);
+		}
+	}
+	pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);
+	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Give the slot of a dropped cache back, or those of a dropped database
+ * (id 0).  Raises no errors: called after the commit.
+ */
+void
+slot_forget(Oid dbid, uint64 id)
+{
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		CacheSlot  *slot = &cache_slots[i];
+
+		if (slot->used && slot->dbid == dbid && (id == 0 || slot->id == id))
+		{
+			fence_publish(&slot->fence, InvalidFullTransactionId);
+			slot->used = false;
+		}
+	}
+	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Note that the loads of a cache read a relation.  False if the slot has no
+ * room for it; from then on nobody can tell what the cache reads.
+ */
+bool
+slot_add_read(int index, Oid relid)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	uint32		n = pg_atomic_read_u32(&slot->nreads);
+
+	pg_read_barrier();
+	for (uint32 i = 0; i < Min(n, SLOT_READS); i++)
+	{
+		if (slot->reads[i] == relid)
+			return true;
+	}
+	if (n > SLOT_READS)
+		return false;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	n = pg_atomic_read_u32(&slot->nreads);
+	if (n < SLOT_READS)
+		slot->reads[n] = relid;
+	pg_write_barrier();
+	if (n <= SLOT_READS)
+		pg_atomic_write_u32(&slot->nreads, n + 1);
+	LWLockRelease(cache_registry_lock);
+	return n < SLOT_READS;
+}
+
+/*
+ * Count something, in this backend first.
+ */
+void
+stats_count(int slot, StatsCounter counter, uint32 n)
+{
+	LocalCounts *local;
+
+	if (slot < 0)
+		return;
+	if (local_counts == NULL)
+		local_counts = MemoryContextAllocZero(TopMemoryContext,
+											  sizeof(LocalCounts) * SHARED_SLOTS);
+	local = &local_counts[slot];
+	local->counts[counter] += n;
+	if (!local->dirty)
+	{
+		local->dirty = true;
+		dirty_slots[ndirty++] = slot;
+	}
+	if (++unflushed >= STATS_FLUSH_EVERY)
+		stats_flush();
+}
+
+/*
+ * Add this backend's counts to the shared ones.  Called at the end of each
+ * transaction; raises no errors.
+ */
+void
+stats_flush(void)
+{
+	for (int i = 0; i < ndirty; i++)
+	{
+		LocalCounts *local = &local_counts[dirty_slots[i]];
+		CacheSlot  *slot = &cache_slots[dirty_slots[i]];
+
+		for (int c = 0; c < STATS_COUNTERS; c++)
+		{
+			if (local->counts[c] != 0)
+				pg_atomic_fetch_add_u64(&slot->counters[c], local->counts[c]);
+		}
+		memset(local, 0, sizeof(LocalCounts));
+	}
+	ndirty = 0;
+	unflushed = 0;
+}

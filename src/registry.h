@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.h
+ *		The caches that the shared memory knows, one slot each.
+ *
+ * See registry.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_REGISTRY_H
+#define CACHE_REGISTRY_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "port/atomics.h"
+
+#include "fence.h"
+
+/* Counters, in the order of cache_stats. */
+typedef enum StatsCounter
+{
+	STATS_HITS,
+	STATS_REDIS_HITS,
+	STATS_MISSES,
+	STATS_LOADS,
+	STATS_BYPASSES,
+	STATS_REJECTED,
+	STATS_EVICTIONS,
+	STATS_EXPIRATIONS,
+	STATS_INVALIDATIONS,
+	STATS_COUNTERS
+} StatsCounter;
+
+#define SLOT_READS		48		/* relations that a cache's loads may read */
+#define SLOT_NONE		PG_UINT16_MAX
+
+typedef struct CacheSlot
+{
+	/*
+	 * Whole-cache invalidations.  Its count of changes is the generation of
+	 * the cache: an entry of another generation is dead.
+	 */
+	Fence		fence;
+
+	/* Which cache this is; under the registry lock, read with the fence. */
+	uint64		id;
+	Oid			dbid;
+	bool		used;
+
+	/*
+	 * The cache's own eviction policy, if it has a max_cost: a pinned block
+	 * of the arena.  Under the store lock.
+	 */
+	uint32		policy;
+	uint64		policy_max_cost;
+	uint64		policy_entry_cost;
+	uint32		policy_shift;	/* costs are counted in units of 2^shift */
+
+	/*
+	 * What the loads of this cache have read, so that a hit inside another
+	 * cache's load can be counted as reading the same.  Appended to under the
+	 * registry lock, before an entry that depends on it is stored; more than
+	 * SLOT_READS: too many to tell.
+	 */
+	pg_atomic_uint32 nreads;
+	Oid			reads[SLOT_READS];
+
+	pg_atomic_uint64 counters[STATS_COUNTERS];
+} CacheSlot;
+
+extern void slot_init(CacheSlot *slot);
+extern int	slot_find(Oid dbid, uint64 id);
+extern int	slot_attach(Oid dbid, uint64 id);
+extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
+extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid);
+extern void slot_publish_database(Oid dbid, FullTransactionId xid);
+extern bool slot_add_read(int index, Oid relid);
+extern void slot_forget(Oid dbid, uint64 id);
+
+extern void stats_count(int slot, StatsCounter counter, uint32 n);
+extern void stats_flush(void);
+
+#endif							/* CACHE_REGISTRY_H */

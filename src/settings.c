@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *		The settings under which a cache's loader runs.
+ *
+ * One entry serves sessions with different settings.  So that they all get
+ * what one of them has loaded, a loader runs under the settings that were in
+ * force when its cache was created: everything that changes what a query
+ * means or how a value is turned into text.
+ *
+ * search_path is recorded as the schemas that it stood for, with pg_temp
+ * last, so that nobody can put a temporary object in front of what the
+ * loader means.
+ *
+ * Locking: none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "compat.h"
+#include "settings.h"
+
+static const char *const recorded_settings[] = {
+	"search_path",
+	/* how values look as text */
+	"TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits",
+	"bytea_output", "xmlbinary", "xmloption", "lc_monetary", "lc_numeric",
+	"lc_time", "quote_all_identifiers",
+	/* how text is read */
+	"timezone_abbreviations", "array_nulls", "standard_conforming_strings",
+	"backslash_quote", "default_text_search_config",
+	/* what queries mean */
+	"transform_null_equals", "gin_fuzzy_search_limit"
+};
+
+/* The schemas of search_path, with pg_temp last. */
+static char *
+effective_search_path(void)
+{
+	List	   *schemas = fetch_search_path(false);
+	StringInfoData path;
+	ListCell   *lc;
+
+	initStringInfo(&path);
+	foreach(lc, schemas)
+	{
+		Oid			schema = lfirst_oid(lc);
+		char	   *name;
+
+		if (isAnyTempNamespace(schema))
+			continue;
+		name = get_namespace_name(schema);
+		if (name != NULL)
+			appendStringInfo(&path, "%s, ", quote_identifier(name));
+	}
+	appendStringInfoString(&path, "pg_temp");
+	list_free(schemas);
+	return path.data;
+}
+
+/*
+ * The present settings, as a text array of name=value.
+ */
+ArrayType *
+settings_record(void)
+{
+	Datum		elems[lengthof(recorded_settings)];
+
+	for (int i = 0; i < (int) lengthof(recorded_settings); i++)
+	{
+		const char *name = recorded_settings[i];
+		char	   *value;
+
+		if (strcmp(name, "search_path") == 0)
+			value = effective_search_path();
+		else
+			value = GetConfigOptionByName(name, NULL, false);
+		elems[i] = CStringGetTextDatum(psprintf("%s=%s", name, value));
+	}
+	return construct_array(elems, lengthof(elems), TEXTOID, -1, false,
+						   TYPALIGN_INT);
+}
+
+/*
+ * Read what settings_record has made, into the current memory context.
+ * Settings that this server does not know are passed over: they cannot
+ * change anything.
+ */
+void
+settings_parse(Settings *settings, ArrayType *recorded)
+{
+	Datum	   *elems;
+	int			n;
+
+	deconstruct_array(recorded, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elems, NULL, &n);
+	settings->n = 0;
+	settings->names = palloc(sizeof(char *) * Max(n, 1));
+	settings->values = palloc(sizeof(char *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = TextDatumGetCString(elems[i]);
+		char	   *value = strchr(name, '=');
+
+		if (value == NULL)
+			continue;
+		*value++ = '\0';
+		if (GetConfigOption(name, true, false) == NULL)
+			continue;
+		settings->names[settings->n] = name;
+		settings->values[settings->n] = value;
+		settings->n++;
+	}
+}
+
+/*
+ * Put the recorded settings in force.  Gives what settings_restore wants; in
+ * case of an error the transaction's end restores them.
+ */
+int
+settings_apply(const Settings *settings)
+{
+	int			nestlevel = NewGUCNestLevel();
+
+	for (int i = 0; i < settings->n; i++)
+	{
+		const char *now = GetConfigOption(settings->names[i], true, false);
+
+		if (now != NULL && strcmp(now, settings->values[i]) == 0)
+			continue;
+		(void) set_config_option(settings->names[i], settings->values[i],
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	}
+	return nestlevel;
+}
+
+/*
+ * Put the caller's settings back.
+ */
+void
+settings_restore(int nestlevel)
+{
+	AtEOXact_GUC(true, nestlevel);
+}

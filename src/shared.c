@@ -1,0 +1,247 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.c
+ *		The one shared memory segment and its locks.
+ *
+ * The segment holds, in this order: the header (CacheShared), the registry
+ * of caches (CacheSlot), and then, within cache.memory, the key fences, the
+ * buckets of the index, the pool's eviction policy and the arena of entries.
+ * No pointer is stored in it; entries are addressed by 32-bit references.
+ *
+ * Locks, to be taken in this order, and what they protect:
+ *
+ *	registry	creation of slots, whole-cache and database fences
+ *	store		the arena, the eviction policies; memory is only ever given
+ *				away under this lock
+ *	partition	SHARED_PARTITIONS locks chosen by the low bits of a key's
+ *				hash: the buckets and key fences with these low bits, the
+ *				chains of entries, and the list of dead entries
+ *
+ * At most one partition lock is held at a time.  Nothing that can raise an
+ * error is called while a sequence number is odd.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+
+#include "policy.h"
+#include "registry.h"
+#include "shared.h"
+
+#define TRANCHE_NAME	"cache"
+
+CacheShared *cache_shared = NULL;
+CacheSlot  *cache_slots;
+Fence	   *cache_fences;
+Bucket	   *cache_buckets;
+struct Policy *cache_pool;
+char	   *cache_arena;
+
+LWLock	   *cache_registry_lock;
+LWLock	   *cache_store_lock;
+LWLockPadded *cache_partition_locks;
+
+/* cache.memory */
+int			cache_memory_kb = 128 * 1024;
+
+/* Where each part of the segment begins. */
+typedef struct Layout
+{
+	uint32		nfences;
+	uint32		nbuckets;
+	uint32		pool_entries;
+	Size		slots;
+	Size		fences;
+	Size		buckets;
+	Size		pool;
+	Size		arena;
+	Size		arena_bytes;
+	Size		total;
+} Layout;
+
+static uint32
+power_of_two(Size n)
+{
+	if (n < SHARED_PARTITIONS)
+		n = SHARED_PARTITIONS;
+	if (n > (Size) 1 << 28)
+		n = (Size) 1 << 28;
+	return (uint32) 1 << pg_leftmost_one_pos32((uint32) n);
+}
+
+static Size
+add_aligned(Size at, Size bytes)
+{
+	return add_size(at, CACHELINEALIGN(bytes));
+}
+
+/*
+ * Lay the segment out.  Of cache.memory, about 1 % each goes to the fences
+ * and the policy's sketch and 3 % to the buckets; the rest is the arena.
+ */
+static void
+shared_layout(Layout *layout)
+{
+	Size		memory = mul_size((Size) cache_memory_kb, 1024);
+	Size		used;
+
+	layout->nfences = power_of_two(memory / 8192);
+	layout->nbuckets = power_of_two(memory / 256);
+	layout->pool_entries = power_of_two(memory / 512);
+
+	layout->slots = CACHELINEALIGN(sizeof(CacheShared));
+	layout->fences = add_aligned(layout->slots,
+								 mul_size(SHARED_SLOTS, sizeof(CacheSlot)));
+	layout->buckets = add_aligned(layout->fences,
+								  mul_size(layout->nfences, sizeof(Fence)));
+	layout->pool = add_aligned(layout->buckets,
+							   mul_size(layout->nbuckets, sizeof(Bucket)));
+	layout->arena = add_aligned(layout->pool,
+								policy_size(layout->pool_entries));
+
+	used = layout->arena - layout->fences;
+	Assert(used < memory);
+	layout->arena_bytes = memory - used;
+	layout->total = add_size(layout->arena, layout->arena_bytes);
+}
+
+/*
+ * shmem_request_hook: ask for the space and the locks.
+ */
+void
+shared_request(void)
+{
+	Layout		layout;
+
+	shared_layout(&layout);
+	RequestAddinShmemSpace(add_size(layout.total, PG_CACHE_LINE_SIZE));
+	RequestNamedLWLockTranche(TRANCHE_NAME, 2 + SHARED_PARTITIONS);
+}
+
+/*
+ * shmem_startup_hook: attach to the segment, and make it if it is new (at
+ * start, and again after a crash).
+ */
+void
+shared_startup(void)
+{
+	Layout		layout;
+	char	   *base;
+	bool		found;
+	LWLockPadded *locks;
+
+	shared_layout(&layout);
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	base = ShmemInitStruct("cache",
+						   add_size(layout.total, PG_CACHE_LINE_SIZE), &found);
+	base = (char *) CACHELINEALIGN(base);
+
+	cache_shared = (CacheShared *) base;
+	cache_slots = (CacheSlot *) (base + layout.slots);
+	cache_fences = (Fence *) (base + layout.fences);
+	cache_buckets = (Bucket *) (base + layout.buckets);
+	cache_pool = (struct Policy *) (base + layout.pool);
+	cache_arena = base + layout.arena;
+
+	locks = GetNamedLWLockTranche(TRANCHE_NAME);
+	cache_registry_lock = &locks[0].lock;
+	cache_store_lock = &locks[1].lock;
+	cache_partition_locks = &locks[2];
+
+	if (!found)
+	{
+		CacheShared *shared = cache_shared;
+
+		memset(base, 0, layout.pool);
+		shared->nfences = layout.nfences;
+		shared->nbuckets = layout.nbuckets;
+		shared->pool_entries = layout.pool_entries;
+		shared->arena_bytes = layout.arena_bytes;
+		pg_atomic_init_u32(&shared->ready, 0);
+		pg_atomic_init_u64(&shared->xid_reference, 0);
+		pg_atomic_init_u64(&shared->ddl_changes, 0);
+		for (int i = 0; i < (int) lengthof(shared->outcomes); i++)
+			pg_atomic_init_u64(&shared->outcomes[i], 0);
+		pg_atomic_init_u32(&shared->ndead, 0);
+		pg_atomic_init_u32(&shared->sweep_wanted, 0);
+		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+			fence_init(&shared->database_fences[i], 0);
+		for (uint32 i = 0; i < shared->nfences; i++)
+			fence_init(&cache_fences[i], 0);
+		for (uint32 i = 0; i < shared->nbuckets; i++)
+			pg_atomic_init_u32(&cache_buckets[i].seq, 0);
+		for (int i = 0; i < SHARED_SLOTS; i++)
+			slot_init(&cache_slots[i]);
+		policy_init(cache_pool, layout.arena_bytes / ARENA_UNIT,
+					shared->pool_entries);
+		arena_init(&shared->arena, cache_arena, layout.arena_bytes);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/*
+ * Open the cache for business, once, when the server is out of recovery.
+ *
+ * The fences begin empty, so nothing is known of transactions that were
+ * prepared before a restart and may commit at any time, nor of what happened
+ * while the server was a standby.  Hence the floor: every xid handed out so
+ * far may have published anything.
+ */
+static void
+shared_open(void)
+{
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	if (pg_atomic_read_u32(&cache_shared->ready) == 0)
+	{
+		uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
+
+		cache_shared->start_floor = next - 1;
+		pg_atomic_write_u64(&cache_shared->xid_reference, next);
+		for (uint32 i = 0; i < cache_shared->nfences; i++)
+			cache_fences[i].floor = next - 1;
+		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+			cache_shared->database_fences[i].floor = next - 1;
+		pg_write_barrier();
+		pg_atomic_write_u32(&cache_shared->ready, 1);
+	}
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * May entries be used at all?  Not on a standby: nothing tells it of the
+ * primary's invalidations.
+ */
+bool
+shared_is_ready(void)
+{
+	if (likely(pg_atomic_read_u32(&cache_shared->ready) != 0))
+	{
+		pg_read_barrier();
+		return true;
+	}
+	if (RecoveryInProgress())
+		return false;
+	shared_open();
+	return true;
+}
+
+/*
+ * Complain if the library was not preloaded.
+ */
+void
+shared_require(void)
+{
+	if (cache_shared == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cache must be loaded via shared_preload_libraries"),
+				 errhint("Add 'cache' to shared_preload_libraries in postgresql.conf and restart the server.")));
+}

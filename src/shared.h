@@ -1,0 +1,80 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.h
+ *		The one shared memory segment and its locks.
+ *
+ * See shared.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_SHARED_H
+#define CACHE_SHARED_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+
+#include "arena.h"
+#include "fence.h"
+
+#define SHARED_PARTITIONS		128 /* a power of two */
+#define SHARED_SLOTS			1024	/* caches that can be in memory at once */
+#define SHARED_DATABASE_FENCES	64	/* a power of two */
+
+/* A chain of entries; one sequence number covers the whole chain. */
+typedef struct Bucket
+{
+	pg_atomic_uint32 seq;		/* odd while a writer is inside */
+	uint32		head;			/* first entry, or 0 */
+} Bucket;
+
+typedef struct CacheShared
+{
+	/* Written once, by the postmaster. */
+	uint32		nbuckets;		/* a power of two, >= SHARED_PARTITIONS */
+	uint32		nfences;		/* a power of two, >= SHARED_PARTITIONS */
+	uint64		arena_bytes;
+	uint32		pool_entries;	/* what the pool's policy was made for */
+
+	/* Set when the server has left recovery; see shared_is_ready. */
+	pg_atomic_uint32 ready;
+	uint64		start_floor;	/* under the registry lock */
+
+	pg_atomic_uint64 xid_reference; /* a recent 64-bit xid */
+	pg_atomic_uint64 ddl_changes;	/* publications of DDL in the cluster */
+	pg_atomic_uint64 outcomes[256];	/* loads that ended without a stored value */
+
+	pg_atomic_uint32 ndead;		/* entries waiting to be reaped */
+	uint32		dead[SHARED_PARTITIONS];	/* their lists; partition locks */
+	uint32		nslots;			/* slots in use so far; registry lock */
+	pg_atomic_uint32 sweep_wanted;	/* many entries have died */
+	uint32		sweep_left;		/* blocks still to be swept; store lock */
+	uint64		own_units;		/* of entries in caches' own policies; store
+								 * lock */
+	Arena		arena;			/* store lock */
+	Fence		database_fences[SHARED_DATABASE_FENCES];	/* registry lock */
+} CacheShared;
+
+struct CacheSlot;
+struct Policy;
+
+extern CacheShared *cache_shared;	/* NULL: not preloaded */
+extern struct CacheSlot *cache_slots;
+extern Fence *cache_fences;
+extern Bucket *cache_buckets;
+extern struct Policy *cache_pool;
+extern char *cache_arena;
+
+extern LWLock *cache_registry_lock;
+extern LWLock *cache_store_lock;
+extern LWLockPadded *cache_partition_locks;
+
+extern int	cache_memory_kb;
+
+extern void shared_request(void);
+extern void shared_startup(void);
+extern bool shared_is_ready(void);
+extern void shared_require(void);
+
+#endif							/* CACHE_SHARED_H */

@@ -1,0 +1,338 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.c
+ *		Which caches the statements in progress are changing.
+ *
+ * The keys of changed rows become pending through AFTER ROW triggers, which
+ * fire at the end of a statement.  Other code may run between a row's change
+ * and that: other triggers of any name, functions called for later rows.  It
+ * sees the changed rows if it takes a snapshot of its own.  So from the
+ * moment that a statement starts to change rows of a watched table until all
+ * its triggers have fired, gets from the table's caches step around the
+ * cache in this backend.
+ *
+ * That moment and that end are those of ExecutorRun and ExecutorFinish (the
+ * latter fires the triggers), and of COPY FROM.  A statement that leaves its
+ * triggers to an outer one, as the actions of foreign keys do, leaves its
+ * marks to it as well.
+ *
+ * Compared with a BEFORE ROW trigger that makes keys pending early, this
+ * costs nothing per row, and holds for whatever a later trigger does to the
+ * row and for generated columns.
+ *
+ * Locking: none, this is the backend's own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "executor/executor.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "devel.h"
+#include "statement.h"
+#include "watch.h"
+
+/* A cache that a statement at some level is changing. */
+typedef struct Mark
+{
+	NameData	cache;
+	int			level;
+} Mark;
+
+static Mark *marks = NULL;
+static int	nmarks = 0;
+static int	marks_size = 0;
+static int	level = 0;			/* changing statements in progress */
+
+/* Which caches watch a relation, or some partition of it? */
+typedef struct WatchedRelation
+{
+	Oid			relid;			/* hash key */
+	int			ncaches;
+	NameData   *caches;
+} WatchedRelation;
+
+static HTAB *watched = NULL;
+static MemoryContext watched_context = NULL;
+static bool watched_valid = false;
+
+static ExecutorRun_hook_type prev_executor_run = NULL;
+static ExecutorFinish_hook_type prev_executor_finish = NULL;
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	watched_valid = false;
+}
+
+static void
+watched_setup(void)
+{
+	HASHCTL		ctl;
+
+	if (watched_valid && watched != NULL)
+		return;
+	if (watched_context == NULL)
+		watched_context = AllocSetContextCreate(TopMemoryContext,
+												"cache watched relations",
+												ALLOCSET_SMALL_SIZES);
+	watched = NULL;
+	MemoryContextReset(watched_context);
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(WatchedRelation);
+	ctl.hcxt = watched_context;
+	watched = hash_create("cache watched relations", 64, &ctl,
+						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	watched_valid = true;
+}
+
+static void
+add_caches(WatchedRelation *entry, Relation rel)
+{
+	List	   *names = watch_caches(rel);
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		const char *name = lfirst(lc);
+		bool		known = false;
+
+		for (int i = 0; i < entry->ncaches; i++)
+			known |= strcmp(NameStr(entry->caches[i]), name) == 0;
+		if (known)
+			continue;
+		if (entry->caches == NULL)
+			entry->caches = MemoryContextAlloc(watched_context, sizeof(NameData));
+		else
+			entry->caches = repalloc(entry->caches,
+									 sizeof(NameData) * (entry->ncaches + 1));
+		namestrcpy(&entry->caches[entry->ncaches++], name);
+	}
+	list_free(names);
+}
+
+/*
+ * The caches that watch a relation.  A row that is written to a partitioned
+ * table ends in any of its partitions, which may be watched by themselves.
+ */
+static WatchedRelation *
+watched_find(Oid relid)
+{
+	WatchedRelation *entry;
+	WatchedRelation found = {0};
+	bool		exists;
+	Relation	rel;
+
+	watched_setup();
+	entry = hash_search(watched, &relid, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry;
+
+	rel = try_relation_open(relid, AccessShareLock);
+	if (rel == NULL)
+		return NULL;
+	add_caches(&found, rel);
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		List	   *children = find_all_inheritors(relid, AccessShareLock, NULL);
+		ListCell   *lc;
+
+		foreach(lc, children)
+		{
+			Relation	child = try_relation_open(lfirst_oid(lc), NoLock);
+
+			if (child == NULL)
+				continue;
+			add_caches(&found, child);
+			relation_close(child, NoLock);
+		}
+		list_free(children);
+	}
+	relation_close(rel, NoLock);
+
+	/* Opening relations may have made all this stale: then do not keep it. */
+	watched_setup();
+	found.relid = relid;
+	entry = hash_search(watched, &relid, HASH_ENTER, &exists);
+	*entry = found;
+	return entry;
+}
+
+static void
+mark_relation(Oid relid, int at)
+{
+	WatchedRelation *entry;
+
+	if (relid < FirstNormalObjectId)
+		return;
+	entry = watched_find(relid);
+	for (int i = 0; entry != NULL && i < entry->ncaches; i++)
+	{
+		if (nmarks == marks_size)
+		{
+			int			size = Max(marks_size * 2, 16);
+
+			if (marks == NULL)
+				marks = MemoryContextAlloc(TopMemoryContext, sizeof(Mark) * size);
+			else
+				marks = repalloc(marks, sizeof(Mark) * size);
+			marks_size = size;
+		}
+		marks[nmarks].cache = entry->caches[i];
+		marks[nmarks].level = at;
+		nmarks++;
+	}
+}
+
+/* The statements at this level and inside it are through. */
+static void
+unmark(int at)
+{
+	while (nmarks > 0 && marks[nmarks - 1].level >= at)
+		nmarks--;
+}
+
+/*
+ * Is a statement in progress changing what the cache is made from?
+ */
+bool
+statement_changes(const char *cache)
+{
+	for (int i = 0; i < nmarks; i++)
+	{
+		if (strcmp(NameStr(marks[i].cache), cache) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The transaction has ended.
+ */
+void
+statement_reset(void)
+{
+	nmarks = 0;
+	level = 0;
+}
+
+/*
+ * For COPY FROM: begin to change a relation.  Gives what statement_leave
+ * wants, also after an error.
+ */
+int
+statement_enter(Oid relid)
+{
+	level++;
+	if (OidIsValid(relid))
+		mark_relation(relid, level);
+	return level;
+}
+
+void
+statement_leave(int at)
+{
+	unmark(at);
+	level = at - 1;
+}
+
+static bool
+changes_rows(QueryDesc *query)
+{
+	return query->operation != CMD_SELECT ||
+		(query->plannedstmt != NULL && query->plannedstmt->hasModifyingCTE);
+}
+
+static void
+statement_executor_run(EXECUTOR_RUN_ARGS)
+{
+	int			at = level + 1;
+	bool		changing = changes_rows(query);
+
+	if (changing)
+	{
+		ListCell   *lc;
+
+		level = at;
+		foreach(lc, query->plannedstmt->resultRelations)
+			mark_relation(rt_fetch(lfirst_int(lc),
+								   query->plannedstmt->rtable)->relid, at);
+	}
+	PG_TRY();
+	{
+		if (prev_executor_run)
+			prev_executor_run(EXECUTOR_RUN_PASS);
+		else
+			standard_ExecutorRun(EXECUTOR_RUN_PASS);
+	}
+	PG_CATCH();
+	{
+		if (changing)
+			statement_leave(at);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	/* The marks stay until ExecutorFinish has fired the triggers. */
+	level = at - 1;
+}
+
+static void
+statement_executor_finish(QueryDesc *query)
+{
+	int			at = level + 1;
+	bool		changing = changes_rows(query);
+
+	if (changing)
+		level = at;
+	PG_TRY();
+	{
+		if (prev_executor_finish)
+			prev_executor_finish(query);
+		else
+			standard_ExecutorFinish(query);
+	}
+	PG_CATCH();
+	{
+		if (changing)
+			statement_leave(at);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	if (!changing)
+		return;
+	if (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS)
+	{
+		for (int i = 0; i < nmarks; i++)
+			marks[i].level = Min(marks[i].level, Max(at - 1, 1));
+		level = at - 1;
+	}
+	else
+		statement_leave(at);
+}
+
+/*
+ * Install the hooks; once a process.
+ */
+void
+statement_init(void)
+{
+	prev_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = statement_executor_run;
+	prev_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = statement_executor_finish;
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+}

@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.h
+ *		L1: entries in shared memory, found by key.
+ *
+ * See store.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_STORE_H
+#define CACHE_STORE_H
+
+#include "postgres.h"
+
+#include "storage/lwlock.h"
+#include "utils/timestamp.h"
+
+/* A key in the form in which entries are found. */
+typedef struct StoreKey
+{
+	uint64		hash;			/* chooses partition, bucket and fence */
+	const char *image;			/* what an entry must have to be this key's */
+	uint32		len;
+	uint16		slot;			/* of the registry */
+} StoreKey;
+
+typedef struct StoreValue
+{
+	bool		isnull;
+	char	   *data;
+	uint32		len;
+	TimestampTz expires;		/* 0: never */
+	uint64		generation;		/* of the cache, see CacheSlot */
+} StoreValue;
+
+/* How much of a cache may be in memory. */
+typedef struct StoreLimit
+{
+	uint64		max_cost;		/* 0: shares the pool */
+	uint64		entry_cost;		/* 0: an entry costs its bytes */
+} StoreLimit;
+
+typedef enum StoreResult
+{
+	STORE_STORED,
+	STORE_REFUSED,				/* by the caller's check */
+	STORE_REJECTED				/* by admission, or too large */
+} StoreResult;
+
+/* Asked under the partition lock of the key before an entry is linked in. */
+typedef bool (*StoreCheck) (void *arg);
+
+#define STORE_MAX_KEY	32768	/* bytes of a key's image */
+
+extern bool store_get(const StoreKey *key, uint64 generation,
+					  TimestampTz now, StoreValue *value);
+extern StoreResult store_put(const StoreKey *key, const StoreValue *value,
+							 const StoreLimit *limit,
+							 StoreCheck check, void *arg);
+extern void store_lock(uint64 hash, LWLockMode mode);
+extern void store_unlock(uint64 hash);
+extern uint32 store_unlink(uint64 hash);
+extern void store_missed(const StoreKey *key);
+extern Size store_max_entry(void);
+
+typedef struct StoreUsage
+{
+	uint64		entries;
+	uint64		bytes;
+} StoreUsage;
+
+extern void store_usage(StoreUsage *usage);
+
+#endif							/* CACHE_STORE_H */

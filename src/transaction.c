@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * transaction.c
+ *		What happens at the end of transactions.
+ *
+ * At commit, in this order: what is pending is published here, the commit
+ * record is written, snapshots begin to see the transaction, the commit
+ * callback forgets what was pending, invalidation messages are sent, locks
+ * are released.  Whatever could raise an error is done before the commit
+ * record.
+ *
+ * Locking: publishing takes the registry lock and partition locks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+
+#include "definition.h"
+#include "devel.h"
+#include "loader.h"
+#include "pending.h"
+#include "registry.h"
+#include "shared.h"
+#include "statement.h"
+#include "transaction.h"
+
+/* Forget everything that belongs to the transaction. */
+static void
+transaction_end(void)
+{
+	pending_reset();
+	statement_reset();
+	loader_reset();
+	definition_unlock_all();
+	stats_flush();
+}
+
+static void
+transaction_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (!GUARD_REMOVED("publish_before_commit"))
+				pending_publish(GetTopFullTransactionIdIfAny());
+			STOP_POINT("published");
+			break;
+		case XACT_EVENT_COMMIT:
+			if (GUARD_REMOVED("publish_before_commit"))
+				pending_publish(GetTopFullTransactionIdIfAny());
+			pending_after_commit();
+			transaction_end();
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			transaction_end();
+			break;
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+			break;
+	}
+}
+
+static void
+subtransaction_callback(SubXactEvent event, SubTransactionId mine,
+						SubTransactionId parent, void *arg)
+{
+	switch (event)
+	{
+		case SUBXACT_EVENT_COMMIT_SUB:
+			pending_subcommit(GetCurrentTransactionNestLevel());
+			break;
+		case SUBXACT_EVENT_ABORT_SUB:
+			pending_subabort(GetCurrentTransactionNestLevel());
+			definition_unlock_all();
+			break;
+		case SUBXACT_EVENT_START_SUB:
+		case SUBXACT_EVENT_PRE_COMMIT_SUB:
+			break;
+	}
+}
+
+/*
+ * Register the callbacks; once a process.
+ */
+void
+transaction_init(void)
+{
+	RegisterXactCallback(transaction_callback, NULL);
+	RegisterSubXactCallback(subtransaction_callback, NULL);
+}

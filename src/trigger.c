@@ -1,0 +1,160 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger.c
+ *		The trigger function of watches.
+ *
+ * After each row that is inserted, updated or deleted, the keys that its old
+ * and its new version hold become pending; before a TRUNCATE, the whole
+ * cache.  Where the key cannot be read from the row any more (the cache or
+ * the table has been altered in between), the whole cache is pending instead:
+ * a trigger never makes a write fail, and never misses one.
+ *
+ * Locking: none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "definition.h"
+#include "key.h"
+#include "pending.h"
+#include "shared.h"
+#include "watch.h"
+
+typedef struct WatchedColumn
+{
+	AttrNumber	attnum;
+	Oid			collation;
+	KeyHash		hash;
+} WatchedColumn;
+
+/* What a trigger has to know, kept for as long as its statement runs. */
+typedef struct WatchInfo
+{
+	uint64		generation;		/* of definitions */
+	CacheDef   *def;			/* NULL: there is no such cache */
+	bool		whole;			/* no key can be told from a row */
+	int			ncolumns;
+	WatchedColumn columns[FLEXIBLE_ARRAY_MEMBER];
+} WatchInfo;
+
+/* Set up one column; false if the key cannot be told from it. */
+static bool
+column_setup(WatchedColumn *column, KeyColumn *key, Relation rel,
+			 const char *name)
+{
+	Form_pg_attribute att;
+
+	column->attnum = get_attnum(RelationGetRelid(rel), name);
+	if (column->attnum <= 0)
+		return false;
+	att = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
+	column->collation = key->collation;
+
+	/* The key is compared under one collation only. */
+	if (OidIsValid(att->attcollation) &&
+		att->attcollation != key->collation &&
+		!get_collation_isdeterministic(att->attcollation))
+		return false;
+	return watch_column_fits(key, att->atttypid, &column->hash);
+}
+
+static WatchInfo *
+watch_info(FunctionCallInfo fcinfo, TriggerData *data)
+{
+	WatchInfo  *info = fcinfo->flinfo->fn_extra;
+	Trigger    *trigger = data->tg_trigger;
+	MemoryContext old;
+
+	if (info != NULL && info->generation == definition_generation)
+		return info;
+
+	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	info = palloc0(offsetof(WatchInfo, columns) +
+				   sizeof(WatchedColumn) * trigger->tgnargs);
+	info->def = definition_find(trigger->tgargs[0]);
+	info->ncolumns = trigger->tgnargs - 1;
+	if (info->def != NULL)
+	{
+		info->whole = !info->def->usable || info->ncolumns == 0 ||
+			info->ncolumns != info->def->nkeys;
+		for (int i = 0; !info->whole && i < info->ncolumns; i++)
+			info->whole = !column_setup(&info->columns[i], &info->def->keys[i],
+										data->tg_relation,
+										trigger->tgargs[i + 1]);
+	}
+	info->generation = definition_generation;
+	MemoryContextSwitchTo(old);
+	fcinfo->flinfo->fn_extra = info;
+	return info;
+}
+
+/* The key that a row holds is pending. */
+static void
+row_pending(WatchInfo *info, TupleTableSlot *slot)
+{
+	uint64		hash = key_hash_start(info->def);
+
+	for (int i = 0; i < info->ncolumns; i++)
+	{
+		WatchedColumn *column = &info->columns[i];
+		bool		isnull;
+		Datum		value = slot_getattr(slot, column->attnum, &isnull);
+
+		hash = key_hash_add(hash, &column->hash, column->collation,
+							value, isnull);
+	}
+	pending_add_key(info->def->id, hash);
+}
+
+/*
+ * cache_trigger(): the trigger function.  Arguments: the cache's name, and
+ * the columns that hold the key.
+ */
+PG_FUNCTION_INFO_V1(cache_trigger);
+Datum
+cache_trigger(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	WatchInfo  *info;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("cache_trigger() can only be called as a trigger"),
+				 errhint("Use cache_watch() to watch a table.")));
+	if (data->tg_trigger->tgnargs < 1 ||
+		!(TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) ||
+		  (TRIGGER_FIRED_FOR_ROW(data->tg_event) &&
+		   TRIGGER_FIRED_AFTER(data->tg_event))))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" is not one that cache_watch() makes",
+						data->tg_trigger->tgname),
+				 errhint("Use cache_watch() to watch a table.")));
+
+	/* Without shared memory nothing is cached. */
+	if (cache_shared == NULL)
+		return PointerGetDatum(NULL);
+
+	info = watch_info(fcinfo, data);
+	if (info->def == NULL)
+		return PointerGetDatum(NULL);
+	if (info->whole || TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		pending_add_cache(info->def->id);
+	else
+	{
+		row_pending(info, data->tg_trigslot);
+		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+			row_pending(info, data->tg_newslot);
+	}
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,326 @@
+/*-------------------------------------------------------------------------
+ *
+ * utility.c
+ *		Utility commands that concern caches.
+ *
+ * Loaders depend on more than rows: on functions, views, types, policies,
+ * privileges, and on what names stand for.  All that changes by DDL, and DDL
+ * is rare; so any command that might change a loader's result invalidates all
+ * caches of the database, or, where it concerns roles, of the cluster.  Only
+ * commands that are known to be harmless are exempt, and those on temporary
+ * objects, which no cached value depends on.
+ *
+ * A whole database is invalidated like a key is: pending until the commit,
+ * for this transaction alone, and never if it rolls back.
+ *
+ * COPY FROM is a statement that changes rows (statement.c).  TRUNCATE is
+ * seen by the watches' triggers; but the partitions of a watched table have
+ * no such trigger of their own, so a hook looks after them.
+ *
+ * Locking: none here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "tcop/utility.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "definition.h"
+#include "devel.h"
+#include "extension.h"
+#include "pending.h"
+#include "shared.h"
+#include "statement.h"
+#include "utility.h"
+#include "watch.h"
+
+static ProcessUtility_hook_type prev_process_utility = NULL;
+static object_access_hook_type prev_object_access = NULL;
+
+typedef enum CommandEffect
+{
+	EFFECT_NONE,
+	EFFECT_DATABASE,			/* what loaders here depend on may change */
+	EFFECT_CLUSTER				/* in other databases too */
+} CommandEffect;
+
+/* Is it a temporary relation, made or to be made? */
+static bool
+is_temporary(RangeVar *name)
+{
+	Oid			relid;
+
+	if (name == NULL)
+		return false;
+	if (name->relpersistence == RELPERSISTENCE_TEMP ||
+		(name->schemaname && strcmp(name->schemaname, "pg_temp") == 0))
+		return true;
+	relid = RangeVarGetRelid(name, NoLock, true);
+	return OidIsValid(relid) &&
+		get_rel_persistence(relid) == RELPERSISTENCE_TEMP;
+}
+
+/* Is the new relation temporary? */
+static bool
+makes_temporary(RangeVar *name)
+{
+	return name->relpersistence == RELPERSISTENCE_TEMP ||
+		(name->schemaname && strcmp(name->schemaname, "pg_temp") == 0);
+}
+
+static bool
+drops_only_temporary(DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	switch (stmt->removeType)
+	{
+		case OBJECT_INDEX:
+			return true;
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_SEQUENCE:
+			break;
+		default:
+			return false;
+	}
+	foreach(lc, stmt->objects)
+	{
+		if (!is_temporary(makeRangeVarFromNameList((List *) lfirst(lc))))
+			return false;
+	}
+	return true;
+}
+
+static CommandEffect
+database_unless(bool harmless)
+{
+	return harmless ? EFFECT_NONE : EFFECT_DATABASE;
+}
+
+static CommandEffect
+command_effect(Node *command)
+{
+	switch (nodeTag(command))
+	{
+			/* These concern roles, which all databases share. */
+		case T_GrantRoleStmt:
+		case T_AlterRoleStmt:
+		case T_DropRoleStmt:
+		case T_DropOwnedStmt:
+		case T_ReassignOwnedStmt:
+			return EFFECT_CLUSTER;
+		case T_RenameStmt:
+			if (((RenameStmt *) command)->renameType == OBJECT_ROLE)
+				return EFFECT_CLUSTER;
+			return database_unless(is_temporary(((RenameStmt *) command)->relation));
+
+			/* These change nothing that a query's result depends on. */
+		case T_TransactionStmt:
+		case T_DeclareCursorStmt:
+		case T_ClosePortalStmt:
+		case T_FetchStmt:
+		case T_PrepareStmt:
+		case T_ExecuteStmt:
+		case T_DeallocateStmt:
+		case T_VariableSetStmt:
+		case T_VariableShowStmt:
+		case T_ExplainStmt:
+		case T_CopyStmt:
+		case T_LockStmt:
+		case T_ListenStmt:
+		case T_UnlistenStmt:
+		case T_NotifyStmt:
+		case T_DoStmt:
+		case T_CallStmt:
+		case T_LoadStmt:
+		case T_CheckPointStmt:
+		case T_DiscardStmt:
+		case T_ConstraintsSetStmt:
+		case T_VacuumStmt:
+		case T_ClusterStmt:
+		case T_ReindexStmt:
+		case T_IndexStmt:
+		case T_CommentStmt:
+		case T_SecLabelStmt:
+		case T_CreateStatsStmt:
+		case T_AlterStatsStmt:
+		case T_AlterSeqStmt:
+		case T_AlterSystemStmt:
+		case T_AlterDefaultPrivilegesStmt:
+		case T_AlterRoleSetStmt:
+		case T_CreateRoleStmt:
+		case T_CreatedbStmt:
+		case T_DropdbStmt:
+		case T_AlterDatabaseStmt:
+		case T_AlterDatabaseSetStmt:
+		case T_CreateTableSpaceStmt:
+		case T_DropTableSpaceStmt:
+		case T_AlterTableSpaceOptionsStmt:
+		case T_CreatePublicationStmt:
+		case T_AlterPublicationStmt:
+		case T_CreateSubscriptionStmt:
+		case T_AlterSubscriptionStmt:
+		case T_DropSubscriptionStmt:
+		case T_CreateEventTrigStmt:
+		case T_AlterEventTrigStmt:
+
+			/* The triggers of watches see to this one. */
+		case T_TruncateStmt:
+
+			/* Nobody can watch a materialized view. */
+		case T_RefreshMatViewStmt:
+			return EFFECT_NONE;
+
+			/* These do not, on temporary objects. */
+		case T_CreateStmt:
+			return database_unless(makes_temporary(((CreateStmt *) command)->relation));
+		case T_CreateTableAsStmt:
+			return database_unless(makes_temporary(((CreateTableAsStmt *) command)->into->rel));
+		case T_CreateSeqStmt:
+			return database_unless(makes_temporary(((CreateSeqStmt *) command)->sequence));
+		case T_ViewStmt:
+			return database_unless(makes_temporary(((ViewStmt *) command)->view));
+		case T_AlterTableStmt:
+			return database_unless(is_temporary(((AlterTableStmt *) command)->relation));
+		case T_CreateTrigStmt:
+			return database_unless(is_temporary(((CreateTrigStmt *) command)->relation));
+		case T_RuleStmt:
+			return database_unless(is_temporary(((RuleStmt *) command)->relation));
+		case T_DropStmt:
+			return database_unless(drops_only_temporary((DropStmt *) command));
+
+		default:
+			return EFFECT_DATABASE;
+	}
+}
+
+static void
+note_effect(CommandEffect effect)
+{
+	if (GUARD_REMOVED("ddl"))
+		return;
+	if (effect == EFFECT_DATABASE)
+		pending_add_database(MyDatabaseId);
+	else if (effect == EFFECT_CLUSTER)
+		pending_add_database(InvalidOid);
+}
+
+/* The relation that a COPY FROM fills. */
+static Oid
+copy_target(Node *command)
+{
+	CopyStmt   *copy = (CopyStmt *) command;
+
+	if (!IsA(command, CopyStmt) || !copy->is_from || copy->relation == NULL)
+		return InvalidOid;
+	return RangeVarGetRelid(copy->relation, NoLock, true);
+}
+
+static void
+cache_process_utility(PlannedStmt *pstmt, const char *query_string,
+					  bool read_only_tree, ProcessUtilityContext context,
+					  ParamListInfo params, QueryEnvironment *env,
+					  DestReceiver *dest, QueryCompletion *completion)
+{
+	Node	   *command = pstmt->utilityStmt;
+	CommandEffect effect = EFFECT_NONE;
+	Oid			dropped = InvalidOid;
+	Oid			copied = InvalidOid;
+	int			level = 0;
+
+	/*
+	 * An aborted transaction can only be ended, and without catalog access
+	 * nothing here can be looked up.
+	 */
+	if (IsTransactionState() && !IsA(command, TransactionStmt))
+	{
+		effect = command_effect(command);
+		copied = copy_target(command);
+		if (IsA(command, DropdbStmt))
+			dropped = get_database_oid(((DropdbStmt *) command)->dbname, true);
+	}
+
+	note_effect(effect);
+	if (OidIsValid(copied))
+		level = statement_enter(copied);
+	PG_TRY();
+	{
+		if (prev_process_utility)
+			prev_process_utility(pstmt, query_string, read_only_tree, context,
+								 params, env, dest, completion);
+		else
+			standard_ProcessUtility(pstmt, query_string, read_only_tree,
+									context, params, env, dest, completion);
+	}
+	PG_FINALLY();
+	{
+		if (level > 0)
+			statement_leave(level);
+	}
+	PG_END_TRY();
+
+	/* Some commands use several transactions. */
+	if (effect != EFFECT_NONE)
+		note_effect(effect);
+	if (OidIsValid(dropped))
+		pending_drop_database(dropped);
+}
+
+/*
+ * A relation is about to be truncated.  If it is a partition it has the row
+ * triggers of its watched parents, though not those for TRUNCATE.
+ */
+static void
+relation_truncated(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	List	   *caches;
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return;
+	caches = watch_caches(rel);
+	relation_close(rel, AccessShareLock);
+	foreach(lc, caches)
+	{
+		CacheDef   *def = definition_find(lfirst(lc));
+
+		if (def != NULL)
+			pending_add_cache(def->id);
+	}
+}
+
+static void
+cache_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
+					int sub_id, void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, class_id, object_id, sub_id, arg);
+	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
+		relation_truncated(object_id);
+}
+
+/*
+ * Install the hooks; once a process.
+ */
+void
+utility_init(void)
+{
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = cache_process_utility;
+	prev_object_access = object_access_hook;
+	object_access_hook = cache_object_access;
+}

@@ -1,0 +1,13 @@
+/*-------------------------------------------------------------------------
+ *
+ * utility.h
+ *		Utility commands that concern caches.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_UTILITY_H
+#define CACHE_UTILITY_H
+
+extern void utility_init(void);
+
+#endif							/* CACHE_UTILITY_H */

@@ -1,0 +1,171 @@
+/*-------------------------------------------------------------------------
+ *
+ * value.c
+ *		Values between datums and the store's bytes.
+ *
+ * A value is stored as its flat datum: no toast pointers, no expanded
+ * objects.  The layout of composite types can be changed by DDL while some
+ * backend still has the old one in its caches, so a fingerprint of the layout
+ * is part of the key of values that contain one: a backend only finds values
+ * that it knows how to read.
+ *
+ * Locking: none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+#include "value.h"
+
+/*
+ * The type that a type is made of, for types whose own layout is fixed;
+ * InvalidOid: none.
+ */
+static Oid
+inner_type(Oid type)
+{
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_DOMAIN:
+			return getBaseType(type);
+		case TYPTYPE_RANGE:
+			return get_range_subtype(type);
+		case TYPTYPE_MULTIRANGE:
+			return get_multirange_range(type);
+		default:
+			return get_element_type(type);
+	}
+}
+
+/*
+ * Does the type contain a composite type?
+ */
+bool
+value_has_layout(Oid type)
+{
+	while (OidIsValid(type))
+	{
+		if (type_is_rowtype(type))
+			return true;
+		type = inner_type(type);
+	}
+	return false;
+}
+
+/*
+ * A fingerprint of all that decides how the bytes of a value are laid out,
+ * as this backend sees it now.
+ */
+uint64
+value_layout(Oid type)
+{
+	uint64		hash = 0;
+	TypeCacheEntry *entry;
+
+	check_stack_depth();
+	while (get_typtype(type) != TYPTYPE_COMPOSITE)
+	{
+		hash = hash_combine64(hash, type);
+		type = inner_type(type);
+		if (!OidIsValid(type))
+			return hash;
+	}
+
+	entry = lookup_type_cache(type, TYPECACHE_TUPDESC);
+	if (entry->tupDesc == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("type %u is not composite", type)));
+	hash = hash_combine64(hash, type);
+	for (int i = 0; i < entry->tupDesc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(entry->tupDesc, i);
+
+		hash = hash_combine64(hash, att->attisdropped);
+		hash = hash_combine64(hash, (uint16) att->attlen);
+		hash = hash_combine64(hash, (uint8) att->attalign);
+		if (!att->attisdropped)
+			hash = hash_combine64(hash, value_layout(att->atttypid));
+	}
+	return hash;
+}
+
+/*
+ * Make a datum flat, in the current memory context.
+ */
+void
+value_flatten(StoreValue *value, Datum datum, bool isnull,
+			  int16 typlen, bool typbyval)
+{
+	value->isnull = isnull;
+	value->len = 0;
+	value->data = NULL;
+	if (isnull)
+		return;
+
+	if (typbyval)
+	{
+		value->data = palloc(sizeof(Datum));
+		memcpy(value->data, &datum, sizeof(Datum));
+		value->len = sizeof(Datum);
+	}
+	else if (typlen == -1)
+	{
+		struct varlena *flat = PG_DETOAST_DATUM(datum);
+
+		value->data = (char *) flat;
+		value->len = VARSIZE(flat);
+	}
+	else
+	{
+		value->data = DatumGetPointer(datum);
+		value->len = typlen == -2 ? strlen(value->data) + 1 : typlen;
+	}
+}
+
+/*
+ * The datum of a value that is not NULL.  It refers to the value's memory.
+ */
+Datum
+value_datum(const StoreValue *value, int16 typlen, bool typbyval)
+{
+	if (typbyval)
+	{
+		Datum		datum;
+
+		memcpy(&datum, value->data, sizeof(Datum));
+		return datum;
+	}
+	return PointerGetDatum(value->data);
+}
+
+/*
+ * Prepare to_jsonb() for values of a type, in the current memory context.
+ */
+void
+value_jsonb_setup(FmgrInfo *function, Oid type)
+{
+	Param	   *param = makeNode(Param);
+
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = 1;
+	param->paramtype = type;
+	param->paramtypmod = -1;
+	param->paramcollid = get_typcollation(type);
+	param->location = -1;
+	fmgr_info_cxt(F_TO_JSONB, function, CurrentMemoryContext);
+	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID,
+											 list_make1(param), InvalidOid,
+											 InvalidOid, COERCE_EXPLICIT_CALL),
+					   function);
+}

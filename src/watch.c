@@ -1,0 +1,620 @@
+/*-------------------------------------------------------------------------
+ *
+ * watch.c
+ *		Which tables are watched for which caches.
+ *
+ * A watch is a pair of triggers on the table, and nothing else: their
+ * arguments are the cache's name and the columns that hold the key.  So a
+ * watch follows its table through renames, dumps and restores; partitions
+ * inherit the row trigger; and whoever wants to know what is watched looks at
+ * the table's triggers.
+ *
+ * The triggers fire always, also where a subscription applies changes.  They
+ * depend on the extension and go away with it.  Their names start with a
+ * character that sorts before all that people use: appliers that fire only
+ * row triggers, and do not go through the executor, have the key pending
+ * before the triggers of others run.
+ *
+ * Locking: cache_watch() takes SHARE ROW EXCLUSIVE on the table, as CREATE
+ * TRIGGER does, and so waits for all who are writing to it unwatched;
+ * cache_unwatch() takes ACCESS EXCLUSIVE, as DROP TRIGGER does.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "admin.h"
+#include "definition.h"
+#include "extension.h"
+#include "pending.h"
+#include "shared.h"
+#include "watch.h"
+
+/*-------------------------------------------------------------------------
+ * Looking at triggers
+ *-------------------------------------------------------------------------
+ */
+
+static bool
+is_watch(const Trigger *trigger, const Extension *extension)
+{
+	return trigger->tgfoid == extension->trigger_function &&
+		trigger->tgnargs >= 1 && trigger->tgenabled != TRIGGER_DISABLED &&
+		TRIGGER_FOR_ROW(trigger->tgtype);
+}
+
+/*
+ * Do writes to this table invalidate what they should in the cache?
+ */
+bool
+watch_covers(Relation rel, const char *cache)
+{
+	const Extension *extension = extension_find();
+	TriggerDesc *triggers = rel->trigdesc;
+
+	if (extension == NULL || triggers == NULL)
+		return false;
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (is_watch(trigger, extension) &&
+			strcmp(trigger->tgargs[0], cache) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The names of the caches that watch this table, as palloc'd C strings;
+ * a name may be there twice.
+ */
+List *
+watch_caches(Relation rel)
+{
+	const Extension *extension;
+	List	   *names = NIL;
+
+	if (rel->trigdesc == NULL)
+		return NIL;
+	extension = extension_find();
+	if (extension == NULL)
+		return NIL;
+	/* Looking for the extension may have rebuilt the trigger descriptor. */
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (is_watch(trigger, extension))
+			names = lappend(names, pstrdup(trigger->tgargs[0]));
+	}
+	return names;
+}
+
+/* A trigger of a watch, as the catalog has it. */
+typedef struct Watch
+{
+	Oid			trigger;
+	Oid			relid;
+	bool		rows;			/* the row trigger, not the one for TRUNCATE */
+	int			ncolumns;
+	char	  **columns;
+} Watch;
+
+/* Read the arguments of a trigger: NUL-terminated strings in a bytea. */
+static char **
+trigger_arguments(HeapTuple tuple, Relation pg_trigger, int n)
+{
+	bool		isnull;
+	Datum		datum = heap_getattr(tuple, Anum_pg_trigger_tgargs,
+									 RelationGetDescr(pg_trigger), &isnull);
+	char	  **args = palloc(sizeof(char *) * Max(n, 1));
+	char	   *at;
+
+	if (isnull)
+		return NULL;
+	at = VARDATA_ANY(DatumGetByteaPCopy(datum));
+	for (int i = 0; i < n; i++)
+	{
+		args[i] = pstrdup(at);
+		at += strlen(at) + 1;
+	}
+	return args;
+}
+
+/*
+ * All triggers that watch for a cache, except those that partitions have
+ * from their parents.  relid: of that table only, if valid.
+ */
+static List *
+watch_triggers(const char *cache, Oid relid)
+{
+	const Extension *extension = extension_find();
+	List	   *found = NIL;
+	Relation	pg_depend;
+	Relation	pg_trigger;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	dependency;
+
+	if (extension == NULL)
+		return NIL;
+	pg_depend = table_open(DependRelationId, AccessShareLock);
+	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(ProcedureRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(extension->trigger_function));
+	scan = systable_beginscan(pg_depend, DependReferenceIndexId, true, NULL,
+							  2, keys);
+	while (HeapTupleIsValid(dependency = systable_getnext(scan)))
+	{
+		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(dependency);
+		SysScanDesc trigger_scan;
+		ScanKeyData key;
+		HeapTuple	tuple;
+
+		if (depend->classid != TriggerRelationId)
+			continue;
+		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(depend->objid));
+		trigger_scan = systable_beginscan(pg_trigger, TriggerOidIndexId, true,
+										  NULL, 1, &key);
+		tuple = systable_getnext(trigger_scan);
+		if (HeapTupleIsValid(tuple))
+		{
+			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+			if (!OidIsValid(form->tgparentid) && form->tgnargs >= 1 &&
+				(!OidIsValid(relid) || form->tgrelid == relid))
+			{
+				char	  **args = trigger_arguments(tuple, pg_trigger,
+													 form->tgnargs);
+
+				if (args != NULL && strcmp(args[0], cache) == 0)
+				{
+					Watch	   *watch = palloc(sizeof(Watch));
+
+					watch->trigger = form->oid;
+					watch->relid = form->tgrelid;
+					watch->rows = TRIGGER_FOR_ROW(form->tgtype);
+					watch->ncolumns = form->tgnargs - 1;
+					watch->columns = args + 1;
+					found = lappend(found, watch);
+				}
+			}
+		}
+		systable_endscan(trigger_scan);
+	}
+	systable_endscan(scan);
+	table_close(pg_trigger, AccessShareLock);
+	table_close(pg_depend, AccessShareLock);
+	return found;
+}
+
+/*
+ * The watched relations of a cache, each once, in the order of their OIDs (so
+ * that all lock them in the same order).
+ */
+void
+watch_relations(const char *cache, Oid **relids, int *n)
+{
+	List	   *oids = NIL;
+	ListCell   *lc;
+	int			i = 0;
+
+	foreach(lc, watch_triggers(cache, InvalidOid))
+		oids = list_append_unique_oid(oids, ((Watch *) lfirst(lc))->relid);
+	list_sort(oids, list_oid_cmp);
+	*n = list_length(oids);
+	*relids = palloc(sizeof(Oid) * Max(*n, 1));
+	foreach(lc, oids)
+		(*relids)[i++] = lfirst_oid(lc);
+	list_free(oids);
+}
+
+/*-------------------------------------------------------------------------
+ * Checking columns
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Do values of a column's type compare, and hash, like those of the key?
+ * Sets up the column's hash function in the current memory context.
+ */
+bool
+watch_column_fits(const KeyColumn *key, Oid type, KeyHash *hash)
+{
+	if (!key_hash_lookup(type, hash) || hash->opfamily != key->hash.opfamily)
+		return false;
+
+	/* Some classes serve many types that do not compare with each other. */
+	if (IsPolymorphicType(hash->input) || hash->input == RECORDOID ||
+		IsPolymorphicType(key->hash.input) || key->hash.input == RECORDOID)
+		return getBaseType(type) == getBaseType(key->type);
+	return true;
+}
+
+/*
+ * Check one column of a watch.  Gives the collation under which the key has
+ * to be compared because of it, or InvalidOid.
+ */
+static Oid
+check_column(CacheDef *def, int i, Relation rel, const char *column)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), column);
+	Form_pg_attribute att;
+	KeyHash		hash;
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						column, RelationGetRelationName(rel))));
+	if (attnum < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("system column \"%s\" cannot be watched", column)));
+	att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	if (!watch_column_fits(&def->keys[i], att->atttypid, &hash))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of type %s does not compare like key %d of cache \"%s\", which is of type %s",
+						column, format_type_be(att->atttypid), i + 1,
+						NameStr(def->name), format_type_be(def->keys[i].type)),
+				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
+	if (OidIsValid(att->attcollation) &&
+		!get_collation_isdeterministic(att->attcollation))
+		return att->attcollation;
+	return InvalidOid;
+}
+
+/* Check all columns of a watch; fill in the collations that they demand. */
+static void
+check_columns(CacheDef *def, Relation rel, char **columns, int n,
+			  Oid *collations)
+{
+	if (n == 0)
+		return;
+	if (n != def->nkeys)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg_plural("cache \"%s\" has %d key, but %d columns were given",
+							   "cache \"%s\" has %d keys, but %d columns were given",
+							   def->nkeys,
+							   NameStr(def->name), def->nkeys, n),
+				 errhint("Name one column for each argument of the loader, or none to watch the whole cache.")));
+	for (int i = 0; i < n; i++)
+	{
+		Oid			collation = check_column(def, i, rel, columns[i]);
+
+		if (!OidIsValid(collation) || collation == collations[i])
+			continue;
+		if (OidIsValid(collations[i]) &&
+			!get_collation_isdeterministic(collations[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_COLLATION_MISMATCH),
+					 errmsg("key %d of cache \"%s\" is already compared under another nondeterministic collation",
+							i + 1, NameStr(def->name)),
+					 errhint("Watch the whole cache by naming no columns.")));
+		collations[i] = collation;
+	}
+}
+
+/*
+ * After a cache has got another loader: do its watches still fit?  Locks the
+ * watched tables against writers, whose keys may be pending by the hashes of
+ * the old one.
+ */
+void
+watch_check_all(CacheDef *def)
+{
+	List	   *watches = watch_triggers(NameStr(def->name), InvalidOid);
+	Oid		   *collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+	ListCell   *lc;
+
+	for (int i = 0; i < def->nkeys; i++)
+		collations[i] = def->keys[i].collation;
+	foreach(lc, watches)
+	{
+		Watch	   *watch = (Watch *) lfirst(lc);
+		Relation	rel = try_relation_open(watch->relid, ShareRowExclusiveLock);
+
+		if (rel == NULL)
+			continue;
+		if (watch->rows)
+			check_columns(def, rel, watch->columns, watch->ncolumns, collations);
+		relation_close(rel, NoLock);
+	}
+	for (int i = 0; i < def->nkeys; i++)
+		def->keys[i].collation = collations[i];
+}
+
+/*-------------------------------------------------------------------------
+ * SQL functions
+ *-------------------------------------------------------------------------
+ */
+
+/* Complain if the relation is not one whose rows can be watched. */
+static void
+check_relation(Relation rel)
+{
+	const char *hint = NULL;
+
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+			break;
+		case RELKIND_VIEW:
+			hint = "Watch the tables that the view reads.";
+			break;
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+			hint = "Nothing tells when its rows change; give the cache a ttl.";
+			break;
+		default:
+			hint = "Only tables can be watched.";
+	}
+	if (hint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("relation \"%s\" is not a table",
+						RelationGetRelationName(rel)),
+				 errhint("%s", hint)));
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("temporary table \"%s\" cannot be watched",
+						RelationGetRelationName(rel)),
+				 errdetail("What a loader reads from a temporary table is not cached.")));
+	if (IsSystemRelation(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("system table \"%s\" cannot be watched",
+						RelationGetRelationName(rel))));
+}
+
+/* Make one trigger of a watch. */
+static void
+create_trigger(Oid relid, char *name, List *args, bool rows)
+{
+	const Extension *extension = extension_get();
+	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+	ObjectAddress trigger;
+	ObjectAddress owner;
+
+	stmt->trigname = name;
+	stmt->args = args;
+	stmt->row = rows;
+	stmt->timing = TRIGGER_TYPE_AFTER;
+	stmt->events = rows ?
+		TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE :
+		TRIGGER_TYPE_TRUNCATE;
+	if (!rows)
+		stmt->timing = TRIGGER_TYPE_BEFORE;
+	trigger = CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
+									InvalidOid, extension->trigger_function,
+									InvalidOid, NULL, false, false,
+									TRIGGER_FIRES_ALWAYS);
+	CommandCounterIncrement();
+	ObjectAddressSet(owner, ExtensionRelationId, extension->oid);
+	recordDependencyOn(&trigger, &owner, DEPENDENCY_AUTO_EXTENSION);
+}
+
+static char **
+text_array(ArrayType *array, int *n)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	char	  **strings;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elems, &nulls, n);
+	strings = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("column name must not be null")));
+		strings[i] = TextDatumGetCString(elems[i]);
+	}
+	return strings;
+}
+
+static bool
+same_columns(const Watch *watch, char **columns, int n)
+{
+	if (watch->ncolumns != n)
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(watch->columns[i], columns[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Open a relation that a user has named by its OID; not without the right to
+ * make triggers on it, lest anybody lock any table.
+ */
+static Relation
+open_relation(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	AclResult	allowed;
+	Relation	rel = NULL;
+
+	if (name != NULL)
+	{
+		allowed = pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER);
+		if (allowed != ACLCHECK_OK)
+			aclcheck_error(allowed, OBJECT_TABLE, name);
+		rel = try_relation_open(relid, ShareRowExclusiveLock);
+	}
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	return rel;
+}
+
+/*
+ * cache_watch(name text, relation regclass, VARIADIC key_columns text[])
+ */
+PG_FUNCTION_INFO_V1(cache_watch);
+Datum
+cache_watch(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	Relation	rel;
+	char	  **columns;
+	int			ncolumns;
+	Oid		   *collations;
+	bool		recollate = false;
+	List	   *args;
+	List	   *watches;
+	ListCell   *lc;
+	char	   *base;
+	int			number;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0);
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("key columns must not be null")));
+	definition_require_loader(def);
+	columns = text_array(PG_GETARG_ARRAYTYPE_P(2), &ncolumns);
+
+	rel = open_relation(PG_GETARG_OID(1));
+	check_relation(rel);
+	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+	for (int i = 0; i < def->nkeys; i++)
+		collations[i] = def->keys[i].collation;
+	check_columns(def, rel, columns, ncolumns, collations);
+	for (int i = 0; i < def->nkeys; i++)
+		recollate |= collations[i] != def->keys[i].collation;
+
+	watches = watch_triggers(NameStr(def->name), RelationGetRelid(rel));
+	foreach(lc, watches)
+	{
+		if (same_columns(lfirst(lc), columns, ncolumns))
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("relation \"%s\" is already watched for cache \"%s\" by these columns",
+							RelationGetRelationName(rel), NameStr(def->name))));
+	}
+	number = list_length(watches) / 2 + 1;
+
+	args = list_make1(makeString(pstrdup(NameStr(def->name))));
+	for (int i = 0; i < ncolumns; i++)
+		args = lappend(args, makeString(columns[i]));
+	base = psprintf("!cache_watch_" UINT64_FORMAT "_%d", def->id, number);
+	create_trigger(RelationGetRelid(rel), base, args, true);
+	create_trigger(RelationGetRelid(rel), psprintf("%s_truncate", base), args,
+				   false);
+	relation_close(rel, NoLock);
+
+	/*
+	 * Who loads under a snapshot from before this cannot have seen all
+	 * changes that went unwatched, and must not store what it loads.
+	 */
+	pending_add_cache(def->id);
+	if (recollate)
+		admin_set_collations(def, collations);
+	definition_changed();
+	PG_RETURN_VOID();
+}
+
+static void
+drop_watches(CacheDef *def, List *watches)
+{
+	ListCell   *lc;
+
+	foreach(lc, watches)
+	{
+		ObjectAddress trigger;
+
+		ObjectAddressSet(trigger, TriggerRelationId,
+						 ((Watch *) lfirst(lc))->trigger);
+		performDeletion(&trigger, DROP_RESTRICT, 0);
+	}
+	pending_add_cache(def->id);
+	definition_changed();
+}
+
+/*
+ * Drop all watches of a cache.
+ */
+void
+watch_drop_all(CacheDef *def)
+{
+	drop_watches(def, watch_triggers(NameStr(def->name), InvalidOid));
+}
+
+/*
+ * cache_unwatch(name text, relation regclass)
+ */
+PG_FUNCTION_INFO_V1(cache_unwatch);
+Datum
+cache_unwatch(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	List	   *watches;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0);
+	if (PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
+	watches = watch_triggers(NameStr(def->name), PG_GETARG_OID(1));
+	if (watches == NIL)
+	{
+		char	   *relname = get_rel_name(PG_GETARG_OID(1));
+
+		if (relname == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_TABLE),
+					 errmsg("relation with OID %u does not exist",
+							PG_GETARG_OID(1))));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("relation \"%s\" is not watched for cache \"%s\"",
+						relname, NameStr(def->name))));
+	}
+	drop_watches(def, watches);
+	PG_RETURN_VOID();
+}

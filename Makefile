@@ -70,13 +70,11 @@ deps:
 # LAYERS="unit regress pgtap isolation tap torture" and TESTS="name ..." choose.
 check:
 	@sh test/lib/deps.sh install
-	+@$(MAKE) --no-print-directory DEVEL=1 all
 	+@$(MAKE) --no-print-directory -s DEVEL=1 install
 	@LAYERS='$(LAYERS)' TESTS='$(TESTS)' sh test/lib/check.sh
 
 demo:
 	@sh test/lib/deps.sh install
-	+@$(MAKE) --no-print-directory DEVEL= all
 	+@$(MAKE) --no-print-directory -s DEVEL= install
 	@KEEP='$(KEEP)' sh test/demo/demo.sh
 
@@ -85,7 +83,6 @@ demo-stop:
 
 torture:
 	@sh test/lib/deps.sh install
-	+@$(MAKE) --no-print-directory all
 	+@$(MAKE) --no-print-directory -s install
 	@CLIENTS='$(CLIENTS)' TIME='$(TIME)' SEED='$(SEED)' sh test/torture/torture.sh
 

@@ -384,7 +384,7 @@ arena_compact(Arena *arena, char *base, uint32 need, ArenaMove move)
 		 */
 		units = arena_units(base, next);
 		arena->hands[ARENA_COMPACT_HAND] = at;
-		if (!move(next, at, units))
+		if (!move(next, at))
 		{
 			at = arena->hands[ARENA_COMPACT_HAND];
 			continue;

@@ -40,10 +40,10 @@ typedef struct Arena
 } Arena;
 
 /*
- * Moves a block's content down to `to`.  False: the block could not be moved
+ * Moves a block down to `to`, with arena_slide.  False: the block could not be moved
  * because it has been freed meanwhile.
  */
-typedef bool (*ArenaMove) (ArenaRef from, ArenaRef to, uint32 units);
+typedef bool (*ArenaMove) (ArenaRef from, ArenaRef to);
 
 extern void arena_init(Arena *arena, char *base, Size bytes);
 extern ArenaRef arena_alloc(Arena *arena, char *base, uint32 units);

@@ -136,9 +136,6 @@ coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from)
 static Datum
 coerce_key(Coercion *coercion, Datum value, bool *isnull)
 {
-	Datum		result;
-	MemoryContext old;
-
 	if (coercion->literal)
 		return InputFunctionCall(&coercion->input,
 								 *isnull ? NULL : DatumGetCString(value),
@@ -148,10 +145,7 @@ coerce_key(Coercion *coercion, Datum value, bool *isnull)
 
 	coercion->param->params[0].value = value;
 	coercion->param->params[0].isnull = *isnull;
-	old = CurrentMemoryContext;
-	result = ExecEvalExpr(coercion->expr, coercion->econtext, isnull);
-	MemoryContextSwitchTo(old);
-	return result;
+	return ExecEvalExpr(coercion->expr, coercion->econtext, isnull);
 }
 
 /* Work out everything about a call of the cache. */

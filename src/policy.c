@@ -11,9 +11,23 @@
  * more often than the entries it would push out, together (Einziger, Eytan,
  * Friedman, Manes: "Lightweight Robust Size Aware Cache Management").
  *
- * Segments hold what their share of the capacity allows, but the shares are
- * enforced only when something has to go: below capacity a segment may have
- * more than its share.
+ * How large a window is best differs between workloads from nothing to the
+ * whole cache.  It is found by simulation, as the same authors propose in
+ * "Adaptive Software Cache Management" (Middleware 2018): for each of a few
+ * windows a shadow, a small cache of keys without values, sees a sample of
+ * the accesses, chosen by hash, and a cache that is as much smaller as the
+ * sample is (Waldspurger and others: "Cache Modeling and Optimization using
+ * Miniature Simulations").  The cache follows the shadow with the most hits.
+ * Unlike a hill climber this is not misled by changes of the hit ratio that
+ * the window did not cause, and a change of workload is not first searched
+ * for.  The shadows run the same code as the cache and ask the same sketch.
+ *
+ * The shares of window and main space are enforced only when something has
+ * to go: below capacity a segment may have more than its share, and after a
+ * change of the window entries move with the following evictions.
+ *
+ * A policy is one block: the fixed part, the shadows' nodes and indexes, the
+ * sketch.  Locking is the owner's, see policy.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,32 +37,90 @@
 
 #include "sketch.h"
 
-#define WINDOW_SHARE		0.05	/* window's part of the capacity */
 #define PROTECTED_SHARE		0.8 /* protected part of the main space */
 #define MAX_VICTIMS			16	/* victims looked at for one candidate */
-#define MAX_DEMOTIONS		4	/* protected entries demoted by one call */
-#define WARM_FREQUENCY		6	/* a candidate so frequent may be admitted at
-								 * random */
-#define WARM_CHANCE			128 /* once in so many decisions */
+#define MAX_HANDICAP		7	/* half of what a counter can hold */
+#define MAX_MOVES			8	/* nodes moved between segments by one call */
+#define WARM_FREQUENCY		6	/* so warm a candidate may win by chance */
+#define WARM_CHANCE			128 /* of one in so many */
 
-typedef struct PolicyList
+#define SHADOW_MAX_NODES	256 /* powers of two */
+#define SHADOW_MIN_NODES	64
+#define EPOCH				4	/* accesses for each entry between choices */
+#define SCORE_DECAY			0.9 /* what an epoch leaves of earlier hits */
+#define SCORE_MARGIN		0.002	/* gain in hit ratio that is worth a change */
+
+#define NODE_UNITS			(sizeof(PolicyNode) / POLICY_UNIT)
+
+/*
+ * What a shadow tries: the window's share of the capacity, and whether the
+ * candidate's current access is left out of the comparison.  Counting it
+ * favours new entries; leaving it out keeps a loop that is larger than the
+ * cache from replacing entries by others that are used as often.
+ */
+typedef struct Trial
+{
+	double		window;
+	bool		strict;
+} Trial;
+
+static const Trial trials[] = {
+	{0.01, true}, {0.05, true}, {0.2, false}, {0.5, false}, {1.0, false}
+};
+
+#define TRIALS				(sizeof(trials) / sizeof(trials[0]))
+#define FIRST_TRIAL			1
+
+typedef struct List
 {
 	PolicyRef	head;			/* most recently used */
 	PolicyRef	tail;			/* least recently used */
 	uint64_t	cost;			/* sum over the nodes */
-} PolicyList;
+} List;
 
-struct Policy
+/* A cache or a shadow of it */
+typedef struct Space
 {
 	uint64_t	capacity;
 	uint64_t	cost;			/* sum over all lists */
 	uint64_t	window_max;		/* window's share of the capacity */
-	uint64_t	random;			/* state of the generator, never 0 */
 	uint32_t	count;			/* nodes of all lists */
+	uint32_t	trial;			/* index into trials */
+	List		list[POLICY_PROTECTED + 1]; /* by segment, the first unused */
+} Space;
+
+/*
+ * A shadow's nodes are numbered from 1.  They are chained by PolicyNode.slot
+ * in the buckets of its index, free ones by PolicyNode.next.
+ */
+typedef struct Shadow
+{
+	Space		space;
+	uint32_t	free;			/* first free node, 0: none */
+	double		hits;			/* lately, older ones count less */
+} Shadow;
+
+struct Policy
+{
+	Space		space;
+	uint64_t	random;			/* state of the generator, never 0 */
+	uint64_t	shadow_capacity;	/* before sampling */
+	size_t		sketch_offset;
 	uint32_t	sized_for;		/* count that the sketch's period is for */
-	PolicyList	list[POLICY_PROTECTED + 1];	/* by segment, first unused */
-	Sketch		sketch;			/* last: its counters follow */
+	uint32_t	shadow_nodes;	/* nodes of one shadow, a power of two */
+	uint32_t	sample_bits;	/* one key in 2^sample_bits is sampled */
+	uint32_t	accesses;		/* sampled ones in this epoch */
+	double		weight;			/* all sampled accesses, aged as hits are */
+	bool		full;			/* something had to go at some time */
+	Shadow		shadow[TRIALS];
+	PolicyNode	memory[];		/* the shadows', then the sketch */
 };
+
+static inline Sketch *
+sketch_of(Policy *p)
+{
+	return (Sketch *) ((char *) p + p->sketch_offset);
+}
 
 static inline PolicyNode *
 node_at(void *base, PolicyRef ref)
@@ -60,10 +132,10 @@ node_at(void *base, PolicyRef ref)
  * Links a node at the most recently used end of a segment.
  */
 static void
-push_head(Policy *p, void *base, PolicyRef ref, uint8_t segment)
+push_head(Space *space, void *base, PolicyRef ref, uint8_t segment)
 {
 	PolicyNode *node = node_at(base, ref);
-	PolicyList *list = &p->list[segment];
+	List	   *list = &space->list[segment];
 
 	node->segment = segment;
 	node->prev = 0;
@@ -80,10 +152,10 @@ push_head(Policy *p, void *base, PolicyRef ref, uint8_t segment)
  * Links a node at the least recently used end of a segment.
  */
 static void
-push_tail(Policy *p, void *base, PolicyRef ref, uint8_t segment)
+push_tail(Space *space, void *base, PolicyRef ref, uint8_t segment)
 {
 	PolicyNode *node = node_at(base, ref);
-	PolicyList *list = &p->list[segment];
+	List	   *list = &space->list[segment];
 
 	node->segment = segment;
 	node->next = 0;
@@ -97,10 +169,10 @@ push_tail(Policy *p, void *base, PolicyRef ref, uint8_t segment)
 }
 
 static void
-unlink_node(Policy *p, void *base, PolicyRef ref)
+unlink_node(Space *space, void *base, PolicyRef ref)
 {
 	PolicyNode *node = node_at(base, ref);
-	PolicyList *list = &p->list[node->segment];
+	List	   *list = &space->list[node->segment];
 
 	if (node->prev != 0)
 		node_at(base, node->prev)->next = node->next;
@@ -116,21 +188,92 @@ unlink_node(Policy *p, void *base, PolicyRef ref)
 }
 
 /*
- * Takes a node out of the cache.
+ * Takes a node out of a space.
  */
 static PolicyRef
-drop(Policy *p, void *base, PolicyRef ref)
+space_drop(Space *space, void *base, PolicyRef ref)
 {
-	p->cost -= node_at(base, ref)->cost;
-	p->count--;
-	unlink_node(p, base, ref);
+	space->cost -= node_at(base, ref)->cost;
+	space->count--;
+	unlink_node(space, base, ref);
 	return ref;
 }
 
 static uint64_t
-main_cost(const Policy *p)
+main_cost(const Space *space)
 {
-	return p->list[POLICY_PROBATION].cost + p->list[POLICY_PROTECTED].cost;
+	return space->list[POLICY_PROBATION].cost +
+		space->list[POLICY_PROTECTED].cost;
+}
+
+/*
+ * The next node to go from the main space, 0 when that is empty.
+ */
+static PolicyRef
+main_tail(const Space *space)
+{
+	PolicyRef	ref = space->list[POLICY_PROBATION].tail;
+
+	return ref != 0 ? ref : space->list[POLICY_PROTECTED].tail;
+}
+
+static void
+space_set(Space *space, uint64_t capacity, uint32_t trial)
+{
+	space->capacity = capacity;
+	space->trial = trial;
+	space->window_max = (uint64_t) ((double) capacity * trials[trial].window);
+	if (space->window_max == 0)
+		space->window_max = 1;
+	if (space->window_max > capacity)
+		space->window_max = capacity;
+}
+
+/*
+ * A hit.  A probation entry is promoted; what the protected segment then has
+ * too much goes back to probation.
+ */
+static void
+space_touch(Space *space, void *base, PolicyRef ref)
+{
+	uint8_t		segment = node_at(base, ref)->segment;
+	List	   *protected = &space->list[POLICY_PROTECTED];
+	uint64_t	main_max = space->capacity - space->window_max;
+	uint64_t	max = (uint64_t) ((double) main_max * PROTECTED_SHARE);
+
+	if (segment == POLICY_PROBATION)
+		segment = POLICY_PROTECTED;
+	else if (space->list[segment].head == ref)
+		return;
+	unlink_node(space, base, ref);
+	push_head(space, base, ref, segment);
+	for (int i = 0; i < MAX_MOVES && protected->cost > max &&
+		 protected->tail != ref; i++)
+	{
+		PolicyRef	demoted = protected->tail;
+
+		if (demoted == 0)
+			break;
+		unlink_node(space, base, demoted);
+		push_head(space, base, demoted, POLICY_PROBATION);
+	}
+}
+
+/*
+ * A new entry.  One larger than the window would push all others out of it
+ * only to follow them: it is queued to be judged first.
+ */
+static void
+space_add(Space *space, void *base, PolicyRef ref)
+{
+	PolicyNode *node = node_at(base, ref);
+
+	if (node->cost > space->window_max)
+		push_tail(space, base, ref, POLICY_WINDOW);
+	else
+		push_head(space, base, ref, POLICY_WINDOW);
+	space->cost += node->cost;
+	space->count++;
 }
 
 /*
@@ -145,155 +288,48 @@ next_random(Policy *p)
 	return p->random;
 }
 
-size_t
-policy_size(uint32_t expected_entries)
-{
-	return offsetof(Policy, sketch) + sketch_size(expected_entries);
-}
-
-void
-policy_init(Policy *p, uint64_t capacity, uint32_t expected_entries)
-{
-	memset(p, 0, offsetof(Policy, sketch));
-	p->random = UINT64_C(0x9e3779b97f4a7c15);
-	p->sized_for = expected_entries;
-	sketch_init(&p->sketch, expected_entries);
-	policy_set_capacity(p, capacity);
-}
-
-/*
- * Changes the capacity.  After a decrease the caller has to evict.
- */
-void
-policy_set_capacity(Policy *p, uint64_t capacity)
-{
-	p->capacity = capacity;
-	p->window_max = (uint64_t) ((double) capacity * WINDOW_SHARE);
-	if (p->window_max == 0 && capacity > 0)
-		p->window_max = 1;
-}
-
-uint64_t
-policy_cost(const Policy *p)
-{
-	return p->cost;
-}
-
-uint64_t
-policy_capacity(const Policy *p)
-{
-	return p->capacity;
-}
-
-uint32_t
-policy_count(const Policy *p)
-{
-	return p->count;
-}
-
-/*
- * An access that found nothing.
- */
-void
-policy_miss(Policy *p, uint64_t hash)
-{
-	sketch_add(&p->sketch, hash);
-}
-
-/*
- * An access that found the entry.  A probation entry is promoted; what the
- * protected segment then has too much goes back to probation.
- */
-void
-policy_touch(Policy *p, void *base, PolicyRef ref)
-{
-	PolicyNode *node = node_at(base, ref);
-	uint8_t		segment = node->segment;
-
-	if (segment == POLICY_NONE)
-		return;
-	sketch_add(&p->sketch, node->hash);
-	if (segment == POLICY_PROBATION)
-	{
-		PolicyList *protected = &p->list[POLICY_PROTECTED];
-		uint64_t	max = (uint64_t) ((double) (p->capacity - p->window_max) *
-									  PROTECTED_SHARE);
-
-		unlink_node(p, base, ref);
-		push_head(p, base, ref, POLICY_PROTECTED);
-		for (int i = 0; i < MAX_DEMOTIONS && protected->cost > max &&
-			 protected->tail != ref; i++)
-		{
-			PolicyRef	demoted = protected->tail;
-
-			unlink_node(p, base, demoted);
-			push_head(p, base, demoted, POLICY_PROBATION);
-		}
-	}
-	else if (p->list[segment].head != ref)
-	{
-		unlink_node(p, base, ref);
-		push_head(p, base, ref, segment);
-	}
-}
-
-/*
- * A new entry.  One larger than the window would push all others out of it
- * only to follow them: it is queued to be judged first.
- */
-void
-policy_add(Policy *p, void *base, PolicyRef ref)
-{
-	PolicyNode *node = node_at(base, ref);
-
-	if (node->cost > p->window_max)
-		push_tail(p, base, ref, POLICY_WINDOW);
-	else
-		push_head(p, base, ref, POLICY_WINDOW);
-	p->cost += node->cost;
-	p->count++;
-
-	/* the sketch's sample period follows the number of entries */
-	if (p->count > p->sized_for + p->sized_for / 8 ||
-		(p->cost + node->cost > p->capacity &&
-		 p->count < p->sized_for - p->sized_for / 8))
-	{
-		p->sized_for = p->count;
-		sketch_set_entries(&p->sketch, p->count);
-	}
-}
-
 /*
  * Whether a candidate is worth more than what it would push out of the main
- * space: `needed` cost, from the least recently used end of probation (of
- * protected, when probation is empty).  The sum of the victims' frequencies
- * is extrapolated from the first MAX_VICTIMS.
+ * space, `needed` cost from its least recently used end.  A tie is a refusal.
+ * The sum over the victims is extrapolated from the first MAX_VICTIMS.
+ *
+ * The handicap makes up for the candidate's current access: all victims, or
+ * only those that the sketch has forgotten, count once more than it says.
+ * It is bounded so that an entry which is large and always in demand can take
+ * the place of any number of forgotten ones.
  */
 static bool
-admit(Policy *p, void *base, const PolicyNode *candidate, uint64_t needed)
+admit(Policy *p, Space *space, void *base, PolicyNode *candidate,
+	  uint64_t needed)
 {
-	uint32_t	frequency = sketch_estimate(&p->sketch, candidate->hash);
-	PolicyRef	victim = p->list[POLICY_PROBATION].tail;
+	uint32_t	frequency = sketch_estimate(sketch_of(p), candidate->hash);
+	bool		strict = trials[space->trial].strict;
+	PolicyRef	victim = main_tail(space);
 	double		sum = 0;
+	double		handicap = 0;
 	uint64_t	freed = 0;
 
-	if (victim == 0)
-		victim = p->list[POLICY_PROTECTED].tail;
 	for (int i = 0; i < MAX_VICTIMS && victim != 0 && freed < needed; i++)
 	{
 		PolicyNode *node = node_at(base, victim);
+		uint32_t	estimate = sketch_estimate(sketch_of(p), node->hash);
 
-		sum += sketch_estimate(&p->sketch, node->hash);
-		if (sum >= frequency)
-			break;
+		sum += estimate;
+		if (strict || estimate == 0)
+			handicap += 1;
 		freed += node->cost;
 		victim = node->prev;
 	}
 	if (freed == 0)
-		sum = SKETCH_MAX_COUNT;
-	else if (freed < needed)
+		return false;
+	if (freed < needed)
+	{
 		sum *= (double) needed / (double) freed;
-	if (frequency > sum)
+		handicap *= (double) needed / (double) freed;
+	}
+	if (handicap > MAX_HANDICAP)
+		handicap = MAX_HANDICAP;
+	if (frequency > sum + handicap)
 		return true;
 
 	/*
@@ -308,70 +344,434 @@ admit(Policy *p, void *base, const PolicyNode *candidate, uint64_t needed)
  * Unlinks and returns the next node that must go while the cost is above the
  * capacity, otherwise 0.
  */
-PolicyRef
-policy_evict(Policy *p, void *base, bool *rejected)
+static PolicyRef
+space_evict(Policy *p, Space *space, void *base, bool *rejected)
 {
-	uint64_t	main_max = p->capacity - p->window_max;
+	uint64_t	main_max = space->capacity - space->window_max;
 
 	*rejected = false;
-	while (p->cost > p->capacity)
+	for (int moves = 0; space->cost > space->capacity; moves++)
 	{
-		PolicyList *window = &p->list[POLICY_WINDOW];
-		PolicyRef	ref = window->tail;
-		PolicyNode *node;
+		PolicyRef	ref = space->list[POLICY_WINDOW].tail;
+		PolicyNode *node = node_at(base, ref);
+		uint64_t	after;
 
-		if (main_cost(p) > main_max || ref == 0)
-		{
-			ref = p->list[POLICY_PROBATION].tail;
-			if (ref == 0)
-				ref = p->list[POLICY_PROTECTED].tail;
-			return drop(p, base, ref);
-		}
-
-		/* the main space is within its share, so the window is not */
-		node = node_at(base, ref);
-		if (node->cost > p->capacity ||
-			(main_cost(p) + node->cost > main_max &&
-			 !admit(p, base, node, main_cost(p) + node->cost - main_max)))
+		/* what could never stay goes first */
+		if (ref != 0 && node->cost > space->capacity)
 		{
 			*rejected = true;
-			return drop(p, base, ref);
+			return space_drop(space, base, ref);
 		}
-		unlink_node(p, base, ref);
-		push_head(p, base, ref, POLICY_PROBATION);
+		if (ref == 0 || main_cost(space) > main_max ||
+			(moves >= MAX_MOVES && main_tail(space) != 0))
+			return space_drop(space, base, main_tail(space));
+
+		/* the main space is within its share, so the window is not */
+		after = main_cost(space) + node->cost;
+		if (after > main_max &&
+			!admit(p, space, base, node, after - main_max))
+		{
+			*rejected = true;
+			return space_drop(space, base, ref);
+		}
+		unlink_node(space, base, ref);
+		push_head(space, base, ref, POLICY_PROBATION);
 	}
 	return 0;
 }
 
 /*
- * Unlinks and returns the entry worth least, 0 when there is none.
+ * Unlinks and returns one node of a space that has any.
+ */
+static PolicyRef
+space_evict_any(Policy *p, Space *space, void *base)
+{
+	uint64_t	capacity = space->capacity;
+	PolicyRef	ref;
+	bool		rejected;
+
+	if (space->cost <= capacity)
+		space_set(space, space->cost - 1, space->trial);
+	ref = space_evict(p, space, base, &rejected);
+	space_set(space, capacity, space->trial);
+	return ref;
+}
+
+/*
+ * Whether the shadows see a key.  The caller may have used any bits of the
+ * hash to choose among policies, so they are spread anew.
+ */
+static inline bool
+sampled(const Policy *p, uint64_t hash)
+{
+	return p->sample_bits == 0 ||
+		(hash * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - p->sample_bits) == 0;
+}
+
+static size_t
+shadow_size(uint32_t nodes)
+{
+	return (nodes + 1) * sizeof(PolicyNode) + nodes * sizeof(uint16_t);
+}
+
+static inline PolicyNode *
+shadow_base(Policy *p, uint32_t trial)
+{
+	return (PolicyNode *) ((char *) p->memory +
+						   trial * shadow_size(p->shadow_nodes));
+}
+
+static inline uint16_t *
+shadow_bucket(Policy *p, uint32_t trial, uint64_t hash)
+{
+	uint16_t   *buckets = (uint16_t *) (shadow_base(p, trial) +
+										p->shadow_nodes + 1);
+
+	return &buckets[((hash * UINT64_C(0xd1b54a32d192ed03)) >> 40) &
+					(p->shadow_nodes - 1)];
+}
+
+/*
+ * Number of a key's node in a shadow, 0 when it is not there.
+ */
+static uint32_t
+shadow_find(Policy *p, uint32_t trial, uint64_t hash)
+{
+	PolicyNode *base = shadow_base(p, trial);
+	uint32_t	number = *shadow_bucket(p, trial, hash);
+
+	while (number != 0 && base[number].hash != hash)
+		number = base[number].slot;
+	return number;
+}
+
+/*
+ * Takes a node that is already unlinked out of a shadow's index.
+ */
+static void
+shadow_forget(Policy *p, uint32_t trial, PolicyRef ref)
+{
+	PolicyNode *base = shadow_base(p, trial);
+	uint32_t	number = ref / NODE_UNITS;
+	uint16_t   *link = shadow_bucket(p, trial, base[number].hash);
+
+	while (*link != number)
+		link = &base[*link].slot;
+	*link = base[number].slot;
+	base[number].next = p->shadow[trial].free;
+	p->shadow[trial].free = number;
+}
+
+static void
+shadow_evict(Policy *p, uint32_t trial)
+{
+	PolicyNode *base = shadow_base(p, trial);
+	PolicyRef	ref;
+	bool		rejected;
+
+	while ((ref = space_evict(p, &p->shadow[trial].space, base, &rejected)) != 0)
+		shadow_forget(p, trial, ref);
+}
+
+static void
+shadow_add(Policy *p, uint32_t trial, const PolicyNode *node)
+{
+	Shadow	   *shadow = &p->shadow[trial];
+	PolicyNode *base = shadow_base(p, trial);
+	uint16_t   *bucket = shadow_bucket(p, trial, node->hash);
+	uint32_t	number;
+
+	if (shadow->free == 0)
+		shadow_forget(p, trial, space_evict_any(p, &shadow->space, base));
+	number = shadow->free;
+	shadow->free = base[number].next;
+	base[number].hash = node->hash;
+	base[number].cost = node->cost;
+	base[number].slot = *bucket;
+	*bucket = (uint16_t) number;
+	space_add(&shadow->space, base, number * NODE_UNITS);
+	shadow_evict(p, trial);
+}
+
+/*
+ * Fits sample and shadows to the cache's present count and capacity.
+ */
+static void
+shadows_resize(Policy *p)
+{
+	uint32_t	bits = p->sample_bits;
+
+	while (p->space.count >> bits > p->shadow_nodes)
+		bits++;
+	while (p->full && bits > 0 &&
+		   p->space.count >> (bits - 1) <= p->shadow_nodes / 4 * 3)
+		bits--;
+	if (bits != p->sample_bits)
+		p->accesses = 0;
+	for (uint32_t trial = 0; trial < TRIALS; trial++)
+	{
+		Space	   *space = &p->shadow[trial].space;
+		PolicyNode *base = shadow_base(p, trial);
+		uint32_t	old_bits = p->sample_bits;
+
+		p->sample_bits = bits;
+		for (uint32_t n = 1; bits > old_bits && n <= p->shadow_nodes; n++)
+		{
+			if (base[n].segment != POLICY_NONE && !sampled(p, base[n].hash))
+				shadow_forget(p, trial,
+							  space_drop(space, base, n * NODE_UNITS));
+		}
+		p->sample_bits = old_bits;
+		space_set(space, p->shadow_capacity >> bits, trial);
+		shadow_evict(p, trial);
+	}
+	p->sample_bits = bits;
+}
+
+/*
+ * Something has to go: the shadows are to be as full as the cache is, with
+ * `capacity` what it can really hold.
+ */
+static void
+shadows_fill(Policy *p, uint64_t capacity)
+{
+	uint64_t	old = p->shadow_capacity;
+
+	if (p->full && capacity <= old + old / 8 && capacity >= old - old / 8)
+		return;
+	p->full = true;
+	p->shadow_capacity = capacity;
+	shadows_resize(p);
+}
+
+/*
+ * Chooses the window by the shadows' hits.
+ */
+static void
+choose_trial(Policy *p)
+{
+	uint32_t	best = p->space.trial;
+	double		present = p->shadow[best].hits;
+
+	p->weight += p->accesses;
+	p->accesses = 0;
+	for (uint32_t trial = 0; trial < TRIALS; trial++)
+	{
+		if (p->shadow[trial].hits > p->shadow[best].hits)
+			best = trial;
+	}
+	if (p->shadow[best].hits > present + p->weight * SCORE_MARGIN)
+		space_set(&p->space, p->space.capacity, best);
+	for (uint32_t trial = 0; trial < TRIALS; trial++)
+		p->shadow[trial].hits *= SCORE_DECAY;
+	p->weight *= SCORE_DECAY;
+}
+
+/*
+ * Shows the shadows an access to a sampled key.  The node is that of the
+ * cache, NULL on a miss.
+ */
+static void
+shadows_access(Policy *p, uint64_t hash, const PolicyNode *node)
+{
+	uint32_t	entries = p->space.count >> p->sample_bits;
+
+	for (uint32_t trial = 0; trial < TRIALS; trial++)
+	{
+		Shadow	   *shadow = &p->shadow[trial];
+		uint32_t	number = shadow_find(p, trial, hash);
+
+		if (number != 0)
+		{
+			space_touch(&shadow->space, shadow_base(p, trial),
+						number * NODE_UNITS);
+			shadow->hits += 1;
+		}
+		else if (node != NULL)
+			shadow_add(p, trial, node);
+	}
+	if (p->full && ++p->accesses >= (uint64_t) EPOCH * entries)
+		choose_trial(p);
+}
+
+/*
+ * Nodes of a shadow for a cache of about so many entries.
+ */
+static uint32_t
+shadow_nodes(uint32_t entries)
+{
+	uint32_t	nodes = SHADOW_MIN_NODES;
+
+	while (nodes < SHADOW_MAX_NODES && nodes < entries)
+		nodes *= 2;
+	return nodes;
+}
+
+/*
+ * Bytes to allocate, aligned as for uint64_t, for a policy that is meant for
+ * about so many entries.
+ */
+size_t
+policy_size(uint32_t expected_entries)
+{
+	return sizeof(Policy) +
+		TRIALS * shadow_size(shadow_nodes(expected_entries)) +
+		sketch_size(expected_entries);
+}
+
+void
+policy_init(Policy *p, uint64_t capacity, uint32_t expected_entries)
+{
+	size_t		sketch_offset = policy_size(expected_entries) -
+		sketch_size(expected_entries);
+
+	memset(p, 0, sketch_offset);
+	p->random = UINT64_C(0x9e3779b97f4a7c15);
+	p->sketch_offset = sketch_offset;
+	p->sized_for = expected_entries;
+	p->shadow_nodes = shadow_nodes(expected_entries);
+	sketch_init(sketch_of(p), expected_entries);
+	for (uint32_t trial = 0; trial < TRIALS; trial++)
+	{
+		PolicyNode *base = shadow_base(p, trial);
+
+		for (uint32_t n = p->shadow_nodes; n > 0; n--)
+		{
+			base[n].next = p->shadow[trial].free;
+			p->shadow[trial].free = n;
+		}
+	}
+	p->space.trial = FIRST_TRIAL;
+	policy_set_capacity(p, capacity);
+}
+
+/*
+ * Changes the capacity.  After a decrease the caller has to evict.
+ */
+void
+policy_set_capacity(Policy *p, uint64_t capacity)
+{
+	space_set(&p->space, capacity, p->space.trial);
+	p->shadow_capacity = capacity;
+	shadows_resize(p);
+}
+
+uint64_t
+policy_cost(const Policy *p)
+{
+	return p->space.cost;
+}
+
+uint64_t
+policy_capacity(const Policy *p)
+{
+	return p->space.capacity;
+}
+
+uint32_t
+policy_count(const Policy *p)
+{
+	return p->space.count;
+}
+
+/*
+ * An access that found nothing.
+ */
+void
+policy_miss(Policy *p, uint64_t hash)
+{
+	sketch_add(sketch_of(p), hash);
+	if (p->full && sampled(p, hash))
+		shadows_access(p, hash, NULL);
+}
+
+/*
+ * An access that found the entry.
+ */
+void
+policy_touch(Policy *p, void *base, PolicyRef ref)
+{
+	PolicyNode *node = node_at(base, ref);
+
+	if (node->segment == POLICY_NONE)
+		return;
+	sketch_add(sketch_of(p), node->hash);
+	space_touch(&p->space, base, ref);
+	if (sampled(p, node->hash))
+		shadows_access(p, node->hash, node);
+}
+
+/*
+ * A new entry, linked into the window.  The caller then evicts.
+ */
+void
+policy_add(Policy *p, void *base, PolicyRef ref)
+{
+	PolicyNode *node = node_at(base, ref);
+	uint32_t	count;
+
+	space_add(&p->space, base, ref);
+	if (p->space.cost >= p->space.capacity)
+		shadows_fill(p, p->space.capacity);
+
+	/* sample period and shadows follow the number of entries */
+	count = p->space.count;
+	if (count > p->sized_for + p->sized_for / 8 ||
+		(p->full && count < p->sized_for - p->sized_for / 8))
+	{
+		p->sized_for = count;
+		sketch_set_entries(sketch_of(p), count);
+		shadows_resize(p);
+	}
+	else if (count >> p->sample_bits > p->shadow_nodes)
+		shadows_resize(p);
+
+	if (sampled(p, node->hash))
+	{
+		for (uint32_t trial = 0; trial < TRIALS; trial++)
+		{
+			if (shadow_find(p, trial, node->hash) == 0)
+				shadow_add(p, trial, node);
+		}
+	}
+}
+
+/*
+ * Decides on, unlinks and returns the next node that must go while the cost
+ * is above the capacity, otherwise 0.  A node is rejected when it lost at
+ * admission, else it made place for others.
+ */
+PolicyRef
+policy_evict(Policy *p, void *base, bool *rejected)
+{
+	return space_evict(p, &p->space, base, rejected);
+}
+
+/*
+ * Memory is needed although the cost is not above the capacity: unlinks and
+ * returns the entry worth least, 0 when there is none.  This decides as
+ * policy_evict would if the capacity were what is cached now.
  */
 PolicyRef
 policy_evict_any(Policy *p, void *base)
 {
-	PolicyRef	probation = p->list[POLICY_PROBATION].tail;
-	PolicyRef	window = p->list[POLICY_WINDOW].tail;
-	PolicyRef	ref = probation;
-
-	if (ref == 0)
-		ref = window;
-	else if (window != 0 && p->list[POLICY_WINDOW].cost > p->window_max &&
-			 sketch_estimate(&p->sketch, node_at(base, window)->hash) <=
-			 sketch_estimate(&p->sketch, node_at(base, probation)->hash))
-		ref = window;
-	if (ref == 0)
-		ref = p->list[POLICY_PROTECTED].tail;
-	return ref == 0 ? 0 : drop(p, base, ref);
+	if (p->space.count == 0)
+		return 0;
+	if (p->space.cost < p->space.capacity)
+		shadows_fill(p, p->space.cost);
+	return space_evict_any(p, &p->space, base);
 }
 
 /*
- * Unlinks a node that the caller drops for reasons of its own.
+ * Unlinks a node that the caller drops for reasons of its own.  The shadows
+ * keep the key: the caller may be about to add it again, with a new value,
+ * and what it lost is the same for all of them.
  */
 void
 policy_remove(Policy *p, void *base, PolicyRef ref)
 {
 	if (node_at(base, ref)->segment != POLICY_NONE)
-		drop(p, base, ref);
+		space_drop(&p->space, base, ref);
 }
 
 /*
@@ -382,7 +782,7 @@ void
 policy_moved(Policy *p, void *base, PolicyRef from, PolicyRef to)
 {
 	PolicyNode *node = node_at(base, to);
-	PolicyList *list = &p->list[node->segment];
+	List	   *list = &p->space.list[node->segment];
 
 	if (node->segment == POLICY_NONE)
 		return;

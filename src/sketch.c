@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define SKETCH_ROWS			4
-#define SKETCH_MIN_WORDS	16	/* words of a row, at least */
+#define SKETCH_MIN_WORDS	64	/* words of a row, at least */
 #define SKETCH_PERIOD		10	/* additions for each entry in a period */
 #define SKETCH_AGE_STEP		512 /* words halved by one call at most */
 

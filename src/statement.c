@@ -256,31 +256,46 @@ changes_rows(QueryDesc *query)
 }
 
 static void
+next_executor_run(EXECUTOR_RUN_ARGS)
+{
+	if (prev_executor_run)
+		prev_executor_run(EXECUTOR_RUN_PASS);
+	else
+		standard_ExecutorRun(EXECUTOR_RUN_PASS);
+}
+
+static void
+next_executor_finish(QueryDesc *query)
+{
+	if (prev_executor_finish)
+		prev_executor_finish(query);
+	else
+		standard_ExecutorFinish(query);
+}
+
+static void
 statement_executor_run(EXECUTOR_RUN_ARGS)
 {
 	int			at = level + 1;
-	bool		changing = changes_rows(query);
+	ListCell   *lc;
 
-	if (changing)
+	if (!changes_rows(query))
 	{
-		ListCell   *lc;
+		next_executor_run(EXECUTOR_RUN_PASS);
+		return;
+	}
 
-		level = at;
+	level = at;
+	PG_TRY();
+	{
 		foreach(lc, query->plannedstmt->resultRelations)
 			mark_relation(rt_fetch(lfirst_int(lc),
 								   query->plannedstmt->rtable)->relid, at);
-	}
-	PG_TRY();
-	{
-		if (prev_executor_run)
-			prev_executor_run(EXECUTOR_RUN_PASS);
-		else
-			standard_ExecutorRun(EXECUTOR_RUN_PASS);
+		next_executor_run(EXECUTOR_RUN_PASS);
 	}
 	PG_CATCH();
 	{
-		if (changing)
-			statement_leave(at);
+		statement_leave(at);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -293,27 +308,25 @@ static void
 statement_executor_finish(QueryDesc *query)
 {
 	int			at = level + 1;
-	bool		changing = changes_rows(query);
 
-	if (changing)
-		level = at;
+	if (!changes_rows(query))
+	{
+		next_executor_finish(query);
+		return;
+	}
+
+	level = at;
 	PG_TRY();
 	{
-		if (prev_executor_finish)
-			prev_executor_finish(query);
-		else
-			standard_ExecutorFinish(query);
+		next_executor_finish(query);
 	}
 	PG_CATCH();
 	{
-		if (changing)
-			statement_leave(at);
+		statement_leave(at);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 
-	if (!changing)
-		return;
 	if (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS)
 	{
 		for (int i = 0; i < nmarks; i++)

@@ -121,7 +121,7 @@ exact A branch_balance 3
 say 'pgbench for 10 s: 8 clients read and write; every read compares the cache with'
 echo '-- the loader. Each update of an account invalidates its branch.'
 psql -Xq -d demo -v ON_ERROR_STOP=1 -f test/demo/oracle.sql
-for script in read_sizes@60 write_size@20 read_branch@2 read_old@1 write_account@1; do
+for script in read_sizes@200 write_size@60 read_branch@2 read_old@1 write_account@1; do
   scripts="${scripts-} -f test/demo/${script%@*}.pgbench@${script#*@}"
 done
 # shellcheck disable=SC2086

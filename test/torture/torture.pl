@@ -321,9 +321,9 @@ sub finish_prepared
 }
 
 my @transactions = weighted(
-	[ 30, sub { attempt(sub { check(0) }) } ],
+	[ 80, sub { attempt(sub { check(0) }) } ],
 	[ 10, sub { attempt(sub { write_something(); check(0) }) } ],
-	[ 10, sub { block(begin(), sub { check(1) for 1 .. upto(6) }, 'COMMIT') } ],
+	[ 20, sub { block(begin(), sub { check(1) for 1 .. upto(6) }, 'COMMIT') } ],
 	[ 10, sub { block(begin() . ' READ ONLY', sub { check(1) for 1 .. upto(6) }, 'COMMIT') } ],
 	[ 1, sub {
 			block('BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE',
@@ -446,13 +446,20 @@ if (!%fault)
 	my @wrong = admin('torture', '-f', dirname($0) . '/final.sql');
 	$fault{final} = join "\n", 'MISMATCH (cache|key|cached|loaded) after the run', @wrong if @wrong;
 }
-my ($hits, $loads, $bypasses, $evictions) = split /\|/, (admin('torture', '-c',
-	'SELECT sum(hits), sum(loads), sum(bypasses), sum(evictions) FROM cache_stats'))[0];
-$fault{idle} = 'nothing was ever cached' if !%fault && !$hits;
+
+# A cache that was never hit has not been tested.
+my $hits = 0;
+for (admin('torture', '-c', 'SELECT name, hits, loads, bypasses, evictions FROM cache_stats ORDER BY name'))
+{
+	my ($name, @counters) = split /\|/;
+	printf "%-8s %9d hits %9d loads %9d bypasses %7d evictions\n", $name, @counters;
+	$fault{idle} = "the cache $name was never hit" if !%fault && !$counters[0];
+	$hits += $counters[0];
+}
 
 print "$_\n" for values %fault;
-print 'contention (SQLSTATE and how often): ', join(', ', map { s/sqlstate //r . " $total{$_}" } grep { /sqlstate/ } sort keys %total), "\n";
-printf "%d clients, %d s, seed %d: %d transactions, %d checks, %d hits, %d loads, %d bypasses, %d evictions, %d mismatches\n",
+print 'contention, SQLSTATE: ', join(', ', map { s/sqlstate //r . " $total{$_}" } grep { /sqlstate/ } sort keys %total), "\n";
+printf "%d clients, %d s, seed %d: %d transactions, %d checks, %d hits, %d mismatches\n",
   $clients, $seconds, $seed, $total{transactions} // 0, $total{checks} // 0,
-  $hits, $loads, $bypasses, $evictions, scalar grep { /MISMATCH/ } values %fault;
+  $hits, scalar grep { /MISMATCH/ } values %fault;
 exit(%fault ? 1 : 0);

@@ -1,0 +1,348 @@
+/*-------------------------------------------------------------------------
+ *
+ * index.c
+ *		Finding entries: buckets and their chains.
+ *
+ * The index is an array of buckets, each the head of a chain of entries, and
+ * a sequence number that covers the whole chain.  An entry is one block of
+ * the arena: header, key and value side by side, so that a hit costs two
+ * dependent memory accesses, the bucket and the entry.
+ *
+ * Reading takes no lock and writes no shared memory.  A reader notes the
+ * bucket's sequence number, walks the chain, copies the value with lengths
+ * that it has seen to be those of an entry, and looks at the sequence number
+ * again: if it has moved, or was odd, the copy may be garbage and the reader
+ * starts over, after a few times under the partition lock.
+ *
+ * Whoever changes a chain, or anything in a linked entry that a reader looks
+ * at, holds the partition lock exclusively and makes the sequence number odd
+ * meanwhile.
+ *
+ * Invalidation needs only the partition lock, not the store lock, which
+ * others may hold for longer: it unlinks the entry, marks it dead and leaves
+ * it in the partition's list of dead entries.  The next holder of the store
+ * lock frees them (evict.c).
+ *
+ * Locking: as each function says; see shared.c for the order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "storage/s_lock.h"
+
+#include "entry.h"
+#include "index.h"
+
+/* After that many disturbed attempts a reader takes the partition lock. */
+#define LOCKLESS_TRIES		16
+
+static bool
+entry_has_key(const Entry *entry, const StoreKey *key)
+{
+	return entry->node.hash == key->hash && entry->keylen == key->len &&
+		memcmp(entry->data + entry_keyoffset(entry), key->image, key->len) == 0;
+}
+
+/*
+ * Lock the partition of a hash: the entries of all keys that have it, and
+ * their fence.
+ */
+void
+store_lock(uint64 hash, LWLockMode mode)
+{
+	LWLockAcquire(&cache_partition_locks[partition_of(hash)].lock, mode);
+}
+
+void
+store_unlock(uint64 hash)
+{
+	LWLockRelease(&cache_partition_locks[partition_of(hash)].lock);
+}
+
+static void
+bucket_begin_write(Bucket *bucket)
+{
+	pg_atomic_write_u32(&bucket->seq, pg_atomic_read_u32(&bucket->seq) + 1);
+	pg_write_barrier();
+}
+
+static void
+bucket_end_write(Bucket *bucket)
+{
+	pg_write_barrier();
+	pg_atomic_write_u32(&bucket->seq, pg_atomic_read_u32(&bucket->seq) + 1);
+}
+
+/*
+ * The place that refers to an entry of a bucket's chain.  Partition lock.
+ */
+static ArenaRef *
+chain_link(Bucket *bucket, ArenaRef ref)
+{
+	ArenaRef   *link = &bucket->head;
+
+	while (*link != ref)
+	{
+		Assert(*link != 0);
+		link = &entry_at(*link)->chain;
+	}
+	return link;
+}
+
+/* Take an entry out of its chain.  Partition lock. */
+static void
+chain_remove(ArenaRef ref)
+{
+	Entry	   *entry = entry_at(ref);
+	Bucket	   *bucket = bucket_of(entry->node.hash);
+
+	bucket_begin_write(bucket);
+	*chain_link(bucket, ref) = entry->chain;
+	bucket_end_write(bucket);
+}
+
+/* Take an entry out of its chain, to be freed by others.  Partition lock. */
+static void
+entry_kill(ArenaRef ref)
+{
+	Entry	   *entry = entry_at(ref);
+	uint32		p = partition_of(entry->node.hash);
+
+	chain_remove(ref);
+	entry->node.flags |= ENTRY_DEAD;
+	entry->chain = cache_shared->dead[p];
+	cache_shared->dead[p] = ref;
+	pg_atomic_fetch_add_u32(&cache_shared->ndead, 1);
+}
+
+typedef enum ReadResult
+{
+	READ_FOUND,
+	READ_ABSENT,
+	READ_DISTURBED
+} ReadResult;
+
+static inline bool
+bucket_moved(Bucket *bucket, uint32 seq)
+{
+	pg_read_barrier();
+	return pg_atomic_read_u32(&bucket->seq) != seq;
+}
+
+/*
+ * Try to find a key and copy its value.  Unless the caller has the partition
+ * lock, everything read is suspect until the sequence number has been seen
+ * unchanged after it.
+ */
+static ReadResult
+chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
+		   TimestampTz now, StoreValue *value, ArenaRef *found)
+{
+	uint32		seq = pg_atomic_read_u32(&bucket->seq);
+	ArenaRef	ref;
+
+	if (seq & 1)
+		return READ_DISTURBED;
+	pg_read_barrier();
+
+	ref = bucket->head;
+	while (ref != 0)
+	{
+		Entry		entry;
+		Size		at = (Size) ref * ARENA_UNIT;
+		Size		keyoffset;
+		const char *data = cache_arena + at + ENTRY_HEADER;
+
+		if (at + ENTRY_HEADER + sizeof(TimestampTz) > cache_shared->arena_bytes)
+			return READ_DISTURBED;
+		memcpy(&entry, cache_arena + at, ENTRY_HEADER);
+		if (bucket_moved(bucket, seq))
+			return READ_DISTURBED;
+		keyoffset = entry_keyoffset(&entry);
+
+		if (entry.node.hash == key->hash && entry.keylen == key->len &&
+			entry.node.slot == key->slot &&
+			memcmp(data + keyoffset, key->image, key->len) == 0)
+		{
+			TimestampTz expires = 0;
+
+			if (entry.node.flags & ENTRY_EXPIRES)
+				memcpy(&expires, data, sizeof(expires));
+			if (entry.generation != generation ||
+				(expires != 0 && expires <= now))
+				return bucket_moved(bucket, seq) ? READ_DISTURBED : READ_ABSENT;
+
+			value->isnull = (entry.node.flags & ENTRY_NULL) != 0;
+			value->len = entry.vallen;
+			value->expires = expires;
+			value->generation = entry.generation;
+			value->data = palloc(Max(entry.vallen, 1));
+			memcpy(value->data, data + keyoffset + key->len, entry.vallen);
+			if (bucket_moved(bucket, seq))
+			{
+				pfree(value->data);
+				return READ_DISTURBED;
+			}
+			*found = ref;
+			return READ_FOUND;
+		}
+		ref = entry.chain;
+	}
+	return bucket_moved(bucket, seq) ? READ_DISTURBED : READ_ABSENT;
+}
+
+/*
+ * Find a key's entry of the given generation that has not expired, and copy
+ * its value into the current memory context.  Gives where it was, or 0.
+ */
+ArenaRef
+index_read(const StoreKey *key, uint64 generation, TimestampTz now,
+		   StoreValue *value)
+{
+	Bucket	   *bucket = bucket_of(key->hash);
+	ReadResult	result = READ_DISTURBED;
+	ArenaRef	ref = 0;
+
+	for (int i = 0; result == READ_DISTURBED && i < LOCKLESS_TRIES; i++)
+	{
+		if (i > 0)
+			SPIN_DELAY();
+		result = chain_read(bucket, key, generation, now, value, &ref);
+	}
+	if (result == READ_DISTURBED)
+	{
+		store_lock(key->hash, LW_SHARED);
+		result = chain_read(bucket, key, generation, now, value, &ref);
+		store_unlock(key->hash);
+	}
+	return result == READ_FOUND ? ref : 0;
+}
+
+/*
+ * Link an entry in, in place of older ones of the same key.  The caller holds
+ * the store lock and the key's partition lock exclusively.
+ */
+void
+index_link(ArenaRef ref, const StoreKey *key)
+{
+	Entry	   *entry = entry_at(ref);
+	Bucket	   *bucket = bucket_of(key->hash);
+	ArenaRef	old = bucket->head;
+
+	while (old != 0)
+	{
+		Entry	   *other = entry_at(old);
+		ArenaRef	next = other->chain;
+
+		if (other->node.slot == key->slot && entry_has_key(other, key))
+		{
+			entry_kill(old);
+		}
+		old = next;
+	}
+
+	entry->chain = bucket->head;
+	bucket_begin_write(bucket);
+	bucket->head = ref;
+	bucket_end_write(bucket);
+}
+
+/*
+ * Take an entry out that is to be freed.  The caller holds the store lock.
+ * False if somebody has done so already; then it is in a list of the dead.
+ */
+bool
+index_remove(ArenaRef ref)
+{
+	uint64		hash = entry_at(ref)->node.hash;
+	bool		linked;
+
+	store_lock(hash, LW_EXCLUSIVE);
+	linked = !(entry_at(ref)->node.flags & ENTRY_DEAD);
+	if (linked)
+		chain_remove(ref);
+	store_unlock(hash);
+	return linked;
+}
+
+/*
+ * Move an entry's block down into the free block before it.  The caller holds
+ * the store lock.  False if the entry is in a list of the dead.
+ */
+bool
+index_move(ArenaRef from, ArenaRef to)
+{
+	uint64		hash = entry_at(from)->node.hash;
+	Bucket	   *bucket = bucket_of(hash);
+	bool		linked;
+
+	store_lock(hash, LW_EXCLUSIVE);
+	linked = !(entry_at(from)->node.flags & ENTRY_DEAD);
+	if (linked)
+	{
+		bucket_begin_write(bucket);
+		*chain_link(bucket, from) = to;
+		arena_slide(&cache_shared->arena, cache_arena, from, to);
+		bucket_end_write(bucket);
+	}
+	store_unlock(hash);
+	return linked;
+}
+
+/*
+ * Unlink all entries of keys with this hash.  The caller holds its partition
+ * lock exclusively.  Gives their number.
+ */
+uint32
+store_unlink(uint64 hash)
+{
+	ArenaRef	ref = bucket_of(hash)->head;
+	uint32		n = 0;
+
+	while (ref != 0)
+	{
+		Entry	   *entry = entry_at(ref);
+		ArenaRef	next = entry->chain;
+
+		if (entry->node.hash == hash)
+		{
+			entry_kill(ref);
+			n++;
+		}
+		ref = next;
+	}
+	return n;
+}
+
+/*
+ * Count the live entries of every slot: usage has SHARED_SLOTS members.
+ * Walks the whole index, one partition at a time.
+ */
+void
+store_usage(StoreUsage *usage)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+
+	memset(usage, 0, sizeof(StoreUsage) * SHARED_SLOTS);
+	for (uint32 p = 0; p < SHARED_PARTITIONS; p++)
+	{
+		store_lock(p, LW_SHARED);
+		for (uint32 b = p; b < cache_shared->nbuckets; b += SHARED_PARTITIONS)
+		{
+			for (ArenaRef ref = cache_buckets[b].head; ref != 0;
+				 ref = entry_at(ref)->chain)
+			{
+				Entry	   *entry = entry_at(ref);
+
+				if (entry_is_stale(entry, now))
+					continue;
+				usage[entry->node.slot].entries++;
+				usage[entry->node.slot].bytes +=
+					(uint64) arena_units(cache_arena, ref) * ARENA_UNIT;
+			}
+		}
+		store_unlock(p);
+	}
+}

@@ -4,15 +4,21 @@
 \echo Use "CREATE EXTENSION cache" to load this file. \quit
 
 /*
- * Definitions.  Functions, roles and collations are named by text, so that
- * dumps can be restored in any order; watches are triggers on the tables.
+ * Definitions.  Functions, types, roles and collations are named by text, so
+ * that dumps can be restored in any order; watches are triggers on the tables.
+ * In the cluster whose system identifier is "cluster", the owner is the role
+ * with this OID, whatever it is called by now; elsewhere the one of this name.
  */
 CREATE TABLE cache_definition (
 	name name PRIMARY KEY,
 	id bigint NOT NULL UNIQUE,
 	version bigint NOT NULL,
 	owner text NOT NULL,
-	loader text NOT NULL,
+	owner_oid oid NOT NULL,
+	cluster bigint NOT NULL,
+	loader_schema text NOT NULL,
+	loader_name text NOT NULL,
+	loader_args text[] NOT NULL,
 	ttl interval,
 	max_cost bigint,
 	entry_cost bigint,

@@ -18,8 +18,10 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -152,24 +154,57 @@ collation_schema(Oid collation)
 	return schema;
 }
 
-/* The names of collations, NULL where a key has none. */
+/* A text array; NULL strings become nulls. */
 static Datum
-collation_names(const Oid *collations, int n)
+strings_array(char **strings, int n)
 {
-	Datum	   *names = palloc(sizeof(Datum) * Max(n, 1));
-	bool	   *nulls = palloc0(sizeof(bool) * Max(n, 1));
+	Datum	   *elems = palloc(sizeof(Datum) * Max(n, 1));
+	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
 	int			dims[1] = {n};
 	int			bounds[1] = {1};
 
 	for (int i = 0; i < n; i++)
 	{
-		nulls[i] = !OidIsValid(collations[i]);
-		if (!nulls[i])
-			names[i] = CStringGetTextDatum(quote_qualified_identifier(collation_schema(collations[i]),
-																	  get_collation_name(collations[i])));
+		nulls[i] = strings[i] == NULL;
+		elems[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(strings[i]);
 	}
-	return PointerGetDatum(construct_md_array(names, nulls, 1, dims, bounds,
-											  TEXTOID, -1, false, TYPALIGN_INT));
+	return PointerGetDatum(construct_md_array(elems, nulls, n > 0 ? 1 : 0,
+											  dims, bounds, TEXTOID, -1,
+											  false, TYPALIGN_INT));
+}
+
+/* The names of the collations of keys, NULL where a key has none. */
+static Datum
+collation_names(const Oid *collations, int n)
+{
+	char	  **names = palloc(sizeof(char *) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		names[i] = !OidIsValid(collations[i]) ? NULL :
+			quote_qualified_identifier(collation_schema(collations[i]),
+									   get_collation_name(collations[i]));
+	return strings_array(names, n);
+}
+
+/* Record a loader by name. */
+static void
+name_loader(RowChange *row, Oid loader)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(loader));
+	Form_pg_proc proc;
+	char	   *types[FUNC_MAX_ARGS];
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", loader);
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	for (int i = 0; i < proc->pronargs; i++)
+		types[i] = format_type_be_qualified(proc->proargtypes.values[i]);
+	change_column(row, ANUM_LOADER_SCHEMA,
+				  CStringGetTextDatum(get_namespace_name(proc->pronamespace)));
+	change_column(row, ANUM_LOADER_NAME,
+				  CStringGetTextDatum(NameStr(proc->proname)));
+	change_column(row, ANUM_LOADER_ARGS, strings_array(types, proc->pronargs));
+	ReleaseSysCache(tuple);
 }
 
 /*
@@ -183,6 +218,74 @@ admin_set_collations(CacheDef *def, const Oid *collations)
 	change_column(&row, ANUM_KEY_COLLATIONS,
 				  collation_names(collations, def->nkeys));
 	update_row(def, &row);
+}
+
+/*-------------------------------------------------------------------------
+ * Following renames
+ *-------------------------------------------------------------------------
+ */
+
+/* What a cache is made of, by OID. */
+typedef struct Remembered
+{
+	CacheDef	def;			/* name, loader, nkeys only */
+	Oid		   *collations;
+} Remembered;
+
+/*
+ * Before something is renamed or moved to another schema: remember what all
+ * caches are made of.
+ */
+List *
+admin_remember(void)
+{
+	List	   *all = NIL;
+	ListCell   *lc;
+
+	if (extension_find() == NULL)
+		return NIL;
+	foreach(lc, definition_names())
+	{
+		CacheDef   *def = definition_find(lfirst(lc));
+		Remembered *item;
+
+		if (def == NULL || !def->usable)
+			continue;
+		item = palloc0(sizeof(Remembered));
+		item->def.name = def->name;
+		item->def.loader = def->loader;
+		item->def.nkeys = def->nkeys;
+		item->collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+		for (int i = 0; i < def->nkeys; i++)
+			item->collations[i] = def->keys[i].collation;
+		all = lappend(all, item);
+	}
+	return all;
+}
+
+/*
+ * Afterwards: record those whose names have changed under the new ones.
+ */
+void
+admin_follow(List *remembered)
+{
+	ListCell   *lc;
+
+	foreach(lc, remembered)
+	{
+		Remembered *item = lfirst(lc);
+		CacheDef   *def = definition_find(NameStr(item->def.name));
+		RowChange	row = {0};
+
+		if (def == NULL || (def->usable && def->loader == item->def.loader) ||
+			!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(item->def.loader)))
+			continue;
+		LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+		name_loader(&row, item->def.loader);
+		change_column(&row, ANUM_KEY_COLLATIONS,
+					  collation_names(item->collations, item->def.nkeys));
+		update_row(&item->def, &row);
+	}
 }
 
 /*-------------------------------------------------------------------------
@@ -275,8 +378,7 @@ set_loader(RowChange *row, CacheDef *def, Oid loader)
 
 	(void) loader_describe(def, loader, true);
 	definition_require_read(def);
-	change_column(row, ANUM_LOADER,
-				  CStringGetTextDatum(format_procedure_qualified(loader)));
+	name_loader(row, loader);
 	change_column(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
 	watch_check_all(def);
 	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
@@ -328,6 +430,8 @@ cache_create(PG_FUNCTION_ARGS)
 	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
 	change_column(&row, ANUM_OWNER,
 				  CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)));
+	change_column(&row, ANUM_OWNER_OID, ObjectIdGetDatum(GetUserId()));
+	change_column(&row, ANUM_CLUSTER, Int64GetDatum(GetSystemIdentifier()));
 	change_column(&row, ANUM_REDIS, BoolGetDatum(false));
 	set_loader(&row, &def, PG_GETARG_OID(1));
 	read_options(fcinfo, &row, false);

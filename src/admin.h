@@ -14,6 +14,8 @@
 #include "fmgr.h"
 
 extern CacheDef *admin_begin(FunctionCallInfo fcinfo, int name_arg);
+extern List *admin_remember(void);
+extern void admin_follow(List *remembered);
 extern void admin_set_collations(CacheDef *def, const Oid *collations);
 
 #endif							/* CACHE_ADMIN_H */

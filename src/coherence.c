@@ -203,6 +203,10 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	if (IsLogicalWorker())
 		return false;
 
+	/* A temporary child of a watched table is nobody else's. */
+	if (def->private)
+		return false;
+
 	if (!GUARD_REMOVED("own") && pending_covers(def->id, key->hash))
 		return false;
 	if (!GUARD_REMOVED("statement") && statement_changes(NameStr(def->name)))

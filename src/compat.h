@@ -21,6 +21,7 @@
 #endif
 
 #if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
 #include "utils/guc_hooks.h"
 #include "varatt.h"
 #else
@@ -52,6 +53,15 @@
 #define cache_name_list(string)	stringToQualifiedNameList((string), NULL)
 #else
 #define cache_name_list(string)	stringToQualifiedNameList((string))
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define cache_parse_type(string, type, typmod) \
+	((void) parseTypeString((string), (type), (typmod), \
+							(Node *) &(ErrorSaveContext) {T_ErrorSaveContext}))
+#else
+#define cache_parse_type(string, type, typmod) \
+	parseTypeString((string), (type), (typmod), true)
 #endif
 
 /* 18 can have deferrable primary keys in the answer */

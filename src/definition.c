@@ -29,13 +29,16 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "parser/parse_type.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -306,36 +309,87 @@ loader_describe(CacheDef *def, Oid loader, bool report)
 	return suitable;
 }
 
-/* The loader that a definition names, InvalidOid if it is gone. */
-static Oid
-find_loader(const char *signature)
-{
-	Datum		oid;
-	LOCAL_FCINFO(fcinfo, 1);
-
-	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = CStringGetTextDatum(signature);
-	fcinfo->args[0].isnull = false;
-	oid = to_regprocedure(fcinfo);
-	return fcinfo->isnull ? InvalidOid : DatumGetObjectId(oid);
-}
-
-static void
-read_collations(CacheDef *def, ArrayType *array)
+/* The strings of a text array; NULL for null ones. */
+static char **
+text_array_strings(Datum array, int *n)
 {
 	Datum	   *elems;
 	bool	   *nulls;
+	char	  **strings;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elems, &nulls, n);
+	strings = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		strings[i] = nulls[i] ? NULL : TextDatumGetCString(elems[i]);
+	return strings;
+}
+
+/*
+ * The loader that a definition names, InvalidOid if it is gone.  Raises no
+ * error for that, and asks for no privileges: writers of a watched table come
+ * here as well.
+ */
+static Oid
+find_loader(CacheDef *def, const char *schema, const char *name, Datum args)
+{
+	StringInfoData signature;
+	Oid			namespace = get_namespace_oid(schema, true);
+	Oid			types[FUNC_MAX_ARGS];
+	char	  **strings;
+	int			n;
+	bool		missing = !OidIsValid(namespace);
+
+	strings = text_array_strings(args, &n);
+	initStringInfo(&signature);
+	appendStringInfo(&signature, "%s(", quote_qualified_identifier(schema, name));
+	for (int i = 0; i < Min(n, FUNC_MAX_ARGS); i++)
+	{
+		int32		typmod;
+
+		appendStringInfo(&signature, "%s%s", i > 0 ? "," : "", strings[i]);
+		types[i] = InvalidOid;
+		cache_parse_type(strings[i], &types[i], &typmod);
+		missing |= !OidIsValid(types[i]);
+	}
+	appendStringInfoChar(&signature, ')');
+	def->signature = signature.data;
+	if (missing)
+		return InvalidOid;
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						   CStringGetDatum(name),
+						   PointerGetDatum(buildoidvector(types, n)),
+						   ObjectIdGetDatum(namespace));
+}
+
+/* Apply the recorded collations; false if one is gone. */
+static bool
+read_collations(CacheDef *def, Datum array)
+{
+	char	  **names;
 	int			n;
 
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
-					  &elems, &nulls, &n);
+	names = text_array_strings(array, &n);
 	for (int i = 0; i < Min(n, def->nkeys); i++)
 	{
-		if (!nulls[i] && OidIsValid(def->keys[i].collation))
-			def->keys[i].collation =
-				get_collation_oid(cache_name_list(TextDatumGetCString(elems[i])),
-								  false);
+		if (names[i] == NULL || !OidIsValid(def->keys[i].collation))
+			continue;
+		def->keys[i].collation = get_collation_oid(cache_name_list(names[i]),
+												   true);
+		if (!OidIsValid(def->keys[i].collation))
+			return false;
 	}
+	return true;
+}
+
+/* The owner's role; InvalidOid if it is gone. */
+static Oid
+find_owner(const char *name, Oid oid, uint64 cluster)
+{
+	if (cluster == GetSystemIdentifier())
+		return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(oid)) ?
+			oid : InvalidOid;
+	return get_role_oid(name, true);
 }
 
 /* Turn a row of cache_definition into a definition. */
@@ -361,7 +415,9 @@ definition_read(Relation rel, HeapTuple tuple)
 	def->name = *DatumGetName(VALUE(ANUM_NAME));
 	def->id = DatumGetInt64(VALUE(ANUM_ID));
 	def->version = DatumGetInt64(VALUE(ANUM_VERSION));
-	def->owner = get_role_oid(TextDatumGetCString(VALUE(ANUM_OWNER)), true);
+	def->owner = find_owner(TextDatumGetCString(VALUE(ANUM_OWNER)),
+							DatumGetObjectId(VALUE(ANUM_OWNER_OID)),
+							DatumGetInt64(VALUE(ANUM_CLUSTER)));
 	if (!IS_NULL(ANUM_TTL))
 	{
 		def->ttl = palloc(sizeof(Interval));
@@ -373,13 +429,16 @@ definition_read(Relation rel, HeapTuple tuple)
 		def->limit.entry_cost = DatumGetInt64(VALUE(ANUM_ENTRY_COST));
 	def->redis = DatumGetBool(VALUE(ANUM_REDIS));
 	settings_parse(&def->settings, DatumGetArrayTypeP(VALUE(ANUM_SETTINGS)));
-	def->signature = TextDatumGetCString(VALUE(ANUM_LOADER));
-	def->loader = find_loader(def->signature);
+	def->loader = find_loader(def,
+							  TextDatumGetCString(VALUE(ANUM_LOADER_SCHEMA)),
+							  TextDatumGetCString(VALUE(ANUM_LOADER_NAME)),
+							  VALUE(ANUM_LOADER_ARGS));
 	def->usable = OidIsValid(def->loader) &&
 		loader_describe(def, def->loader, false);
 	if (def->usable && !IS_NULL(ANUM_KEY_COLLATIONS))
-		read_collations(def, DatumGetArrayTypeP(VALUE(ANUM_KEY_COLLATIONS)));
+		def->usable = read_collations(def, VALUE(ANUM_KEY_COLLATIONS));
 	watch_relations(NameStr(def->name), &def->watched, &def->nwatched);
+	def->private = watch_is_private(def);
 	def->slot = -1;
 	def->valid = true;
 	MemoryContextSwitchTo(old);
@@ -407,7 +466,13 @@ definition_load(const char *name)
 	CacheDef   *def = NULL;
 	Oid			index;
 	LOCKMODE	mode = AccessShareLock;
+	Oid			role;
+	int			context;
 
+	/* Names are looked up here without regard to the caller's privileges. */
+	GetUserIdAndSecContext(&role, &context);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+						   context | SECURITY_LOCAL_USERID_CHANGE);
 	namestrcpy(&key, name);
 	rel = table_open(extension->definitions, mode);
 	index = cache_primary_key_index(rel);
@@ -419,7 +484,32 @@ definition_load(const char *name)
 		def = definition_read(rel, tuple);
 	systable_endscan(scan);
 	table_close(rel, mode);
+	SetUserIdAndSecContext(role, context);
 	return def;
+}
+
+/*
+ * The names of all caches of this database, as C strings.
+ */
+List *
+definition_names(void)
+{
+	List	   *names = NIL;
+	Relation	rel = table_open(extension_get()->definitions, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		name = heap_getattr(tuple, ANUM_NAME, RelationGetDescr(rel),
+										&isnull);
+
+		names = lappend(names, pstrdup(NameStr(*DatumGetName(name))));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return names;
 }
 
 /*
@@ -514,6 +604,11 @@ definition_require_loader(CacheDef *def)
 						def->signature, NameStr(def->name)),
 				 errhint("Create the function again, or name another one with cache_alter().")));
 	(void) loader_describe(def, def->loader, true);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("a collation of the keys of cache \"%s\" does not exist",
+					NameStr(def->name)),
+			 errhint("Name the loader again with cache_alter().")));
 }
 
 /*

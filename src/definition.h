@@ -14,7 +14,7 @@
 
 #include "access/htup.h"
 #include "fmgr.h"
-#include "nodes/execnodes.h"
+#include "nodes/pg_list.h"
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
 
@@ -28,7 +28,11 @@ enum
 	ANUM_ID,
 	ANUM_VERSION,
 	ANUM_OWNER,
-	ANUM_LOADER,
+	ANUM_OWNER_OID,
+	ANUM_CLUSTER,
+	ANUM_LOADER_SCHEMA,
+	ANUM_LOADER_NAME,
+	ANUM_LOADER_ARGS,
 	ANUM_TTL,
 	ANUM_MAX_COST,
 	ANUM_ENTRY_COST,
@@ -99,8 +103,9 @@ typedef struct CacheDef
 	uint64		locked;			/* see definition_lock */
 	Oid			allowed_role;	/* may read, by privileges_generation */
 	uint64		allowed_generation;
-	int			nwatched;		/* watched relations, -1: not looked up */
+	int			nwatched;		/* watched relations */
 	Oid		   *watched;
+	bool		private;		/* one has a temporary child of this session */
 } CacheDef;
 
 /* Moves whenever any definition may have changed. */
@@ -120,6 +125,7 @@ extern void definition_lock(CacheDef *def);
 extern void definition_unlock_all(void);
 extern void definition_changed(void);
 extern char *definition_name(text *name);
+extern List *definition_names(void);
 
 extern bool loader_describe(CacheDef *def, Oid loader, bool report);
 extern bool key_hash_lookup(Oid type, KeyHash *hash);

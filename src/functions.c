@@ -14,11 +14,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "utils/array.h"
@@ -55,6 +57,7 @@ typedef struct CallSite
 	NameData	name;
 	int			nkeys;
 	Coercion   *coercions;
+	Oid			collation;		/* that a direct call would pass */
 	Oid			array_type;		/* element type of VARIADIC array keys */
 } CallSite;
 
@@ -148,6 +151,39 @@ coerce_key(Coercion *coercion, Datum value, bool *isnull)
 	return ExecEvalExpr(coercion->expr, coercion->econtext, isnull);
 }
 
+/*
+ * The collation that a direct call of the loader would pass, which depends on
+ * the key's arguments alone: the one that they agree in, where the default
+ * gives way.  If they do not, the caller may have named one explicitly.
+ */
+static Oid
+site_collation(FunctionCallInfo fcinfo, CallSite *site, int first)
+{
+	Node	   *expr = fcinfo->flinfo->fn_expr;
+	Oid			common = InvalidOid;
+
+	if (expr == NULL || !IsA(expr, FuncExpr))
+		return PG_GET_COLLATION();
+	for (int i = 0; i < site->nkeys; i++)
+	{
+		int			arg = first + (OidIsValid(site->array_type) ? 0 : i);
+		Oid			collation;
+
+		if (!OidIsValid(site->def->keys[i].collation))
+			continue;
+		collation = exprCollation(list_nth(((FuncExpr *) expr)->args, arg));
+		if (!OidIsValid(collation))
+			collation = DEFAULT_COLLATION_OID;
+		if (common == collation || collation == DEFAULT_COLLATION_OID)
+			common = OidIsValid(common) ? common : collation;
+		else if (!OidIsValid(common) || common == DEFAULT_COLLATION_OID)
+			common = collation;
+		else
+			return PG_GET_COLLATION();
+	}
+	return common;
+}
+
 /* Work out everything about a call of the cache. */
 static void
 site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
@@ -182,6 +218,7 @@ site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
 	MemoryContextSwitchTo(old);
 	namestrcpy(&site->name, name);
 	site->nkeys = nkeys;
+	site->collation = site_collation(fcinfo, site, first);
 
 	/* Setting up may itself have taken in invalidations. */
 	if (site->def->valid)
@@ -244,7 +281,7 @@ collect_keys(FunctionCallInfo fcinfo, int first, CallKeys *keys)
  * Find the cache of a call and bring its keys into the loader's types.  Also
  * checks that the caller may read the cache, and locks what the loader would.
  */
-static CacheDef *
+static CallSite *
 call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
 {
 	CallSite   *site;
@@ -283,7 +320,7 @@ call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
 	/* Coercion may have run code of users' own. */
 	if (site->generation != definition_generation)
 		return call_begin(fcinfo, name_arg, keys);
-	return site->def;
+	return site;
 }
 
 /*
@@ -294,11 +331,12 @@ Datum
 cache_get(PG_FUNCTION_ARGS)
 {
 	CallKeys	keys;
-	CacheDef   *def = call_begin(fcinfo, 0, &keys);
+	CallSite   *site = call_begin(fcinfo, 0, &keys);
+	CacheDef   *def = site->def;
 	Datum		result;
 	bool		isnull;
 
-	result = cache_fetch(def, keys.values, keys.nulls, PG_GET_COLLATION(),
+	result = cache_fetch(def, keys.values, keys.nulls, site->collation,
 						 def->rettype == JSONBOID, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
@@ -314,7 +352,8 @@ Datum
 cache_get_as(PG_FUNCTION_ARGS)
 {
 	CallKeys	keys;
-	CacheDef   *def = call_begin(fcinfo, 1, &keys);
+	CallSite   *site = call_begin(fcinfo, 1, &keys);
+	CacheDef   *def = site->def;
 	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
 	Datum		result;
 	bool		isnull;
@@ -332,7 +371,7 @@ cache_get_as(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cache_get_as() does not support anonymous records"),
 				 errhint("Use cache_get(), or let the loader return a named composite type.")));
-	result = cache_fetch(def, keys.values, keys.nulls, PG_GET_COLLATION(),
+	result = cache_fetch(def, keys.values, keys.nulls, site->collation,
 						 true, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
@@ -347,10 +386,11 @@ Datum
 cache_invalidate(PG_FUNCTION_ARGS)
 {
 	CallKeys	keys;
-	CacheDef   *def = call_begin(fcinfo, 0, &keys);
+	CallSite   *site = call_begin(fcinfo, 0, &keys);
+	CacheDef   *def = site->def;
 	KeyBuffer	key;
 
-	key_build(&key, def, keys.values, keys.nulls, PG_GET_COLLATION(), false);
+	key_build(&key, def, keys.values, keys.nulls, site->collation, false);
 	pending_add_key(def->id, key.key.hash);
 	PG_RETURN_VOID();
 }

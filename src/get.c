@@ -212,7 +212,7 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	fetch.def = def;
 	fetch.args = args;
 	fetch.nulls = nulls;
-	fetch.collation = def->collatable ? collation : InvalidOid;
+	fetch.collation = collation;
 	fetch.native = native;
 	fetch.isnull = isnull;
 	key_build(&fetch.key, def, args, nulls, fetch.collation, native);

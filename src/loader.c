@@ -27,6 +27,8 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_largeobject.h"
+#include "catalog/pg_largeobject_metadata.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "lib/stringinfo.h"
@@ -43,6 +45,7 @@
 #include "devel.h"
 #include "loader.h"
 #include "registry.h"
+#include "session.h"
 #include "shared.h"
 #include "value.h"
 #include "watch.h"
@@ -53,6 +56,7 @@ typedef struct Load
 	CacheDef   *def;
 	bool		forbidden;		/* has read what must not be stored */
 	Oid			unwatched;		/* a table that is not watched, if any */
+	SessionUse	use;			/* of the clock and the session */
 	TimestampTz expires;		/* of the entries that it has used, or 0 */
 	struct Load *outer;
 } Load;
@@ -63,9 +67,13 @@ static Load *current_load = NULL;
 typedef struct Warned
 {
 	uint64		cache;
-	Oid			relid;
+	Oid			relid;			/* or WARNED_... */
 	uint32		unused;			/* keys are compared as bytes */
 } Warned;
+
+/* Numbers that no table has */
+#define WARNED_CLOCK	1
+#define WARNED_SESSION	2
 
 static HTAB *warned = NULL;
 
@@ -98,13 +106,21 @@ loader_reset(void)
  *-------------------------------------------------------------------------
  */
 
+/* Is it a catalog whose changes are known because they are DDL? */
+static bool
+is_catalog(Oid relid)
+{
+	return relid < FirstNormalObjectId &&
+		relid != LargeObjectRelationId && relid != LargeObjectMetadataRelationId;
+}
+
 static void
 note_relation(Relation rel)
 {
 	Oid			relid = RelationGetRelid(rel);
 	char		relkind = rel->rd_rel->relkind;
 
-	if (relkind == RELKIND_VIEW || relid < FirstNormalObjectId)
+	if (relkind == RELKIND_VIEW || is_catalog(relid))
 		return;
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
@@ -127,11 +143,17 @@ static void
 note_plan(PlannedStmt *plan)
 {
 	ListCell   *lc;
+	SessionUse	use;
 
-	if (plan->dependsOnRole && !GUARD_REMOVED("row_security"))
+	session_inspect(plan, &use);
+	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
-		for (Load *load = current_load; load != NULL; load = load->outer)
+		if (plan->dependsOnRole && !GUARD_REMOVED("row_security"))
 			load->forbidden = true;
+		if (use.clock != NULL)
+			load->use.clock = use.clock;
+		if (use.session != NULL)
+			load->use.session = use.session;
 	}
 	foreach(lc, plan->rtable)
 	{
@@ -139,7 +161,7 @@ note_plan(PlannedStmt *plan)
 		Relation	rel;
 
 		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW ||
-			rte->relid < FirstNormalObjectId)
+			is_catalog(rte->relid))
 			continue;
 		/* The plan's locks are held already, or about to be taken. */
 		rel = table_open(rte->relid, AccessShareLock);
@@ -202,17 +224,13 @@ loader_init(void)
 	ExecutorStart_hook = loader_executor_start;
 }
 
-/* Warn, once a session, of a table that keeps results from being stored. */
-static void
-warn_unwatched(CacheDef *def, Oid relid)
+/* Is this the first time that this session is to be warned of it? */
+static bool
+warn_first(CacheDef *def, Oid what)
 {
 	Warned		key = {0};
 	bool		found;
-	char	   *name;
-	char	   *relname = get_rel_name(relid);
 
-	if (relname == NULL)
-		return;
 	if (warned == NULL)
 	{
 		HASHCTL		ctl;
@@ -222,11 +240,20 @@ warn_unwatched(CacheDef *def, Oid relid)
 		warned = hash_create("cache warnings", 16, &ctl, HASH_ELEM | HASH_BLOBS);
 	}
 	key.cache = def->id;
-	key.relid = relid;
+	key.relid = what;
 	hash_search(warned, &key, HASH_ENTER, &found);
-	if (found)
-		return;
+	return !found;
+}
 
+/* Warn, once a session, of a table that keeps results from being stored. */
+static void
+warn_unwatched(CacheDef *def, Oid relid)
+{
+	char	   *name;
+	char	   *relname = get_rel_name(relid);
+
+	if (relname == NULL || !warn_first(def, relid))
+		return;
 	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 									  relname);
 	ereport(WARNING,
@@ -235,6 +262,23 @@ warn_unwatched(CacheDef *def, Oid relid)
 			 errhint("Watch the table with SELECT cache_watch(%s, %s, ...), naming the columns that hold the key, or give the cache a ttl.",
 					 quote_literal_cstr(NameStr(def->name)),
 					 quote_literal_cstr(name))));
+}
+
+/* Warn, once a session, of a function that does. */
+static void
+warn_function(CacheDef *def, const char *name, bool clock)
+{
+	if (!warn_first(def, clock ? WARNED_CLOCK : WARNED_SESSION))
+		return;
+	ereport(WARNING,
+			(errmsg("results of cache \"%s\" are not stored, because its loader uses %s",
+					NameStr(def->name), name),
+			 clock ?
+			 errdetail("The result depends on the time.") :
+			 errdetail("The result depends on the session."),
+			 clock ?
+			 errhint("Pass the time as an argument, or give the cache a ttl.") :
+			 errhint("Pass what is needed of the session as an argument.")));
 }
 
 /*-------------------------------------------------------------------------
@@ -298,7 +342,8 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	TransactionId xid = GetTopTransactionIdIfAny();
 	CommandId	command = GetCurrentCommandId(false);
 	bool		pushed = false;
-	int			nestlevel;
+	bool		complete = false;
+	int			nestlevel = 0;
 	Oid			role;
 	int			context;
 
@@ -319,13 +364,13 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	load.outer = current_load;
 	current_load = &load;
 	def->loading++;
-	nestlevel = settings_apply(&def->settings);
 	GetUserIdAndSecContext(&role, &context);
-	if (def->definer)
-		SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
 
 	PG_TRY();
 	{
+		nestlevel = settings_apply(&def->settings, &complete);
+		if (def->definer)
+			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
 		call_loader(def, function, args, nulls, collation, native, result);
 	}
 	PG_CATCH();
@@ -344,7 +389,7 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	if (pushed)
 		PopActiveSnapshot();
 
-	result->storable = !load.forbidden;
+	result->storable = complete && !load.forbidden;
 	result->expires = load.expires;
 
 	/* A load that writes does not give others what it gives itself. */
@@ -355,17 +400,27 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	/*
 	 * What nobody tells us of may be stored for a while, if the user has said
 	 * for how long; but not what this transaction may have changed itself.
+	 * What only concerns this session is nothing to others at any time.
 	 */
-	if (OidIsValid(load.unwatched) && !GUARD_REMOVED("unwatched"))
+	if (GUARD_REMOVED("unwatched"))
+		load.unwatched = InvalidOid;
+	if (OidIsValid(load.unwatched) &&
+		TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		result->storable = false;
+	if (result->storable && load.use.session != NULL)
 	{
-		if (def->ttl == NULL)
-		{
-			if (result->storable)
-				warn_unwatched(def, load.unwatched);
-			result->storable = false;
-		}
-		else if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
-			result->storable = false;
+		result->storable = false;
+		warn_function(def, load.use.session, false);
+	}
+	if (result->storable && def->ttl == NULL && OidIsValid(load.unwatched))
+	{
+		result->storable = false;
+		warn_unwatched(def, load.unwatched);
+	}
+	if (result->storable && def->ttl == NULL && load.use.clock != NULL)
+	{
+		result->storable = false;
+		warn_function(def, load.use.clock, true);
 	}
 	def->unstorable = !result->storable;
 }

@@ -18,9 +18,10 @@
  * the accesses, chosen by hash, and a cache that is as much smaller as the
  * sample is (Waldspurger and others: "Cache Modeling and Optimization using
  * Miniature Simulations").  The cache follows the shadow with the most hits.
- * Unlike a hill climber this is not misled by changes of the hit ratio that
- * the window did not cause, and a change of workload is not first searched
- * for.  The shadows run the same code as the cache and ask the same sketch.
+ * A hill climber would mistake changes of the hit ratio that have other causes
+ * for the effect of its last step, and has to search anew after every change
+ * of the workload.  The shadows run the same code as the cache and ask the
+ * same sketch.
  *
  * The shares of window and main space are enforced only when something has
  * to go: below capacity a segment may have more than its share, and after a
@@ -102,9 +103,9 @@ typedef struct Shadow
 
 struct Policy
 {
-	Space		space;
+	Space		space;			/* its capacity: what really finds place */
+	uint64_t	capacity;		/* the caller's, not below that */
 	uint64_t	random;			/* state of the generator, never 0 */
-	uint64_t	shadow_capacity;	/* before sampling */
 	size_t		sketch_offset;
 	uint32_t	sized_for;		/* count that the sketch's period is for */
 	uint32_t	shadow_nodes;	/* nodes of one shadow, a power of two */
@@ -522,25 +523,25 @@ shadows_resize(Policy *p)
 							  space_drop(space, base, n * NODE_UNITS));
 		}
 		p->sample_bits = old_bits;
-		space_set(space, p->shadow_capacity >> bits, trial);
+		space_set(space, p->space.capacity >> bits, trial);
 		shadow_evict(p, trial);
 	}
 	p->sample_bits = bits;
 }
 
 /*
- * Something has to go: the shadows are to be as full as the cache is, with
- * `capacity` what it can really hold.
+ * Something has to go at this cost: so much, and no more, finds place.  The
+ * segments' shares and the shadows are made to fit unless they nearly do.
  */
 static void
-shadows_fill(Policy *p, uint64_t capacity)
+fill_up(Policy *p, uint64_t cost)
 {
-	uint64_t	old = p->shadow_capacity;
+	uint64_t	old = p->space.capacity;
 
-	if (p->full && capacity <= old + old / 8 && capacity >= old - old / 8)
+	if (p->full && cost <= old + old / 8 && cost >= old - old / 8)
 		return;
 	p->full = true;
-	p->shadow_capacity = capacity;
+	space_set(&p->space, cost, p->space.trial);
 	shadows_resize(p);
 }
 
@@ -651,8 +652,8 @@ policy_init(Policy *p, uint64_t capacity, uint32_t expected_entries)
 void
 policy_set_capacity(Policy *p, uint64_t capacity)
 {
+	p->capacity = capacity;
 	space_set(&p->space, capacity, p->space.trial);
-	p->shadow_capacity = capacity;
 	shadows_resize(p);
 }
 
@@ -665,7 +666,7 @@ policy_cost(const Policy *p)
 uint64_t
 policy_capacity(const Policy *p)
 {
-	return p->space.capacity;
+	return p->capacity;
 }
 
 uint32_t
@@ -711,8 +712,8 @@ policy_add(Policy *p, void *base, PolicyRef ref)
 	uint32_t	count;
 
 	space_add(&p->space, base, ref);
-	if (p->space.cost >= p->space.capacity)
-		shadows_fill(p, p->space.capacity);
+	if (p->space.cost >= p->capacity)
+		fill_up(p, p->capacity);
 
 	/* sample period and shadows follow the number of entries */
 	count = p->space.count;
@@ -744,6 +745,9 @@ policy_add(Policy *p, void *base, PolicyRef ref)
 PolicyRef
 policy_evict(Policy *p, void *base, bool *rejected)
 {
+	*rejected = false;
+	if (p->space.cost <= p->capacity)
+		return 0;
 	return space_evict(p, &p->space, base, rejected);
 }
 
@@ -757,8 +761,8 @@ policy_evict_any(Policy *p, void *base)
 {
 	if (p->space.count == 0)
 		return 0;
-	if (p->space.cost < p->space.capacity)
-		shadows_fill(p, p->space.cost);
+	if (p->space.cost < p->capacity)
+		fill_up(p, p->space.cost);
 	return space_evict_any(p, &p->space, base);
 }
 

@@ -124,12 +124,16 @@ settings_parse(Settings *settings, ArrayType *recorded)
 
 /*
  * Put the recorded settings in force.  Gives what settings_restore wants; in
- * case of an error the transaction's end restores them.
+ * case of an error the transaction's end restores them.  complete: false if
+ * one cannot be set any more (its text search configuration or locale is
+ * gone); then the caller's stays.
  */
 int
-settings_apply(const Settings *settings)
+settings_apply(const Settings *settings, bool *complete)
 {
 	int			nestlevel = NewGUCNestLevel();
+
+	*complete = true;
 
 	for (int i = 0; i < settings->n; i++)
 	{
@@ -137,9 +141,10 @@ settings_apply(const Settings *settings)
 
 		if (now != NULL && strcmp(now, settings->values[i]) == 0)
 			continue;
-		(void) set_config_option(settings->names[i], settings->values[i],
-								 PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		if (set_config_option(settings->names[i], settings->values[i],
+							  PGC_USERSET, PGC_S_SESSION,
+							  GUC_ACTION_SAVE, true, DEBUG1, false) <= 0)
+			*complete = false;
 	}
 	return nestlevel;
 }

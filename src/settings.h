@@ -24,7 +24,7 @@ typedef struct Settings
 
 extern ArrayType *settings_record(void);
 extern void settings_parse(Settings *settings, ArrayType *recorded);
-extern int	settings_apply(const Settings *settings);
+extern int	settings_apply(const Settings *settings, bool *complete);
 extern void settings_restore(int nestlevel);
 
 #endif							/* CACHE_SETTINGS_H */

@@ -14,45 +14,18 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 
 #include "compat.h"
 #include "definition.h"
-#include "extension.h"
 #include "registry.h"
 #include "shared.h"
 #include "store.h"
 
 #define STATS_COLUMNS	(4 + STATS_COUNTERS + 1)
-
-/* The names of all caches of this database, as C strings. */
-static List *
-cache_names(void)
-{
-	List	   *names = NIL;
-	Relation	rel = table_open(extension_get()->definitions, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		bool		isnull;
-		Datum		name = heap_getattr(tuple, ANUM_NAME, RelationGetDescr(rel),
-										&isnull);
-
-		names = lappend(names, pstrdup(NameStr(*DatumGetName(name))));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return names;
-}
 
 /* One row of the view. */
 static void
@@ -103,7 +76,7 @@ cache_stats_rows(PG_FUNCTION_ARGS)
 
 	shared_require();
 	InitMaterializedSRF(fcinfo, 0);
-	names = cache_names();
+	names = definition_names();
 	stats_flush();
 	usage = palloc(sizeof(StoreUsage) * SHARED_SLOTS);
 	store_usage(usage);
@@ -148,7 +121,7 @@ cache_stats_reset(PG_FUNCTION_ARGS)
 	{
 		ListCell   *lc;
 
-		foreach(lc, cache_names())
+		foreach(lc, definition_names())
 		{
 			CacheDef   *def = definition_find(lfirst(lc));
 

@@ -37,6 +37,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "admin.h"
 #include "definition.h"
 #include "devel.h"
 #include "extension.h"
@@ -80,6 +81,35 @@ makes_temporary(RangeVar *name)
 		(name->schemaname && strcmp(name->schemaname, "pg_temp") == 0);
 }
 
+/* Is the new table temporary, and nobody's child? */
+static bool
+makes_temporary_table(CreateStmt *stmt)
+{
+	return stmt->inhRelations == NIL && makes_temporary(stmt->relation);
+}
+
+/* Does an ALTER TABLE make the table somebody's child? */
+static bool
+alters_inheritance(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		switch (((AlterTableCmd *) lfirst(lc))->subtype)
+		{
+			case AT_AddInherit:
+			case AT_DropInherit:
+			case AT_AttachPartition:
+			case AT_DetachPartition:
+				return true;
+			default:
+				break;
+		}
+	}
+	return false;
+}
+
 static bool
 drops_only_temporary(DropStmt *stmt)
 {
@@ -115,19 +145,31 @@ command_effect(Node *command)
 {
 	switch (nodeTag(command))
 	{
-			/* These concern roles, which all databases share. */
+			/* These concern what all databases share. */
 		case T_GrantRoleStmt:
+		case T_CreateRoleStmt:
 		case T_AlterRoleStmt:
+		case T_AlterRoleSetStmt:
 		case T_DropRoleStmt:
 		case T_DropOwnedStmt:
 		case T_ReassignOwnedStmt:
+		case T_CreatedbStmt:
+		case T_DropdbStmt:
+		case T_AlterDatabaseStmt:
+		case T_AlterDatabaseSetStmt:
+		case T_CreateTableSpaceStmt:
+		case T_DropTableSpaceStmt:
+		case T_AlterTableSpaceOptionsStmt:
 			return EFFECT_CLUSTER;
 		case T_RenameStmt:
 			if (((RenameStmt *) command)->renameType == OBJECT_ROLE)
 				return EFFECT_CLUSTER;
 			return database_unless(is_temporary(((RenameStmt *) command)->relation));
 
-			/* These change nothing that a query's result depends on. */
+			/*
+			 * These change nothing that a query's result depends on, unless
+			 * it reads catalogs of indexes or statistics.
+			 */
 		case T_TransactionStmt:
 		case T_DeclareCursorStmt:
 		case T_ClosePortalStmt:
@@ -153,29 +195,7 @@ command_effect(Node *command)
 		case T_ClusterStmt:
 		case T_ReindexStmt:
 		case T_IndexStmt:
-		case T_CommentStmt:
-		case T_SecLabelStmt:
-		case T_CreateStatsStmt:
-		case T_AlterStatsStmt:
-		case T_AlterSeqStmt:
 		case T_AlterSystemStmt:
-		case T_AlterDefaultPrivilegesStmt:
-		case T_AlterRoleSetStmt:
-		case T_CreateRoleStmt:
-		case T_CreatedbStmt:
-		case T_DropdbStmt:
-		case T_AlterDatabaseStmt:
-		case T_AlterDatabaseSetStmt:
-		case T_CreateTableSpaceStmt:
-		case T_DropTableSpaceStmt:
-		case T_AlterTableSpaceOptionsStmt:
-		case T_CreatePublicationStmt:
-		case T_AlterPublicationStmt:
-		case T_CreateSubscriptionStmt:
-		case T_AlterSubscriptionStmt:
-		case T_DropSubscriptionStmt:
-		case T_CreateEventTrigStmt:
-		case T_AlterEventTrigStmt:
 
 			/* The triggers of watches see to this one. */
 		case T_TruncateStmt:
@@ -186,7 +206,7 @@ command_effect(Node *command)
 
 			/* These do not, on temporary objects. */
 		case T_CreateStmt:
-			return database_unless(makes_temporary(((CreateStmt *) command)->relation));
+			return database_unless(makes_temporary_table((CreateStmt *) command));
 		case T_CreateTableAsStmt:
 			return database_unless(makes_temporary(((CreateTableAsStmt *) command)->into->rel));
 		case T_CreateSeqStmt:
@@ -194,7 +214,8 @@ command_effect(Node *command)
 		case T_ViewStmt:
 			return database_unless(makes_temporary(((ViewStmt *) command)->view));
 		case T_AlterTableStmt:
-			return database_unless(is_temporary(((AlterTableStmt *) command)->relation));
+			return database_unless(is_temporary(((AlterTableStmt *) command)->relation) &&
+								   !alters_inheritance((AlterTableStmt *) command));
 		case T_CreateTrigStmt:
 			return database_unless(is_temporary(((CreateTrigStmt *) command)->relation));
 		case T_RuleStmt:
@@ -229,6 +250,27 @@ copy_target(Node *command)
 	return RangeVarGetRelid(copy->relation, NoLock, true);
 }
 
+/* Definitions and watches name things, and follow them when they are renamed. */
+static bool
+renames_something(Node *command)
+{
+	return IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt);
+}
+
+static void
+rename_watched_column(Node *command)
+{
+	RenameStmt *rename = (RenameStmt *) command;
+	Oid			relid;
+
+	if (!IsA(command, RenameStmt) || rename->renameType != OBJECT_COLUMN ||
+		rename->relation == NULL)
+		return;
+	relid = RangeVarGetRelid(rename->relation, NoLock, true);
+	if (OidIsValid(relid))
+		watch_rename_column(relid, rename->subname, rename->newname);
+}
+
 static void
 cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 					  bool read_only_tree, ProcessUtilityContext context,
@@ -239,6 +281,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	CommandEffect effect = EFFECT_NONE;
 	Oid			dropped = InvalidOid;
 	Oid			copied = InvalidOid;
+	List	   *remembered = NIL;
 	int			level = 0;
 
 	/*
@@ -251,6 +294,10 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		copied = copy_target(command);
 		if (IsA(command, DropdbStmt))
 			dropped = get_database_oid(((DropdbStmt *) command)->dbname, true);
+		if (IsA(command, CreateTrigStmt))
+			watch_check_trigger((CreateTrigStmt *) command);
+		if (renames_something(command))
+			remembered = admin_remember();
 	}
 
 	note_effect(effect);
@@ -271,6 +318,12 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 			statement_leave(level);
 	}
 	PG_END_TRY();
+
+	if (renames_something(command) && IsTransactionState())
+	{
+		rename_watched_column(command);
+		admin_follow(remembered);
+	}
 
 	/* Some commands use several transactions. */
 	if (effect != EFFECT_NONE)

@@ -30,18 +30,23 @@
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -60,12 +65,19 @@
  *-------------------------------------------------------------------------
  */
 
+/* What a row trigger of a watch fires for */
+#define WATCH_EVENTS \
+	(TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
+
+/* Is it the row trigger of a watch, and sure to fire for all rows? */
 static bool
 is_watch(const Trigger *trigger, const Extension *extension)
 {
 	return trigger->tgfoid == extension->trigger_function &&
-		trigger->tgnargs >= 1 && trigger->tgenabled != TRIGGER_DISABLED &&
-		TRIGGER_FOR_ROW(trigger->tgtype);
+		trigger->tgnargs >= 1 &&
+		trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+		trigger->tgtype == (TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | WATCH_EVENTS) &&
+		trigger->tgnattr == 0 && trigger->tgqual == NULL;
 }
 
 /*
@@ -236,6 +248,127 @@ watch_relations(const char *cache, Oid **relids, int *n)
 	foreach(lc, oids)
 		(*relids)[i++] = lfirst_oid(lc);
 	list_free(oids);
+}
+
+/*
+ * Has a watched relation a temporary child?  Then this session reads from it
+ * what others do not.
+ */
+bool
+watch_is_private(CacheDef *def)
+{
+	for (int i = 0; i < def->nwatched; i++)
+	{
+		ListCell   *lc;
+
+		if (!has_subclass(def->watched[i]))
+			continue;
+		foreach(lc, find_all_inheritors(def->watched[i], NoLock, NULL))
+		{
+			Oid			schema = get_rel_namespace(lfirst_oid(lc));
+
+			if (OidIsValid(schema) && isTempNamespace(schema))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * May the current role make a trigger that calls cache_trigger()?  This is
+ * how dumps are restored; else it would be a way to pass a watch of the wrong
+ * columns off as the cache's.
+ */
+void
+watch_check_trigger(CreateTrigStmt *stmt)
+{
+	const Extension *extension = extension_find();
+	CacheDef   *def = NULL;
+
+	if (extension == NULL || superuser() ||
+		LookupFuncName(stmt->funcname, 0, NULL, true) !=
+		extension->trigger_function)
+		return;
+	if (stmt->args != NIL)
+		def = definition_find(strVal(linitial(stmt->args)));
+	if (def == NULL || !definition_is_owner(def))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to make a trigger that calls cache_trigger()"),
+				 errhint("Use cache_watch(), as owner of the cache.")));
+}
+
+/* The arguments of a trigger with another column name in them; NULL: same. */
+static Datum
+renamed_arguments(char **args, int n, const char *from, const char *to)
+{
+	StringInfoData bytes;
+	bool		renamed = false;
+
+	initStringInfo(&bytes);
+	appendStringInfoSpaces(&bytes, VARHDRSZ);
+	for (int i = 0; i < n; i++)
+	{
+		bool		same = (i > 0 && strcmp(args[i], from) == 0);
+		const char *arg = same ? to : args[i];
+
+		appendBinaryStringInfo(&bytes, arg, strlen(arg) + 1);
+		renamed |= same;
+	}
+	SET_VARSIZE(bytes.data, bytes.len);
+	return renamed ? PointerGetDatum(bytes.data) : (Datum) 0;
+}
+
+/*
+ * A column has been renamed: the watches of the table and of its partitions
+ * follow it.
+ */
+void
+watch_rename_column(Oid relid, const char *from, const char *to)
+{
+	const Extension *extension = extension_find();
+	Relation	pg_trigger;
+	ListCell   *lc;
+
+	if (extension == NULL)
+		return;
+	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		SysScanDesc scan;
+		ScanKeyData key;
+		HeapTuple	tuple;
+
+		ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(lfirst_oid(lc)));
+		scan = systable_beginscan(pg_trigger, TriggerRelidNameIndexId, true,
+								  NULL, 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		{
+			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+			Datum		values[Natts_pg_trigger] = {0};
+			bool		nulls[Natts_pg_trigger] = {0};
+			bool		replace[Natts_pg_trigger] = {0};
+			Datum		args;
+
+			if (form->tgfoid != extension->trigger_function)
+				continue;
+			args = renamed_arguments(trigger_arguments(tuple, pg_trigger,
+													   form->tgnargs),
+									 form->tgnargs, from, to);
+			if (args == (Datum) 0)
+				continue;
+			values[Anum_pg_trigger_tgargs - 1] = args;
+			replace[Anum_pg_trigger_tgargs - 1] = true;
+			tuple = heap_modify_tuple(tuple, RelationGetDescr(pg_trigger),
+									  values, nulls, replace);
+			CatalogTupleUpdate(pg_trigger, &tuple->t_self, tuple);
+		}
+		systable_endscan(scan);
+		CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
+	}
+	table_close(pg_trigger, RowExclusiveLock);
+	CommandCounterIncrement();
 }
 
 /*-------------------------------------------------------------------------
@@ -412,12 +545,8 @@ create_trigger(Oid relid, char *name, List *args, bool rows)
 	stmt->trigname = name;
 	stmt->args = args;
 	stmt->row = rows;
-	stmt->timing = TRIGGER_TYPE_AFTER;
-	stmt->events = rows ?
-		TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE :
-		TRIGGER_TYPE_TRUNCATE;
-	if (!rows)
-		stmt->timing = TRIGGER_TYPE_BEFORE;
+	stmt->timing = rows ? TRIGGER_TYPE_AFTER : TRIGGER_TYPE_BEFORE;
+	stmt->events = rows ? WATCH_EVENTS : TRIGGER_TYPE_TRUNCATE;
 	trigger = CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
 									InvalidOid, extension->trigger_function,
 									InvalidOid, NULL, false, false,

@@ -165,6 +165,15 @@ sub check
 	compare(map { [ $_, fill($cache{$_}{key}) ] } @names);
 }
 
+# fetch reads without comparing, and so without locks: what it leaves in the cache
+# is for others to check.
+sub fetch
+{
+	my @gets = map { "(cache_get('$_', " . fill($cache{$_}{key}) . '))' }
+	  map { pick(@all) } 1 .. upto(10);
+	run('SELECT count(*) FROM (VALUES ' . join(', ', @gets) . ') v');
+}
+
 # A cursor keeps the snapshot of its opening while its transaction writes on.
 sub check_in_cursor
 {
@@ -228,6 +237,7 @@ sub steps
 			run("RELEASE SAVEPOINT s$depth") if chance(50);
 		}
 		elsif ($depth == 0 && chance(4)) { check_in_cursor() }
+		elsif (chance(10)) { fetch() }
 		elsif (chance(50)) { check(1) }
 		else { write_something() }
 	}
@@ -322,6 +332,7 @@ sub finish_prepared
 
 my @transactions = weighted(
 	[ 80, sub { attempt(sub { check(0) }) } ],
+	[ 30, sub { attempt(\&fetch) } ],
 	[ 10, sub { attempt(sub { write_something(); check(0) }) } ],
 	[ 20, sub { block(begin(), sub { check(1) for 1 .. upto(6) }, 'COMMIT') } ],
 	[ 10, sub { block(begin() . ' READ ONLY', sub { check(1) for 1 .. upto(6) }, 'COMMIT') } ],

@@ -23,6 +23,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -230,7 +231,26 @@ typedef struct Remembered
 {
 	CacheDef	def;			/* name, loader, nkeys only */
 	Oid		   *collations;
+	char	   *names;			/* of all that, as they were */
 } Remembered;
+
+/* What a cache's loader and collations are called now. */
+static char *
+present_names(Remembered *item)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	appendStringInfoString(&names, format_procedure_qualified(item->def.loader));
+	for (int i = 0; i < item->def.nkeys; i++)
+	{
+		if (OidIsValid(item->collations[i]))
+			appendStringInfo(&names, " %s.%s",
+							 collation_schema(item->collations[i]),
+							 get_collation_name(item->collations[i]));
+	}
+	return names.data;
+}
 
 /*
  * Before something is renamed or moved to another schema: remember what all
@@ -258,6 +278,7 @@ admin_remember(void)
 		item->collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
 		for (int i = 0; i < def->nkeys; i++)
 			item->collations[i] = def->keys[i].collation;
+		item->names = present_names(item);
 		all = lappend(all, item);
 	}
 	return all;
@@ -274,11 +295,9 @@ admin_follow(List *remembered)
 	foreach(lc, remembered)
 	{
 		Remembered *item = lfirst(lc);
-		CacheDef   *def = definition_find(NameStr(item->def.name));
 		RowChange	row = {0};
 
-		if (def == NULL || (def->usable && def->loader == item->def.loader) ||
-			!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(item->def.loader)))
+		if (strcmp(item->names, present_names(item)) == 0)
 			continue;
 		LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
 		name_loader(&row, item->def.loader);

@@ -2,9 +2,8 @@
 --
 -- A check compares cache_get with the loader in one statement. Some writes are
 -- not bound by that statement's snapshot: TRUNCATE and a table rewrite empty the
--- table for older snapshots too, and a replaced function is replaced for all. A
--- check of what they touch (pair: rewritten and truncated; price: replaced) takes
--- ACCESS SHARE on the table first, so that they cannot happen between its sides.
+-- table for older snapshots too, and a replaced function is replaced for all. They
+-- wait for whoever has read the table, and a get from the cache counts as that.
 
 CREATE EXTENSION cache;
 

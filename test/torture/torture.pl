@@ -114,8 +114,7 @@ my %draw = (
 
 sub fill { return $_[0] =~ s/\{(\w+)\}/$draw{$1}->()/ger }
 
-# Each cache: its key, its type where it is not jsonb, and the table to lock before
-# a check (schema.sql says why).
+# Each cache: its key, and its type where it is not jsonb.
 my %cache = (
 	account => { key => '{id}' },
 	branch => { key => '{bid}', type => 'bigint' },
@@ -232,7 +231,7 @@ sub steps
 		}
 		elsif ($depth == 0 && chance(4)) { check_in_cursor() }
 		elsif (chance(10)) { fetch() }
-		elsif (chance(50)) { check(1) }
+		elsif (chance(50)) { check() }
 		else { write_something() }
 	}
 	check();
@@ -325,14 +324,14 @@ sub finish_prepared
 }
 
 my @transactions = weighted(
-	[ 80, sub { attempt(sub { check(0) }) } ],
+	[ 80, sub { attempt(sub { check() }) } ],
 	[ 30, sub { attempt(\&fetch) } ],
-	[ 10, sub { attempt(sub { write_something(); check(0) }) } ],
-	[ 20, sub { block(begin(), sub { check(1) for 1 .. upto(6) }, 'COMMIT') } ],
-	[ 10, sub { block(begin() . ' READ ONLY', sub { check(1) for 1 .. upto(6) }, 'COMMIT') } ],
+	[ 10, sub { attempt(sub { write_something(); check() }) } ],
+	[ 20, sub { block(begin(), sub { check() for 1 .. upto(6) }, 'COMMIT') } ],
+	[ 10, sub { block(begin() . ' READ ONLY', sub { check() for 1 .. upto(6) }, 'COMMIT') } ],
 	[ 1, sub {
 			block('BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE',
-				sub { run("SET LOCAL statement_timeout = '1s'"); check(1) }, 'COMMIT');
+				sub { run("SET LOCAL statement_timeout = '1s'"); check() }, 'COMMIT');
 		} ],
 	[ 30, sub { block(begin(), sub { steps(0) }, ('COMMIT') x 3, 'ROLLBACK') } ],
 	[ 2, sub { block(begin(), sub { run('SET LOCAL cache.enabled = off'); steps(0) }, 'COMMIT') } ],

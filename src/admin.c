@@ -117,7 +117,7 @@ admin_begin(FunctionCallInfo fcinfo, int name_arg)
 static void
 update_row(CacheDef *def, RowChange *row)
 {
-	Relation	rel = table_open(extension_get()->definitions, RowExclusiveLock);
+	Relation	rel = definition_open(RowExclusiveLock);
 	SysScanDesc scan;
 	ScanKeyData key;
 	HeapTuple	tuple;
@@ -435,7 +435,7 @@ cache_create(PG_FUNCTION_ARGS)
 				 errhint("Name a function: cache_create('%s', loader => 'my_function(integer)').",
 						 name)));
 
-	rel = table_open(extension_get()->definitions, ShareRowExclusiveLock);
+	rel = definition_open(ShareRowExclusiveLock);
 	if (definition_find(name) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -519,7 +519,7 @@ cache_drop(PG_FUNCTION_ARGS)
 	watch_drop_all(def);
 	definition_release(def);
 
-	rel = table_open(extension_get()->definitions, RowExclusiveLock);
+	rel = definition_open(RowExclusiveLock);
 	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
 				NameGetDatum(&name));
 	scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,

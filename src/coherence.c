@@ -58,7 +58,6 @@
 #include "coherence.h"
 #include "compat.h"
 #include "devel.h"
-#include "loader.h"
 #include "module.h"
 #include "pending.h"
 #include "registry.h"
@@ -186,9 +185,11 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 
 	/*
 	 * A hit would hide the read from the detection of serialization
-	 * conflicts.  Deferrable read-only transactions take part in none.
+	 * conflicts.  Only transactions with a safe snapshot take part in none,
+	 * those that are READ ONLY DEFERRABLE from their start among them.
 	 */
-	if (IsolationIsSerializable() && !(XactReadOnly && XactDeferrable) &&
+	if (IsolationIsSerializable() &&
+		ShareSerializableXact() != NULL &&
 		!GUARD_REMOVED("serializable"))
 		return false;
 
@@ -325,6 +326,24 @@ coherence_settle(void)
 	AcceptInvalidationMessages();
 	settled_changes = changes;
 	return true;
+}
+
+/*
+ * A number for the state of everything that DDL can change, as this backend's
+ * catalog caches know it; 0 if they may not know all of it yet.  What was
+ * derived from the catalogs is good as long as the number is the same.
+ */
+uint64
+coherence_catalog_state(void)
+{
+	uint64		changes;
+
+	if (!shared_is_ready())
+		return 0;
+	changes = pg_atomic_read_u64(&cache_shared->ddl_changes);
+	if (changes != settled_changes)
+		return 0;
+	return changes + pending_ddl_count() + 1;
 }
 
 static bool

@@ -38,6 +38,7 @@ extern bool coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key);
 extern bool coherence_lookup(CoherentGet *get, StoreValue *value);
 extern bool coherence_may_fill(CoherentGet *get);
 extern bool coherence_settle(void);
+extern uint64 coherence_catalog_state(void);
 extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
 
 #endif							/* CACHE_COHERENCE_H */

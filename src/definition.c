@@ -17,7 +17,9 @@
  * conflict with, above all TRUNCATE and ALTER TABLE, whose effects do not
  * wait for a new snapshot.  So the first use of a cache in a transaction
  * locks its watched relations in ACCESS SHARE mode (definition_lock), as
- * running the loader would.
+ * running the loader would, and the views as well.  Partitions are not locked
+ * with their parents: there may be too many; whoever truncates one locks the
+ * parent (utility.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -454,10 +456,26 @@ definition_free(CacheDef *def)
 	MemoryContextDelete(def->context);
 }
 
+/*
+ * Open the table of definitions.  The library and the extension's SQL script
+ * have to agree on its columns.
+ */
+Relation
+definition_open(LOCKMODE mode)
+{
+	Relation	rel = table_open(extension_get()->definitions, mode);
+
+	if (RelationGetNumberOfAttributes(rel) != DEFINITION_COLUMNS)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"cache\" and its library are of different versions"),
+				 errhint("Restart the server if the library has been replaced, then run ALTER EXTENSION cache UPDATE.")));
+	return rel;
+}
+
 static CacheDef *
 definition_load(const char *name)
 {
-	const Extension *extension = extension_get();
 	NameData	key;
 	Relation	rel;
 	SysScanDesc scan;
@@ -474,7 +492,7 @@ definition_load(const char *name)
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
 						   context | SECURITY_LOCAL_USERID_CHANGE);
 	namestrcpy(&key, name);
-	rel = table_open(extension->definitions, mode);
+	rel = definition_open(mode);
 	index = cache_primary_key_index(rel);
 	ScanKeyInit(&scankey, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
 				NameGetDatum(&key));
@@ -495,7 +513,7 @@ List *
 definition_names(void)
 {
 	List	   *names = NIL;
-	Relation	rel = table_open(extension_get()->definitions, AccessShareLock);
+	Relation	rel = definition_open(AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
 
@@ -713,16 +731,42 @@ definition_require_owner(CacheDef *def)
 }
 
 /*
- * Lock what the loader would lock, at the first use in a transaction.  This
- * may take in invalidations, so the caller checks def->valid afterwards.
+ * Does this transaction hold the locks that a use of the cache needs?
+ */
+bool
+definition_is_locked(CacheDef *def)
+{
+	return def->locked == lock_generation &&
+		(def->slot < 0 ||
+		 def->nlocked == pg_atomic_read_u32(&cache_slots[def->slot].nviews));
+}
+
+/*
+ * Lock what the loader would lock, at the first use in a transaction: the
+ * watched tables, and the views through which it reads, as far as loads have
+ * shown them.  This may take in invalidations, so the caller checks
+ * def->valid afterwards.
  */
 void
 definition_lock(CacheDef *def)
 {
-	if (def->locked == lock_generation)
+	CacheSlot  *slot;
+	uint32		n;
+
+	if (definition_is_locked(def))
 		return;
 	for (int i = 0; i < def->nwatched; i++)
 		LockRelationOid(def->watched[i], AccessShareLock);
+	def->nlocked = 0;
+	if (definition_slot(def) >= 0)
+	{
+		slot = &cache_slots[def->slot];
+		n = pg_atomic_read_u32(&slot->nviews);
+		pg_read_barrier();
+		for (uint32 i = 0; i < Min(n, SLOT_VIEWS); i++)
+			LockRelationOid(slot->views[i], AccessShareLock);
+		def->nlocked = n;
+	}
 	def->locked = lock_generation;
 }
 

@@ -15,6 +15,7 @@
 #include "access/htup.h"
 #include "fmgr.h"
 #include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
 
@@ -93,6 +94,7 @@ typedef struct CacheDef
 	FmgrInfo	loader_fn;
 	FmgrInfo	to_jsonb;		/* from the loader's type */
 	MemoryContext loader_context;	/* of these two; NULL: to be set up */
+	uint64		loader_state;	/* of the catalogs then */
 	int			users;			/* gets in progress */
 	int			loading;		/* loads in progress */
 	bool		valid;			/* false: something may have changed */
@@ -101,6 +103,7 @@ typedef struct CacheDef
 	bool		unstorable;		/* the last result could not be stored */
 	MemoryContext context;
 	uint64		locked;			/* see definition_lock */
+	uint32		nlocked;		/* of the slot's views */
 	Oid			allowed_role;	/* may read, by privileges_generation */
 	uint64		allowed_generation;
 	int			nwatched;		/* watched relations */
@@ -122,6 +125,8 @@ extern void definition_require_read(CacheDef *def);
 extern bool definition_is_owner(CacheDef *def);
 extern void definition_require_owner(CacheDef *def);
 extern void definition_lock(CacheDef *def);
+extern bool definition_is_locked(CacheDef *def);
+extern Relation definition_open(LOCKMODE mode);
 extern void definition_unlock_all(void);
 extern void definition_changed(void);
 extern char *definition_name(text *name);

@@ -137,6 +137,26 @@ fetch_bypass(Fetch *fetch)
 	return result.value;
 }
 
+/*
+ * Look for the key.  An entry may depend on a view that none did when this
+ * transaction locked what the cache depends on.
+ */
+static bool
+fetch_lookup(Fetch *fetch, StoreValue *value)
+{
+	CacheDef   *def = fetch->def;
+
+	while (coherence_lookup(&fetch->get, value))
+	{
+		if (likely(definition_is_locked(def)))
+			return true;
+		definition_lock(def);
+		if (!def->valid)
+			return false;
+	}
+	return false;
+}
+
 /* The key was not found, or may not be used. */
 static Datum
 fetch_miss(Fetch *fetch)
@@ -162,7 +182,7 @@ fetch_miss(Fetch *fetch)
 		leading = (role == FLIGHT_LEADER);
 
 		/* Somebody may have stored the key meanwhile. */
-		if (coherence_lookup(&fetch->get, &value))
+		if (fetch_lookup(fetch, &value))
 		{
 			if (leading)
 				flight_end(hash, true);
@@ -219,7 +239,7 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 
 	if (likely(coherence_begin(&fetch.get, def, &fetch.key.key)))
 	{
-		if (likely(coherence_lookup(&fetch.get, &value)))
+		if (likely(fetch_lookup(&fetch, &value)))
 			return fetch_hit(&fetch, &value);
 	}
 	else

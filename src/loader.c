@@ -42,6 +42,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "coherence.h"
 #include "devel.h"
 #include "loader.h"
 #include "registry.h"
@@ -135,7 +136,18 @@ note_relation(Relation rel)
 
 		/* A slot that cannot hold all that is read makes hits useless. */
 		if (load->def->slot >= 0)
-			(void) slot_add_read(load->def->slot, relid);
+			slot_add_read(load->def->slot, relid);
+	}
+}
+
+/* Whoever uses the result later has to lock the view, as this load has. */
+static void
+note_view(Oid relid)
+{
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (load->def->slot >= 0 && !slot_add_view(load->def->slot, relid))
+			load->forbidden = true;
 	}
 }
 
@@ -160,8 +172,13 @@ note_plan(PlannedStmt *plan)
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 		Relation	rel;
 
-		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW ||
-			is_catalog(rte->relid))
+		if (OidIsValid(rte->relid) && rte->relkind == RELKIND_VIEW)
+		{
+			if (rte->relid >= FirstNormalObjectId)
+				note_view(rte->relid);
+			continue;
+		}
+		if (rte->rtekind != RTE_RELATION || is_catalog(rte->relid))
 			continue;
 		/* The plan's locks are held already, or about to be taken. */
 		rel = table_open(rte->relid, AccessShareLock);
@@ -203,6 +220,9 @@ loader_note_hit(CacheDef *inner, TimestampTz expires)
 		if (expires != 0 && (load->expires == 0 || expires < load->expires))
 			load->expires = expires;
 	}
+	for (uint32 i = 0;
+		 i < Min(pg_atomic_read_u32(&slot->nviews), SLOT_VIEWS); i++)
+		note_view(slot->views[i]);
 	for (uint32 i = 0; i < Min(n, SLOT_READS); i++)
 	{
 		Relation	rel = try_relation_open(slot->reads[i], AccessShareLock);
@@ -286,17 +306,24 @@ warn_function(CacheDef *def, const char *name, bool clock)
  *-------------------------------------------------------------------------
  */
 
-/* Look the loader up, for as long as the definition lives. */
+/*
+ * Look the loader up.  What a function keeps between its calls, plans above
+ * all, is kept for as long as nothing in the catalogs has changed; and not if
+ * an error has left it in doubt.
+ */
 static void
 loader_prepare(CacheDef *def)
 {
+	uint64		state = coherence_catalog_state();
 	MemoryContext old;
 
-	if (def->loader_failed && def->loading == 0)
+	if (def->loading > 0)
+		return;
+	if (def->loader_context != NULL &&
+		(def->loader_failed || state == 0 || state != def->loader_state))
 	{
 		MemoryContextDelete(def->loader_context);
 		def->loader_context = NULL;
-		def->loader_failed = false;
 	}
 	if (def->loader_context != NULL)
 		return;
@@ -306,6 +333,8 @@ loader_prepare(CacheDef *def)
 	fmgr_info(def->loader, &def->loader_fn);
 	value_jsonb_setup(&def->to_jsonb, def->rettype);
 	MemoryContextSwitchTo(old);
+	def->loader_state = state;
+	def->loader_failed = false;
 }
 
 static void

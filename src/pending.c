@@ -101,6 +101,9 @@ static int	levels_size = 0;
 static int	nwide = 0;			/* items that are not keys */
 static bool published = false;
 
+/* Grows with each DDL command of this session, and when one is undone. */
+static uint64 ddl_count = 0;
+
 static void
 pending_grow(void)
 {
@@ -222,7 +225,17 @@ pending_add_dropped(uint64 cache)
 void
 pending_add_database(Oid dbid)
 {
+	ddl_count++;
 	pending_add(PENDING_DATABASE, dbid, 0);
+}
+
+/*
+ * A number that moves whenever this session's own DDL changes what it sees.
+ */
+uint64
+pending_ddl_count(void)
+{
+	return ddl_count;
 }
 
 /*
@@ -292,6 +305,8 @@ pending_after_commit(void)
 void
 pending_reset(void)
 {
+	if (nwide > 0)
+		ddl_count++;
 	members = NULL;
 	items = NULL;
 	levels = NULL;
@@ -328,7 +343,10 @@ pending_subabort(int nestlevel)
 
 			members_delete(members, item);
 			if (item.kind != PENDING_KEY)
+			{
 				nwide--;
+				ddl_count++;
+			}
 		}
 		nlevels--;
 	}

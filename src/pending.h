@@ -19,6 +19,7 @@ extern void pending_add_cache(uint64 cache);
 extern void pending_add_dropped(uint64 cache);
 extern void pending_add_database(Oid dbid);
 extern void pending_drop_database(Oid dbid);
+extern uint64 pending_ddl_count(void);
 extern bool pending_covers(uint64 cache, uint64 hash);
 
 extern void pending_publish(FullTransactionId xid);

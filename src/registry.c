@@ -55,6 +55,7 @@ slot_init(CacheSlot *slot)
 	memset(slot, 0, sizeof(CacheSlot));
 	fence_init(&slot->fence, 0);
 	pg_atomic_init_u32(&slot->nreads, 0);
+	pg_atomic_init_u32(&slot->nviews, 0);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_init_u64(&slot->counters[i], 0);
 }
@@ -119,6 +120,7 @@ slot_attach_locked(Oid dbid, uint64 id)
 	slot->fence.floor = Max(slot->fence.floor, cache_shared->start_floor);
 	fence_inherit(&slot->fence, database_fence(dbid));
 	pg_atomic_write_u32(&slot->nreads, 0);
+	pg_atomic_write_u32(&slot->nviews, 0);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_write_u64(&slot->counters[i], 0);
 	slot->id = id;
@@ -240,33 +242,55 @@ slot_forget(Oid dbid, uint64 id)
 }
 
 /*
- * Note that the loads of a cache read a relation.  False if the slot has no
- * room for it; from then on nobody can tell what the cache reads.
+ * Add to a list of a slot; false if it is full.  What was added once too much
+ * shows in the list's length.
  */
-bool
-slot_add_read(int index, Oid relid)
+static bool
+slot_append(pg_atomic_uint32 *length, Oid *list, uint32 size, Oid relid)
 {
-	CacheSlot  *slot = &cache_slots[index];
-	uint32		n = pg_atomic_read_u32(&slot->nreads);
+	uint32		n = pg_atomic_read_u32(length);
 
 	pg_read_barrier();
-	for (uint32 i = 0; i < Min(n, SLOT_READS); i++)
+	for (uint32 i = 0; i < Min(n, size); i++)
 	{
-		if (slot->reads[i] == relid)
+		if (list[i] == relid)
 			return true;
 	}
-	if (n > SLOT_READS)
+	if (n > size)
 		return false;
 
 	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
-	n = pg_atomic_read_u32(&slot->nreads);
-	if (n < SLOT_READS)
-		slot->reads[n] = relid;
+	n = pg_atomic_read_u32(length);
+	if (n < size)
+		list[n] = relid;
 	pg_write_barrier();
-	if (n <= SLOT_READS)
-		pg_atomic_write_u32(&slot->nreads, n + 1);
+	if (n <= size)
+		pg_atomic_write_u32(length, n + 1);
 	LWLockRelease(cache_registry_lock);
-	return n < SLOT_READS;
+	return n < size;
+}
+
+/*
+ * Note that the loads of a cache read a relation.
+ */
+void
+slot_add_read(int index, Oid relid)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	(void) slot_append(&slot->nreads, slot->reads, SLOT_READS, relid);
+}
+
+/*
+ * Note that they read through a view.  False if there are too many: then hits
+ * cannot lock what they have to.
+ */
+bool
+slot_add_view(int index, Oid relid)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	return slot_append(&slot->nviews, slot->views, SLOT_VIEWS, relid);
 }
 
 /*

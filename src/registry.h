@@ -33,7 +33,7 @@ typedef enum StatsCounter
 } StatsCounter;
 
 #define SLOT_READS		48		/* relations that a cache's loads may read */
-#define SLOT_NONE		PG_UINT16_MAX
+#define SLOT_VIEWS		16		/* views among them */
 
 typedef struct CacheSlot
 {
@@ -66,6 +66,10 @@ typedef struct CacheSlot
 	pg_atomic_uint32 nreads;
 	Oid			reads[SLOT_READS];
 
+	/* The views that they have read through; in the same way. */
+	pg_atomic_uint32 nviews;
+	Oid			views[SLOT_VIEWS];
+
 	pg_atomic_uint64 counters[STATS_COUNTERS];
 } CacheSlot;
 
@@ -75,7 +79,8 @@ extern int	slot_attach(Oid dbid, uint64 id);
 extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
 extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid);
 extern void slot_publish_database(Oid dbid, FullTransactionId xid);
-extern bool slot_add_read(int index, Oid relid);
+extern void slot_add_read(int index, Oid relid);
+extern bool slot_add_view(int index, Oid relid);
 extern void slot_forget(Oid dbid, uint64 id);
 
 extern void stats_count(int slot, StatsCounter counter, uint32 n);

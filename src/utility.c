@@ -28,11 +28,14 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -332,21 +335,42 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		pending_drop_database(dropped);
 }
 
+/* Does some cache watch this relation? */
+static List *
+caches_of(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	List	   *caches;
+
+	if (rel == NULL)
+		return NIL;
+	caches = watch_caches(rel);
+	relation_close(rel, AccessShareLock);
+	return caches;
+}
+
 /*
  * A relation is about to be truncated.  If it is a partition it has the row
- * triggers of its watched parents, though not those for TRUNCATE.
+ * triggers of its watched parents, though not those for TRUNCATE; and hits
+ * have locked the parents alone.
  */
 static void
 relation_truncated(Oid relid)
 {
-	Relation	rel = try_relation_open(relid, AccessShareLock);
 	List	   *caches;
 	ListCell   *lc;
 
-	if (rel == NULL)
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK)
 		return;
-	caches = watch_caches(rel);
-	relation_close(rel, AccessShareLock);
+	if (get_rel_relispartition(relid))
+	{
+		foreach(lc, get_partition_ancestors(relid))
+		{
+			if (caches_of(lfirst_oid(lc)) != NIL)
+				LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
+		}
+	}
+	caches = caches_of(relid);
 	foreach(lc, caches)
 	{
 		CacheDef   *def = definition_find(lfirst(lc));

@@ -128,6 +128,94 @@ AS 'MODULE_PATHNAME', 'cache_invalidate';
 COMMENT ON FUNCTION cache_invalidate(text, "any") IS
 	'invalidates a key when the transaction commits';
 
+/*
+ * A parameter without a type, as many clients send them, gets none from "any".
+ * With these it is a text, and read as the key's type.
+ */
+CREATE FUNCTION cache_get(name text, key1 text)
+RETURNS jsonb
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get';
+COMMENT ON FUNCTION cache_get(text, text) IS
+	'gets the value of a key that is given as text';
+
+CREATE FUNCTION cache_get(name text, key1 text, key2 text)
+RETURNS jsonb
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get';
+COMMENT ON FUNCTION cache_get(text, text, text) IS
+	'gets the value of a key that is given as text';
+
+CREATE FUNCTION cache_get(name text, key1 text, key2 text, key3 text)
+RETURNS jsonb
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get';
+COMMENT ON FUNCTION cache_get(text, text, text, text) IS
+	'gets the value of a key that is given as text';
+
+CREATE FUNCTION cache_get(name text, key1 text, key2 text, key3 text, key4 text)
+RETURNS jsonb
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get';
+COMMENT ON FUNCTION cache_get(text, text, text, text, text) IS
+	'gets the value of a key that is given as text';
+
+CREATE FUNCTION cache_get_as(type anyelement, name text, key1 text)
+RETURNS anyelement
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get_as';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, text) IS
+	'gets the value of a key that is given as text, in the loader''s type';
+
+CREATE FUNCTION cache_get_as(type anyelement, name text, key1 text, key2 text)
+RETURNS anyelement
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get_as';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, text, text) IS
+	'gets the value of a key that is given as text, in the loader''s type';
+
+CREATE FUNCTION cache_get_as(type anyelement, name text, key1 text, key2 text, key3 text)
+RETURNS anyelement
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get_as';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, text, text, text) IS
+	'gets the value of a key that is given as text, in the loader''s type';
+
+CREATE FUNCTION cache_get_as(type anyelement, name text, key1 text, key2 text, key3 text, key4 text)
+RETURNS anyelement
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get_as';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, text, text, text, text) IS
+	'gets the value of a key that is given as text, in the loader''s type';
+
+CREATE FUNCTION cache_invalidate(name text, key1 text)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_invalidate';
+COMMENT ON FUNCTION cache_invalidate(text, text) IS
+	'invalidates a key that is given as text when the transaction commits';
+
+CREATE FUNCTION cache_invalidate(name text, key1 text, key2 text)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_invalidate';
+COMMENT ON FUNCTION cache_invalidate(text, text, text) IS
+	'invalidates a key that is given as text when the transaction commits';
+
+CREATE FUNCTION cache_invalidate(name text, key1 text, key2 text, key3 text)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_invalidate';
+COMMENT ON FUNCTION cache_invalidate(text, text, text, text) IS
+	'invalidates a key that is given as text when the transaction commits';
+
+CREATE FUNCTION cache_invalidate(name text, key1 text, key2 text, key3 text, key4 text)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_invalidate';
+COMMENT ON FUNCTION cache_invalidate(text, text, text, text, text) IS
+	'invalidates a key that is given as text when the transaction commits';
+
 CREATE FUNCTION cache_trigger()
 RETURNS trigger
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

@@ -40,7 +40,8 @@
 /* How to turn an argument into a key of the loader's type. */
 typedef struct Coercion
 {
-	bool		literal;		/* of unknown type: read it as text */
+	bool		literal;		/* of unknown type, a C string: read it */
+	bool		text;			/* a text that stands for one */
 	FmgrInfo	input;
 	Oid			ioparam;
 	ExprState  *expr;			/* NULL: nothing to do */
@@ -59,6 +60,7 @@ typedef struct CallSite
 	Coercion   *coercions;
 	Oid			collation;		/* that a direct call would pass */
 	Oid			array_type;		/* element type of VARIADIC array keys */
+	bool		text_keys;		/* the function called takes its keys as text */
 } CallSite;
 
 /* The keys of a call. */
@@ -80,14 +82,24 @@ call_site(FunctionCallInfo fcinfo)
 		site->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
 											  "cache call site",
 											  ALLOCSET_SMALL_SIZES);
+		site->text_keys =
+			!OidIsValid(get_func_variadictype(fcinfo->flinfo->fn_oid));
 		fcinfo->flinfo->fn_extra = site;
 	}
 	return site;
 }
 
-/* Set one coercion up: from the type that the call gives to the loader's. */
+/*
+ * Set one coercion up: from the type that the call gives to the loader's.
+ *
+ * The parser leaves an untyped literal to a function of "any" as it is, but
+ * has no type for an untyped parameter.  So that clients can pass keys as
+ * parameters, there are functions that take them as text, to which the parser
+ * gives untyped literals as well; there a text stands for one.
+ */
 static void
-coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from)
+coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from,
+			   bool text_keys)
 {
 	Oid			to = def->keys[i].type;
 	Param	   *param;
@@ -96,13 +108,15 @@ coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from)
 	memset(coercion, 0, sizeof(Coercion));
 	if (from == to)
 		return;
-	if (from == UNKNOWNOID)
+	coercion->literal = from == UNKNOWNOID;
+	coercion->text = text_keys && from == TEXTOID &&
+		!can_coerce_type(1, &from, &to, COERCION_IMPLICIT);
+	if (coercion->literal || coercion->text)
 	{
 		Oid			function;
 
 		getTypeInputInfo(to, &function, &coercion->ioparam);
 		fmgr_info(function, &coercion->input);
-		coercion->literal = true;
 		return;
 	}
 
@@ -139,10 +153,16 @@ coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from)
 static Datum
 coerce_key(Coercion *coercion, Datum value, bool *isnull)
 {
-	if (coercion->literal)
-		return InputFunctionCall(&coercion->input,
-								 *isnull ? NULL : DatumGetCString(value),
+	if (coercion->literal || coercion->text)
+	{
+		char	   *string = NULL;
+
+		if (!*isnull)
+			string = coercion->text ? TextDatumGetCString(value) :
+				DatumGetCString(value);
+		return InputFunctionCall(&coercion->input, string,
 								 coercion->ioparam, -1);
+	}
 	if (coercion->expr == NULL)
 		return value;
 
@@ -213,7 +233,8 @@ site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
 
 		if (!OidIsValid(type))
 			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
-		coercion_setup(&site->coercions[i], site->def, i, type);
+		coercion_setup(&site->coercions[i], site->def, i, type,
+					   site->text_keys);
 	}
 	MemoryContextSwitchTo(old);
 	namestrcpy(&site->name, name);

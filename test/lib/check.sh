@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the tests, layer by layer, on scratch servers:
 #
-#   unit       the policy by itself, without PostgreSQL
+#   unit       the policy and the arena by themselves, without a server
 #   regress    sql/*.sql against expected/*.out (not_preloaded*: on a server
 #              that does not preload the library)
 #   pgtap      test/pgtap/*.sql
@@ -73,13 +73,20 @@ server_bare() {
   server_start bare
 }
 
-layer_unit() {
-  log=$SCRATCH/unit.log
-  if run make -s -C test/hitratio check >"$log" 2>&1; then
-    report unit policy 1 0
+# unit makes the target $3 in the directory $2, as the test $1.
+unit() {
+  case " ${TESTS:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
+  log=$SCRATCH/unit-$1.log
+  if run make -s -C "$2" "$3" >"$log" 2>&1; then
+    report unit "$1" 1 0
   else
-    report unit policy 0 1 "$log"
+    report unit "$1" 0 1 "$log"
   fi
+}
+
+layer_unit() {
+  unit policy test/hitratio check
+  unit arena test/arena test
 }
 
 # regress runs the test $2 of layer $1 with the program $3 and its options.

@@ -137,8 +137,8 @@ update_row(CacheDef *def, RowChange *row)
 	CatalogTupleUpdate(rel, &tuple->t_self, changed);
 	systable_endscan(scan);
 	table_close(rel, NoLock);
-	CommandCounterIncrement();
 	definition_changed();
+	CommandCounterIncrement();
 }
 
 /* The schema of a collation */
@@ -445,7 +445,9 @@ cache_create(PG_FUNCTION_ARGS)
 	namestrcpy(&key, name);
 	def.name = key;
 	change_column(&row, ANUM_NAME, NameGetDatum(&key));
-	change_column(&row, ANUM_ID, Int64GetDatum(random_id()));
+	def.id = random_id();
+	pending_add_created(def.id);
+	change_column(&row, ANUM_ID, Int64GetDatum(def.id));
 	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
 	change_column(&row, ANUM_OWNER,
 				  CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)));
@@ -460,8 +462,8 @@ cache_create(PG_FUNCTION_ARGS)
 	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), row.values,
 											row.nulls));
 	table_close(rel, NoLock);
-	CommandCounterIncrement();
 	definition_changed();
+	CommandCounterIncrement();
 	PG_RETURN_VOID();
 }
 
@@ -529,7 +531,7 @@ cache_drop(PG_FUNCTION_ARGS)
 		CatalogTupleDelete(rel, &tuple->t_self);
 	systable_endscan(scan);
 	table_close(rel, NoLock);
-	CommandCounterIncrement();
 	definition_changed();
+	CommandCounterIncrement();
 	PG_RETURN_VOID();
 }

@@ -230,24 +230,12 @@ free_list_find(Arena *arena, char *base, uint32 units)
 	return 0;
 }
 
-/*
- * Take a block of that many units; 0 when no free block is large enough.
- * The content behind the tag is undefined.
- */
-ArenaRef
-arena_alloc(Arena *arena, char *base, uint32 units)
+/* Take units from the start of a free block. */
+static ArenaRef
+take_block(Arena *arena, char *base, ArenaRef ref, uint32 units)
 {
-	ArenaRef	ref;
-	uint32		have;
+	uint32		have = arena_units(base, ref);
 
-	units = Max(units, MIN_UNITS);
-	if (units > MAX_UNITS)
-		return 0;
-	ref = free_list_find(arena, base, units);
-	if (ref == 0)
-		return 0;
-
-	have = arena_units(base, ref);
 	free_list_remove(arena, base, ref);
 	if (have - units >= MIN_UNITS)
 	{
@@ -259,6 +247,23 @@ arena_alloc(Arena *arena, char *base, uint32 units)
 	*tag_of(base, ref) = (units << TAG_SHIFT) | TAG_USED;
 	arena->used_blocks++;
 	return ref;
+}
+
+/*
+ * Take a block of that many units; 0 when no free block is large enough, or
+ * none is found at once (arena_compact finds it).  The content behind the tag
+ * is undefined.
+ */
+ArenaRef
+arena_alloc(Arena *arena, char *base, uint32 units)
+{
+	ArenaRef	ref;
+
+	units = Max(units, MIN_UNITS);
+	if (units > MAX_UNITS)
+		return 0;
+	ref = free_list_find(arena, base, units);
+	return ref != 0 ? take_block(arena, base, ref, units) : 0;
 }
 
 /* Make a free block of these units, joined with its free neighbours. */
@@ -343,13 +348,15 @@ arena_step(Arena *arena, char *base, ArenaHand hand)
 }
 
 /*
- * Slide blocks together until a free block of `need` units has come about.
- * Goes around the arena once at most.  move() copies a block's content, tag
- * included, and repairs what refers to it; or frees something, and says so.
+ * Take a block, as arena_alloc does, after sliding blocks together until a
+ * free one has come about that is large enough; 0 if that does not happen.
+ * Goes around the arena once at most.  move() moves a block with arena_slide
+ * and repairs what refers to it; or frees something, and says so.
  */
-bool
-arena_compact(Arena *arena, char *base, uint32 need, ArenaMove move)
+ArenaRef
+arena_compact(Arena *arena, char *base, uint32 units, ArenaMove move)
 {
+	uint32		need = Max(units, MIN_UNITS);
 	ArenaRef	at = arena->hands[ARENA_COMPACT_HAND];
 	uint64		left = (uint64) (arena->end - arena->first) + need;
 
@@ -358,7 +365,7 @@ arena_compact(Arena *arena, char *base, uint32 need, ArenaMove move)
 		uint32		tag = *tag_of(base, at);
 		uint32		gap = tag_units(tag);
 		ArenaRef	next = at + gap;
-		uint32		units;
+		uint32		moved;
 
 		left -= Min(left, Max(gap, 1));
 		if (tag & TAG_USED)
@@ -369,7 +376,7 @@ arena_compact(Arena *arena, char *base, uint32 need, ArenaMove move)
 		if (gap >= need)
 		{
 			arena->hands[ARENA_COMPACT_HAND] = at;
-			return true;
+			return take_block(arena, base, at, need);
 		}
 		if (next >= arena->end || (*tag_of(base, next) & TAG_PINNED))
 		{
@@ -382,18 +389,18 @@ arena_compact(Arena *arena, char *base, uint32 need, ArenaMove move)
 		 * instead, the gap may have become part of a larger one: begin again
 		 * where the hand has followed to.
 		 */
-		units = arena_units(base, next);
+		moved = arena_units(base, next);
 		arena->hands[ARENA_COMPACT_HAND] = at;
 		if (!move(next, at))
 		{
 			at = arena->hands[ARENA_COMPACT_HAND];
 			continue;
 		}
-		left -= Min(left, units);
-		at += units;
+		left -= Min(left, moved);
+		at += moved;
 	}
 	arena->hands[ARENA_COMPACT_HAND] = at;
-	return false;
+	return 0;
 }
 
 /*

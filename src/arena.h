@@ -51,8 +51,8 @@ extern void arena_free(Arena *arena, char *base, ArenaRef ref);
 extern void arena_pin(Arena *arena, char *base, ArenaRef ref, bool pinned);
 extern uint32 arena_units(char *base, ArenaRef ref);
 extern ArenaRef arena_step(Arena *arena, char *base, ArenaHand hand);
-extern bool arena_compact(Arena *arena, char *base, uint32 need,
-						  ArenaMove move);
+extern ArenaRef arena_compact(Arena *arena, char *base, uint32 units,
+							  ArenaMove move);
 extern void arena_slide(Arena *arena, char *base, ArenaRef from, ArenaRef to);
 extern bool arena_is_consistent(Arena *arena, char *base);
 

@@ -320,7 +320,7 @@ coherence_settle(void)
 	if (changes == settled_changes || GUARD_REMOVED("settle"))
 		return true;
 	ddl_locktag(&tag);
-	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+	if (cache_try_lock(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
 	(void) LockRelease(&tag, ShareLock, false);
 	AcceptInvalidationMessages();
@@ -329,9 +329,10 @@ coherence_settle(void)
 }
 
 /*
- * A number for the state of everything that DDL can change, as this backend's
- * catalog caches know it; 0 if they may not know all of it yet.  What was
- * derived from the catalogs is good as long as the number is the same.
+ * A number for the state of everything that the DDL of others can change, as
+ * this backend's catalog caches know it; 0 if they may not know all of it
+ * yet.  What was derived from the catalogs is good as long as the number, and
+ * that of pending_ddl_count, are the same.
  */
 uint64
 coherence_catalog_state(void)
@@ -343,7 +344,7 @@ coherence_catalog_state(void)
 	changes = pg_atomic_read_u64(&cache_shared->ddl_changes);
 	if (changes != settled_changes)
 		return 0;
-	return changes + pending_ddl_count() + 1;
+	return changes + 1;
 }
 
 static bool

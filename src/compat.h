@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/objectaccess.h"
+#include "catalog/pg_attribute.h"
 #include "executor/executor.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -69,6 +70,22 @@
 #define cache_primary_key_index(rel)	RelationGetPrimaryKeyIndex((rel), false)
 #else
 #define cache_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* 18 has generated columns that are not stored */
+#ifdef ATTRIBUTE_GENERATED_VIRTUAL
+#define CACHE_IS_VIRTUAL(att)	((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define CACHE_IS_VIRTUAL(att)	false
+#endif
+
+/* 18 can log that a lock was not to be had at once */
+#if PG_VERSION_NUM >= 180000
+#define cache_try_lock(tag, mode) \
+	LockAcquireExtended((tag), (mode), false, true, false, NULL, false)
+#else
+#define cache_try_lock(tag, mode) \
+	LockAcquireExtended((tag), (mode), false, true, false, NULL)
 #endif
 
 /* 18 dropped the last argument of the ExecutorRun hook */

@@ -56,6 +56,7 @@
 #include "compat.h"
 #include "definition.h"
 #include "extension.h"
+#include "pending.h"
 #include "registry.h"
 #include "shared.h"
 #include "value.h"
@@ -171,6 +172,7 @@ definition_init(void)
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, loader_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, privileges_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(DATABASEOID, privileges_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, names_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, names_changed, (Datum) 0);
 }
@@ -647,13 +649,13 @@ definition_release(CacheDef *def)
 }
 
 /*
- * The cache's slot in the registry, -1 if there is no room for it.  The
- * shared memory must be ready.
+ * The cache's slot in the registry, -1 if this transaction creates the cache.
+ * The shared memory must be ready.
  */
 int
 definition_slot(CacheDef *def)
 {
-	if (def->slot < 0)
+	if (def->slot < 0 && !pending_is_created(def->id))
 		def->slot = slot_attach(MyDatabaseId, def->id);
 	return def->slot;
 }

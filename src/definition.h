@@ -61,6 +61,15 @@ typedef struct KeyColumn
 	KeyHash		hash;
 } KeyColumn;
 
+/* What a loader's plans may depend on. */
+typedef struct LoaderState
+{
+	uint64		ddl;			/* of others, see coherence_catalog_state */
+	uint64		own_ddl;		/* of this session */
+	Oid			role;
+	int			context;		/* security context */
+} LoaderState;
+
 typedef struct CacheDef
 {
 	NameData	name;
@@ -94,7 +103,7 @@ typedef struct CacheDef
 	FmgrInfo	loader_fn;
 	FmgrInfo	to_jsonb;		/* from the loader's type */
 	MemoryContext loader_context;	/* of these two; NULL: to be set up */
-	uint64		loader_state;	/* of the catalogs then */
+	LoaderState loader_state;	/* under which they were */
 	int			users;			/* gets in progress */
 	int			loading;		/* loads in progress */
 	bool		valid;			/* false: something may have changed */

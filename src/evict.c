@@ -133,9 +133,9 @@ evict_free(ArenaRef ref)
 bool
 evict_reap(void)
 {
-	if (pg_atomic_read_u32(&cache_shared->ndead) == 0)
+	if (pg_atomic_read_u32(&cache_shared->ndead) == 0 ||
+		pg_atomic_exchange_u32(&cache_shared->ndead, 0) == 0)
 		return false;
-	pg_atomic_write_u32(&cache_shared->ndead, 0);
 
 	for (uint32 p = 0; p < SHARED_PARTITIONS; p++)
 	{
@@ -308,9 +308,12 @@ evict_reserve(uint32 units, CacheSlot *wanting, TimestampTz now)
 			return ref;
 		if (evict_reap())
 			continue;
-		if (arena->free_units >= (uint64) units + slack &&
-			arena_compact(arena, cache_arena, units, entry_move))
-			continue;
+		if (arena->free_units >= (uint64) units + slack)
+		{
+			ref = arena_compact(arena, cache_arena, units, entry_move);
+			if (ref != 0)
+				return ref;
+		}
 		if (!evict_for_memory(wanting, now))
 			return 0;
 	}

@@ -18,8 +18,8 @@
  * a transaction that others may wait for (it has an xid) does not wait, nor
  * does a load within a load, nor a session with a lock_timeout.
  *
- * Locking: heavyweight locks of type userlock on (database, hash), held while
- * the loader runs.
+ * Locking: heavyweight locks of type userlock on (database, hash of the
+ * entry's image), held while the loader runs.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +30,7 @@
 #include "storage/lock.h"
 #include "storage/proc.h"
 
+#include "compat.h"
 #include "devel.h"
 #include "flight.h"
 #include "loader.h"
@@ -73,7 +74,7 @@ flight_begin(uint64 hash)
 
 	flight_locktag(&tag, hash);
 	before = pg_atomic_read_u64(outcome);
-	if (LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL)
+	if (cache_try_lock(&tag, ExclusiveLock) != LOCKACQUIRE_NOT_AVAIL)
 		return FLIGHT_LEADER;
 
 	(void) LockAcquire(&tag, ShareLock, false, false);

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -161,7 +162,8 @@ fetch_lookup(Fetch *fetch, StoreValue *value)
 static Datum
 fetch_miss(Fetch *fetch)
 {
-	uint64		hash = fetch->key.key.hash;
+	uint64		hash = hash_bytes_extended((const unsigned char *) fetch->key.image,
+										   fetch->key.key.len, 0);
 	bool		leading = false;
 	bool		stored = false;
 	bool		settled;

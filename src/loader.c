@@ -40,11 +40,13 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "coherence.h"
 #include "devel.h"
 #include "loader.h"
+#include "pending.h"
 #include "registry.h"
 #include "session.h"
 #include "shared.h"
@@ -130,7 +132,8 @@ note_relation(Relation rel)
 			if (!GUARD_REMOVED("temporary"))
 				load->forbidden = true;
 		}
-		else if (!watch_covers(rel, NameStr(load->def->name)) &&
+		else if ((relkind == RELKIND_FOREIGN_TABLE ||
+				  !watch_covers(rel, NameStr(load->def->name))) &&
 				 !OidIsValid(load->unwatched))
 			load->unwatched = relid;
 
@@ -151,16 +154,35 @@ note_view(Oid relid)
 	}
 }
 
+/* May parallel workers call functions of users, where this hook is not? */
+static bool
+calls_in_workers(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	if (!plan->parallelModeNeeded)
+		return false;
+	foreach(lc, plan->invalItems)
+	{
+		if (lfirst_node(PlanInvalItem, lc)->cacheId == PROCOID)
+			return true;
+	}
+	return false;
+}
+
 static void
 note_plan(PlannedStmt *plan)
 {
 	ListCell   *lc;
 	SessionUse	use;
+	bool		hidden = calls_in_workers(plan);
 
 	session_inspect(plan, &use);
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
 		if (plan->dependsOnRole && !GUARD_REMOVED("row_security"))
+			load->forbidden = true;
+		if (hidden)
 			load->forbidden = true;
 		if (use.clock != NULL)
 			load->use.clock = use.clock;
@@ -308,27 +330,31 @@ warn_function(CacheDef *def, const char *name, bool clock)
 
 /*
  * Look the loader up.  What a function keeps between its calls, plans above
- * all, is kept for as long as nothing in the catalogs has changed; and not if
- * an error has left it in doubt.
+ * all, is kept for as long as nothing in the catalogs has changed, for the
+ * role that it was made for; and not if a load has failed, or was one of
+ * those that concern nobody else.
  */
 static void
 loader_prepare(CacheDef *def)
 {
-	uint64		state = coherence_catalog_state();
+	LoaderState state = {0};
 	MemoryContext old;
 
 	if (def->loading > 0)
 		return;
-	if (def->loader_context != NULL &&
-		(def->loader_failed || state == 0 || state != def->loader_state))
-	{
-		MemoryContextDelete(def->loader_context);
-		def->loader_context = NULL;
-	}
+	state.ddl = coherence_catalog_state();
+	state.own_ddl = pending_ddl_count();
+	GetUserIdAndSecContext(&state.role, &state.context);
 	if (def->loader_context != NULL)
-		return;
+	{
+		if (!def->loader_failed && !def->unstorable && state.ddl != 0 &&
+			memcmp(&state, &def->loader_state, sizeof(state)) == 0)
+			return;
+		MemoryContextDelete(def->loader_context);
+	}
 	def->loader_context = AllocSetContextCreate(def->context, "cache loader",
 												ALLOCSET_SMALL_SIZES);
+	def->loader_failed = true;
 	old = MemoryContextSwitchTo(def->loader_context);
 	fmgr_info(def->loader, &def->loader_fn);
 	value_jsonb_setup(&def->to_jsonb, def->rettype);

@@ -38,6 +38,7 @@ typedef enum PendingKind
 {
 	PENDING_KEY,
 	PENDING_CACHE,
+	PENDING_CREATED,
 	PENDING_DROPPED,
 	PENDING_DATABASE,
 	PENDING_DROPPED_DATABASE
@@ -152,6 +153,7 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 		case PENDING_DATABASE:
 			coherence_publish_database((Oid) item->cache, xid);
 			break;
+		case PENDING_CREATED:
 		case PENDING_DROPPED_DATABASE:
 			break;
 	}
@@ -165,7 +167,12 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	bool		found;
 
 	if (is_pending(kind, cache, hash))
+	{
+		/* Published before, but perhaps without a transaction id. */
+		if (published)
+			publish_item(&item, GetTopFullTransactionIdIfAny());
 		return;
+	}
 	pending_grow();
 	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
 	{
@@ -183,7 +190,10 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	 * after ours has published.  It is still before the commit record.
 	 */
 	if (published)
+	{
+		coherence_begin_publish(kind == PENDING_DATABASE);
 		publish_item(&item, GetTopFullTransactionIdIfAny());
+	}
 }
 
 /*
@@ -207,6 +217,22 @@ void
 pending_add_cache(uint64 cache)
 {
 	pending_add(PENDING_CACHE, cache, 0);
+}
+
+/*
+ * This transaction creates a cache.  Until it commits nobody else can use it,
+ * and it leaves no trace in shared memory.
+ */
+void
+pending_add_created(uint64 cache)
+{
+	pending_add(PENDING_CREATED, cache, 0);
+}
+
+bool
+pending_is_created(uint64 cache)
+{
+	return nwide > 0 && is_pending(PENDING_CREATED, cache, 0);
 }
 
 /*
@@ -257,6 +283,7 @@ pending_covers(uint64 cache, uint64 hash)
 		return false;
 	if (nwide > 0 &&
 		(is_pending(PENDING_CACHE, cache, 0) ||
+		 is_pending(PENDING_CREATED, cache, 0) ||
 		 is_pending(PENDING_DROPPED, cache, 0) ||
 		 is_pending(PENDING_DATABASE, MyDatabaseId, 0) ||
 		 is_pending(PENDING_DATABASE, InvalidOid, 0)))

@@ -16,7 +16,9 @@
 
 extern void pending_add_key(uint64 cache, uint64 hash);
 extern void pending_add_cache(uint64 cache);
+extern void pending_add_created(uint64 cache);
 extern void pending_add_dropped(uint64 cache);
+extern bool pending_is_created(uint64 cache);
 extern void pending_add_database(Oid dbid);
 extern void pending_drop_database(Oid dbid);
 extern uint64 pending_ddl_count(void);

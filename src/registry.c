@@ -9,9 +9,10 @@
  * remembers the index; whoever uses a remembered index checks that the slot
  * still belongs to the same cache (slot_read).
  *
- * Slots of dropped caches are used again only when there is no free one.  A
- * slot's generation, which is its fence's count of changes, never goes back,
- * so no entry of a former owner can be found.
+ * When there is no free slot, that of a dropped cache is used again, or else
+ * the one that was made longest ago; its cache gets another one when it is
+ * next used.  A slot's generation, which is its fence's count of changes,
+ * never goes back, so no entry of a former owner can be found.
  *
  * DDL invalidates all caches of a database: it goes into the fence of each
  * slot, and into a fence of the database, from which later slots inherit.  A
@@ -95,7 +96,32 @@ slot_find(Oid dbid, uint64 id)
 }
 
 /*
- * The slot of a cache, made if need be; -1 if all slots are taken.
+ * Free the slot that was made longest ago, or one that is free already.
+ *
+ * A cache that has no slot has published nothing: so whatever the fence of
+ * this one remembers has to go to its database's fence, from which the
+ * cache's next slot inherits.
+ */
+static int
+slot_recycle(void)
+{
+	int			oldest = 0;
+
+	for (int i = 0; i < SHARED_SLOTS; i++)
+	{
+		if (!cache_slots[i].used)
+			return i;
+		if (cache_slots[i].made < cache_slots[oldest].made)
+			oldest = i;
+	}
+	fence_inherit(database_fence(cache_slots[oldest].dbid),
+				  &cache_slots[oldest].fence);
+	cache_slots[oldest].used = false;
+	return oldest;
+}
+
+/*
+ * The slot of a cache, made if need be.
  */
 static int
 slot_attach_locked(Oid dbid, uint64 id)
@@ -108,13 +134,8 @@ slot_attach_locked(Oid dbid, uint64 id)
 
 	if (cache_shared->nslots < SHARED_SLOTS)
 		index = cache_shared->nslots++;
-	for (uint32 i = 0; index < 0 && i < SHARED_SLOTS; i++)
-	{
-		if (!cache_slots[i].used)
-			index = i;
-	}
-	if (index < 0)
-		return -1;
+	else
+		index = slot_recycle();
 
 	slot = &cache_slots[index];
 	slot->fence.floor = Max(slot->fence.floor, cache_shared->start_floor);
@@ -125,15 +146,15 @@ slot_attach_locked(Oid dbid, uint64 id)
 		pg_atomic_write_u64(&slot->counters[i], 0);
 	slot->id = id;
 	slot->dbid = dbid;
+	slot->made = ++cache_shared->slots_made;
 	pg_write_barrier();
 	slot->used = true;
 	return index;
 }
 
 /*
- * The slot of a cache, made if need be; -1 if all slots are taken, in which
- * case the cache works without shared memory.  The shared memory must be
- * ready (shared_is_ready).
+ * The slot of a cache, made if need be.  The shared memory must be ready
+ * (shared_is_ready).
  */
 int
 slot_attach(Oid dbid, uint64 id)
@@ -175,16 +196,8 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid)
 
 	/* Later users of this cache have to know of this transaction. */
 	index = slot_attach_locked(dbid, id);
-	if (index >= 0)
-	{
-		fence_publish(&cache_slots[index].fence, xid);
-		pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
-	}
-	else
-	{
-		/* No room for it: tell every slot that will be made in future. */
-		fence_publish(database_fence(dbid), xid);
-	}
+	fence_publish(&cache_slots[index].fence, xid);
+	pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
 	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
 	LWLockRelease(cache_registry_lock);
 }

@@ -47,6 +47,7 @@ typedef struct CacheSlot
 	uint64		id;
 	Oid			dbid;
 	bool		used;
+	uint64		made;			/* counts the slots made; registry lock */
 
 	/*
 	 * The cache's own eviction policy, if it has a max_cost: a pinned block

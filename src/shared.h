@@ -48,6 +48,7 @@ typedef struct CacheShared
 	pg_atomic_uint32 ndead;		/* entries waiting to be reaped */
 	uint32		dead[SHARED_PARTITIONS];	/* their lists; partition locks */
 	uint32		nslots;			/* slots in use so far; registry lock */
+	uint64		slots_made;		/* registry lock */
 	pg_atomic_uint32 sweep_wanted;	/* many entries have died */
 	uint32		sweep_left;		/* blocks still to be swept; store lock */
 	uint64		own_units;		/* of entries in caches' own policies; store

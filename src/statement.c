@@ -26,7 +26,6 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -98,29 +97,32 @@ watched_setup(void)
 	watched_valid = true;
 }
 
-static void
-add_caches(WatchedRelation *entry, Relation rel)
+/* The caches that watch a relation or, if it is partitioned, a partition. */
+static List *
+collect_caches(Oid relid)
 {
-	List	   *names = watch_caches(rel);
-	ListCell   *lc;
+	List	   *names;
+	Relation	rel = try_relation_open(relid, AccessShareLock);
 
-	foreach(lc, names)
+	if (rel == NULL)
+		return NIL;
+	names = watch_caches(rel);
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
-		const char *name = lfirst(lc);
-		bool		known = false;
+		ListCell   *lc;
 
-		for (int i = 0; i < entry->ncaches; i++)
-			known |= strcmp(NameStr(entry->caches[i]), name) == 0;
-		if (known)
-			continue;
-		if (entry->caches == NULL)
-			entry->caches = MemoryContextAlloc(watched_context, sizeof(NameData));
-		else
-			entry->caches = repalloc(entry->caches,
-									 sizeof(NameData) * (entry->ncaches + 1));
-		namestrcpy(&entry->caches[entry->ncaches++], name);
+		foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+		{
+			Relation	child = try_relation_open(lfirst_oid(lc), NoLock);
+
+			if (child == NULL)
+				continue;
+			names = list_concat(names, watch_caches(child));
+			relation_close(child, NoLock);
+		}
 	}
-	list_free(names);
+	relation_close(rel, NoLock);
+	return names;
 }
 
 /*
@@ -131,43 +133,48 @@ static WatchedRelation *
 watched_find(Oid relid)
 {
 	WatchedRelation *entry;
-	WatchedRelation found = {0};
-	bool		exists;
-	Relation	rel;
+	List	   *names;
+	ListCell   *lc;
 
 	watched_setup();
 	entry = hash_search(watched, &relid, HASH_FIND, NULL);
 	if (entry != NULL)
 		return entry;
 
-	rel = try_relation_open(relid, AccessShareLock);
-	if (rel == NULL)
-		return NULL;
-	add_caches(&found, rel);
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	/* Opening relations may make what is known stale, this included. */
+	do
 	{
-		List	   *children = find_all_inheritors(relid, AccessShareLock, NULL);
-		ListCell   *lc;
+		watched_setup();
+		names = collect_caches(relid);
+	} while (!watched_valid);
 
-		foreach(lc, children)
-		{
-			Relation	child = try_relation_open(lfirst_oid(lc), NoLock);
+	entry = hash_search(watched, &relid, HASH_ENTER, NULL);
+	entry->ncaches = 0;
+	entry->caches = MemoryContextAlloc(watched_context,
+									   sizeof(NameData) * Max(list_length(names), 1));
+	foreach(lc, names)
+	{
+		const char *name = lfirst(lc);
+		bool		known = false;
 
-			if (child == NULL)
-				continue;
-			add_caches(&found, child);
-			relation_close(child, NoLock);
-		}
-		list_free(children);
+		for (int i = 0; i < entry->ncaches; i++)
+			known |= strcmp(NameStr(entry->caches[i]), name) == 0;
+		if (!known)
+			namestrcpy(&entry->caches[entry->ncaches++], name);
 	}
-	relation_close(rel, NoLock);
-
-	/* Opening relations may have made all this stale: then do not keep it. */
-	watched_setup();
-	found.relid = relid;
-	entry = hash_search(watched, &relid, HASH_ENTER, &exists);
-	*entry = found;
 	return entry;
+}
+
+/* Is the cache marked at this level, or one around it? */
+static bool
+is_marked(const char *cache, int at, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (marks[i].level <= at && strcmp(NameStr(marks[i].cache), cache) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -178,8 +185,10 @@ mark_relation(Oid relid, int at)
 	if (relid < FirstNormalObjectId)
 		return;
 	entry = watched_find(relid);
-	for (int i = 0; entry != NULL && i < entry->ncaches; i++)
+	for (int i = 0; i < entry->ncaches; i++)
 	{
+		if (is_marked(NameStr(entry->caches[i]), at, nmarks))
+			continue;
 		if (nmarks == marks_size)
 		{
 			int			size = Max(marks_size * 2, 16);
@@ -194,6 +203,23 @@ mark_relation(Oid relid, int at)
 		marks[nmarks].level = at;
 		nmarks++;
 	}
+}
+
+/* Leave the marks of this level to the statement around it. */
+static void
+hand_marks_out(int at)
+{
+	int			n = 0;
+
+	for (int i = 0; i < nmarks; i++)
+	{
+		Mark		mark = marks[i];
+
+		mark.level = Min(mark.level, Max(at - 1, 1));
+		if (!is_marked(NameStr(mark.cache), mark.level, n))
+			marks[n++] = mark;
+	}
+	nmarks = n;
 }
 
 /* The statements at this level and inside it are through. */
@@ -329,8 +355,7 @@ statement_executor_finish(QueryDesc *query)
 
 	if (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS)
 	{
-		for (int i = 0; i < nmarks; i++)
-			marks[i].level = Min(marks[i].level, Max(at - 1, 1));
+		hand_marks_out(at);
 		level = at - 1;
 	}
 	else

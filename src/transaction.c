@@ -17,6 +17,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "replication/logicalworker.h"
 
 #include "definition.h"
 #include "devel.h"
@@ -26,6 +27,7 @@
 #include "shared.h"
 #include "statement.h"
 #include "transaction.h"
+#include "utility.h"
 
 /* Forget everything that belongs to the transaction. */
 static void
@@ -45,6 +47,8 @@ transaction_callback(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			if (IsLogicalWorker() && cache_shared != NULL)
+				utility_find_truncated();
 			if (!GUARD_REMOVED("publish_before_commit"))
 				pending_publish(GetTopFullTransactionIdIfAny());
 			STOP_POINT("published");

@@ -57,6 +57,8 @@ column_setup(WatchedColumn *column, KeyColumn *key, Relation rel,
 	if (column->attnum <= 0)
 		return false;
 	att = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
+	if (CACHE_IS_VIRTUAL(att))
+		return false;
 	column->collation = key->collation;
 
 	/* The key is compared under one collation only. */

@@ -34,6 +34,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
+#include "storage/sinval.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -182,7 +183,6 @@ command_effect(Node *command)
 		case T_DeallocateStmt:
 		case T_VariableSetStmt:
 		case T_VariableShowStmt:
-		case T_ExplainStmt:
 		case T_CopyStmt:
 		case T_LockStmt:
 		case T_ListenStmt:
@@ -225,6 +225,19 @@ command_effect(Node *command)
 			return database_unless(is_temporary(((RuleStmt *) command)->relation));
 		case T_DropStmt:
 			return database_unless(drops_only_temporary((DropStmt *) command));
+
+			/* EXPLAIN ANALYZE does what it explains. */
+		case T_ExplainStmt:
+			{
+				Query	   *query = (Query *) ((ExplainStmt *) command)->query;
+
+				return IsA(query, Query) && query->utilityStmt ?
+					command_effect(query->utilityStmt) : EFFECT_NONE;
+			}
+
+		case T_AlterOwnerStmt:
+			return ((AlterOwnerStmt *) command)->objectType == OBJECT_DATABASE ?
+				EFFECT_CLUSTER : EFFECT_DATABASE;
 
 		default:
 			return EFFECT_DATABASE;
@@ -349,6 +362,21 @@ caches_of(Oid relid)
 	return caches;
 }
 
+/* All caches that watch the relation are pending. */
+static void
+caches_pending(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, caches_of(relid))
+	{
+		CacheDef   *def = definition_find(lfirst(lc));
+
+		if (def != NULL)
+			pending_add_cache(def->id);
+	}
+}
+
 /*
  * A relation is about to be truncated.  If it is a partition it has the row
  * triggers of its watched parents, though not those for TRUNCATE; and hits
@@ -357,7 +385,6 @@ caches_of(Oid relid)
 static void
 relation_truncated(Oid relid)
 {
-	List	   *caches;
 	ListCell   *lc;
 
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK)
@@ -370,14 +397,7 @@ relation_truncated(Oid relid)
 				LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
 		}
 	}
-	caches = caches_of(relid);
-	foreach(lc, caches)
-	{
-		CacheDef   *def = definition_find(lfirst(lc));
-
-		if (def != NULL)
-			pending_add_cache(def->id);
-	}
+	caches_pending(relid);
 }
 
 static void
@@ -388,6 +408,31 @@ cache_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 		prev_object_access(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
 		relation_truncated(object_id);
+}
+
+/*
+ * At the end of a transaction of an apply worker: partitions that it has
+ * truncated had neither a trigger nor a hook.  But they have new storage, of
+ * which all backends are told.
+ */
+void
+utility_find_truncated(void)
+{
+	SharedInvalidationMessage *messages;
+	bool		init_file;
+	int			n;
+
+	if (extension_find() == NULL)
+		return;
+	n = xactGetCommittedInvalidationMessages(&messages, &init_file);
+	for (int i = 0; i < n; i++)
+	{
+		Oid			relid = messages[i].rc.relId;
+
+		if (messages[i].id == SHAREDINVALRELCACHE_ID && OidIsValid(relid) &&
+			get_rel_relispartition(relid))
+			caches_pending(relid);
+	}
 }
 
 /*

@@ -9,5 +9,6 @@
 #define CACHE_UTILITY_H
 
 extern void utility_init(void);
+extern void utility_find_truncated(void);
 
 #endif							/* CACHE_UTILITY_H */

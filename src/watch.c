@@ -39,6 +39,7 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "common/pg_prng.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
@@ -414,6 +415,12 @@ check_column(CacheDef *def, int i, Relation rel, const char *column)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("system column \"%s\" cannot be watched", column)));
 	att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	if (CACHE_IS_VIRTUAL(att))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("virtual generated column \"%s\" cannot be watched",
+						column),
+				 errhint("Use a stored generated column, or watch the whole cache by naming no columns.")));
 	if (!watch_column_fits(&def->keys[i], att->atttypid, &hash))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -632,7 +639,7 @@ cache_watch(PG_FUNCTION_ARGS)
 	List	   *watches;
 	ListCell   *lc;
 	char	   *base;
-	int			number;
+	uint32		number;
 
 	shared_require();
 	def = admin_begin(fcinfo, 0);
@@ -665,12 +672,13 @@ cache_watch(PG_FUNCTION_ARGS)
 					 errmsg("relation \"%s\" is already watched for cache \"%s\" by these columns",
 							RelationGetRelationName(rel), NameStr(def->name))));
 	}
-	number = list_length(watches) / 2 + 1;
-
 	args = list_make1(makeString(pstrdup(NameStr(def->name))));
 	for (int i = 0; i < ncolumns; i++)
 		args = lappend(args, makeString(columns[i]));
-	base = psprintf("!cache_watch_" UINT64_FORMAT "_%d", def->id, number);
+
+	/* Partitions inherit the trigger's name, and may have others' already. */
+	number = pg_prng_uint32(&pg_global_prng_state);
+	base = psprintf("!cache_watch_" UINT64_FORMAT "_%08x", def->id, number);
 	create_trigger(RelationGetRelid(rel), base, args, true);
 	create_trigger(RelationGetRelid(rel), psprintf("%s_truncate", base), args,
 				   false);
@@ -681,9 +689,14 @@ cache_watch(PG_FUNCTION_ARGS)
 	 * changes that went unwatched, and must not store what it loads.
 	 */
 	pending_add_cache(def->id);
-	if (recollate)
-		admin_set_collations(def, collations);
 	definition_changed();
+	if (recollate)
+	{
+		/* Writers may have keys pending by the hashes of before. */
+		for (int i = 0; i < def->nwatched; i++)
+			LockRelationOid(def->watched[i], ShareRowExclusiveLock);
+		admin_set_collations(def, collations);
+	}
 	PG_RETURN_VOID();
 }
 

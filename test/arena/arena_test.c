@@ -113,13 +113,8 @@ allocate(Block *block, uint32 units)
 	{
 		uint32		free_before = arena.free_units;
 
-		if (arena_compact(&arena, base, units, move))
-		{
-			block->ref = arena_alloc(&arena, base, units);
-			if (block->ref == 0)
-				fail("compaction found room that is not there");
-		}
-		else if (free_before >= units * 64)
+		block->ref = arena_compact(&arena, base, units, move);
+		if (block->ref == 0 && free_before >= units * 64)
 			fail("compaction gave up too early");
 		verify_all();
 		if (block->ref == 0)
@@ -155,7 +150,8 @@ main(int argc, char **argv)
 			release(block);
 		}
 		else
-			allocate(block, 2 + (randomly(8) ? randomly(40) : randomly(400)));
+			allocate(block, step % 4 ? 32 + randomly(2) :
+					 2 + (randomly(8) ? randomly(40) : randomly(400)));
 		(void) arena_step(&arena, base, ARENA_SWEEP_HAND);
 		if (step % 10000 == 0)
 			verify_all();

@@ -130,91 +130,124 @@ COMMENT ON FUNCTION cache_invalidate(text, "any") IS
 
 /*
  * A parameter without a type, as many clients send them, gets none from "any".
- * With these it is a text, and read as the key's type.
+ * With these it gets the type cache_key, a text that is read as the key's
+ * type.  The parser prefers a type of the string category for what has no
+ * type; and because nothing can be cast to this one, it never takes anything
+ * else.
  */
-CREATE FUNCTION cache_get(name text, key1 text)
+CREATE TYPE cache_key;
+
+CREATE FUNCTION cache_key_in(cstring) RETURNS cache_key
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textin';
+COMMENT ON FUNCTION cache_key_in(cstring) IS 'I/O';
+
+CREATE FUNCTION cache_key_out(cache_key) RETURNS cstring
+LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE AS 'textout';
+COMMENT ON FUNCTION cache_key_out(cache_key) IS 'I/O';
+
+CREATE FUNCTION cache_key_recv(internal) RETURNS cache_key
+LANGUAGE internal STABLE STRICT PARALLEL SAFE AS 'textrecv';
+COMMENT ON FUNCTION cache_key_recv(internal) IS 'I/O';
+
+CREATE FUNCTION cache_key_send(cache_key) RETURNS bytea
+LANGUAGE internal STABLE STRICT PARALLEL SAFE AS 'textsend';
+COMMENT ON FUNCTION cache_key_send(cache_key) IS 'I/O';
+
+CREATE TYPE cache_key (
+	INPUT = cache_key_in,
+	OUTPUT = cache_key_out,
+	RECEIVE = cache_key_recv,
+	SEND = cache_key_send,
+	INTERNALLENGTH = VARIABLE,
+	STORAGE = extended,
+	COLLATABLE = true,
+	CATEGORY = 'S');
+COMMENT ON TYPE cache_key IS
+	'a key that was given without a type';
+
+CREATE FUNCTION cache_get(name text, key1 cache_key)
 RETURNS jsonb
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get';
-COMMENT ON FUNCTION cache_get(text, text) IS
-	'gets the value of a key that is given as text';
+COMMENT ON FUNCTION cache_get(text, cache_key) IS
+	'gets the value of a key that is given without a type';
 
-CREATE FUNCTION cache_get(name text, key1 text, key2 text)
+CREATE FUNCTION cache_get(name text, key1 cache_key, key2 cache_key)
 RETURNS jsonb
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get';
-COMMENT ON FUNCTION cache_get(text, text, text) IS
-	'gets the value of a key that is given as text';
+COMMENT ON FUNCTION cache_get(text, cache_key, cache_key) IS
+	'gets the value of a key that is given without a type';
 
-CREATE FUNCTION cache_get(name text, key1 text, key2 text, key3 text)
+CREATE FUNCTION cache_get(name text, key1 cache_key, key2 cache_key, key3 cache_key)
 RETURNS jsonb
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get';
-COMMENT ON FUNCTION cache_get(text, text, text, text) IS
-	'gets the value of a key that is given as text';
+COMMENT ON FUNCTION cache_get(text, cache_key, cache_key, cache_key) IS
+	'gets the value of a key that is given without a type';
 
-CREATE FUNCTION cache_get(name text, key1 text, key2 text, key3 text, key4 text)
+CREATE FUNCTION cache_get(name text, key1 cache_key, key2 cache_key, key3 cache_key, key4 cache_key)
 RETURNS jsonb
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get';
-COMMENT ON FUNCTION cache_get(text, text, text, text, text) IS
-	'gets the value of a key that is given as text';
+COMMENT ON FUNCTION cache_get(text, cache_key, cache_key, cache_key, cache_key) IS
+	'gets the value of a key that is given without a type';
 
-CREATE FUNCTION cache_get_as(type anyelement, name text, key1 text)
+CREATE FUNCTION cache_get_as(type anyelement, name text, key1 cache_key)
 RETURNS anyelement
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get_as';
-COMMENT ON FUNCTION cache_get_as(anyelement, text, text) IS
-	'gets the value of a key that is given as text, in the loader''s type';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, cache_key) IS
+	'gets the value of a key that is given without a type, in the loader''s type';
 
-CREATE FUNCTION cache_get_as(type anyelement, name text, key1 text, key2 text)
+CREATE FUNCTION cache_get_as(type anyelement, name text, key1 cache_key, key2 cache_key)
 RETURNS anyelement
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get_as';
-COMMENT ON FUNCTION cache_get_as(anyelement, text, text, text) IS
-	'gets the value of a key that is given as text, in the loader''s type';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, cache_key, cache_key) IS
+	'gets the value of a key that is given without a type, in the loader''s type';
 
-CREATE FUNCTION cache_get_as(type anyelement, name text, key1 text, key2 text, key3 text)
+CREATE FUNCTION cache_get_as(type anyelement, name text, key1 cache_key, key2 cache_key, key3 cache_key)
 RETURNS anyelement
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get_as';
-COMMENT ON FUNCTION cache_get_as(anyelement, text, text, text, text) IS
-	'gets the value of a key that is given as text, in the loader''s type';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, cache_key, cache_key, cache_key) IS
+	'gets the value of a key that is given without a type, in the loader''s type';
 
-CREATE FUNCTION cache_get_as(type anyelement, name text, key1 text, key2 text, key3 text, key4 text)
+CREATE FUNCTION cache_get_as(type anyelement, name text, key1 cache_key, key2 cache_key, key3 cache_key, key4 cache_key)
 RETURNS anyelement
 LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get_as';
-COMMENT ON FUNCTION cache_get_as(anyelement, text, text, text, text, text) IS
-	'gets the value of a key that is given as text, in the loader''s type';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, cache_key, cache_key, cache_key, cache_key) IS
+	'gets the value of a key that is given without a type, in the loader''s type';
 
-CREATE FUNCTION cache_invalidate(name text, key1 text)
+CREATE FUNCTION cache_invalidate(name text, key1 cache_key)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_invalidate';
-COMMENT ON FUNCTION cache_invalidate(text, text) IS
-	'invalidates a key that is given as text when the transaction commits';
+COMMENT ON FUNCTION cache_invalidate(text, cache_key) IS
+	'invalidates a key that is given without a type when the transaction commits';
 
-CREATE FUNCTION cache_invalidate(name text, key1 text, key2 text)
+CREATE FUNCTION cache_invalidate(name text, key1 cache_key, key2 cache_key)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_invalidate';
-COMMENT ON FUNCTION cache_invalidate(text, text, text) IS
-	'invalidates a key that is given as text when the transaction commits';
+COMMENT ON FUNCTION cache_invalidate(text, cache_key, cache_key) IS
+	'invalidates a key that is given without a type when the transaction commits';
 
-CREATE FUNCTION cache_invalidate(name text, key1 text, key2 text, key3 text)
+CREATE FUNCTION cache_invalidate(name text, key1 cache_key, key2 cache_key, key3 cache_key)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_invalidate';
-COMMENT ON FUNCTION cache_invalidate(text, text, text, text) IS
-	'invalidates a key that is given as text when the transaction commits';
+COMMENT ON FUNCTION cache_invalidate(text, cache_key, cache_key, cache_key) IS
+	'invalidates a key that is given without a type when the transaction commits';
 
-CREATE FUNCTION cache_invalidate(name text, key1 text, key2 text, key3 text, key4 text)
+CREATE FUNCTION cache_invalidate(name text, key1 cache_key, key2 cache_key, key3 cache_key, key4 cache_key)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_invalidate';
-COMMENT ON FUNCTION cache_invalidate(text, text, text, text, text) IS
-	'invalidates a key that is given as text when the transaction commits';
+COMMENT ON FUNCTION cache_invalidate(text, cache_key, cache_key, cache_key, cache_key) IS
+	'invalidates a key that is given without a type when the transaction commits';
 
 CREATE FUNCTION cache_trigger()
 RETURNS trigger

@@ -123,7 +123,7 @@ SELECT cache_drop('large');
 SELECT name FROM cache_definition;
 
 -- all options
-SELECT cache_create('full', 'load_size', '1 hour', 1000000, 100, true);
+SELECT cache_create('full', 'load_size(int)', '1 hour', 1000000, 100, true);
 SELECT ttl, max_cost, entry_cost, redis FROM cache_definition WHERE name = 'full';
 
 -- NULL leaves an option as it is, zero removes it

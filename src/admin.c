@@ -26,6 +26,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -107,6 +108,7 @@ admin_begin(FunctionCallInfo fcinfo, int name_arg)
 	char	   *name = name_argument(fcinfo, name_arg);
 	CacheDef   *def;
 
+	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
 	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
 	def = definition_get(name);
 	definition_require_owner(def);
@@ -428,6 +430,7 @@ cache_create(PG_FUNCTION_ARGS)
 
 	shared_require();
 	name = name_argument(fcinfo, 0);
+	PreventCommandIfReadOnly("cache_create()");
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

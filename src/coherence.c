@@ -204,8 +204,11 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	if (IsLogicalWorker())
 		return false;
 
-	/* A temporary child of a watched table is nobody else's. */
-	if (def->private)
+	/*
+	 * A temporary child of a watched table is nobody else's; nor is whatever
+	 * a loader that names pg_temp may find there.
+	 */
+	if (def->private || def->names_temp)
 		return false;
 
 	if (!GUARD_REMOVED("own") && pending_covers(def->id, key->hash))

@@ -12,6 +12,8 @@
 
 #include "catalog/objectaccess.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "storage/lock.h"
 #include "storage/proc.h"

@@ -141,7 +141,8 @@ loader_changed(Datum arg, int cacheid, uint32 hashvalue)
 	hash_seq_init(&scan, definitions);
 	while ((ref = hash_seq_search(&scan)) != NULL)
 	{
-		if (hashvalue == 0 || ref->def->loader_hash == hashvalue)
+		if (hashvalue == 0 || ref->def->loader_hash == hashvalue ||
+			!ref->def->usable)
 		{
 			ref->def->valid = false;
 			definition_generation++;
@@ -302,6 +303,8 @@ loader_describe(CacheDef *def, Oid loader, bool report)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(loader));
 	bool		suitable;
+	bool		isnull;
+	Datum		source;
 
 	if (!HeapTupleIsValid(tuple))
 		UNSUITABLE(errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -309,6 +312,9 @@ loader_describe(CacheDef *def, Oid loader, bool report)
 	def->loader = loader;
 	def->loader_hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(loader));
 	suitable = describe_function(def, (Form_pg_proc) GETSTRUCT(tuple), report);
+	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+	def->names_temp = !isnull &&
+		strstr(TextDatumGetCString(source), "pg_temp") != NULL;
 	ReleaseSysCache(tuple);
 	return suitable;
 }

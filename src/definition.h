@@ -118,6 +118,7 @@ typedef struct CacheDef
 	int			nwatched;		/* watched relations */
 	Oid		   *watched;
 	bool		private;		/* one has a temporary child of this session */
+	bool		names_temp;		/* the loader's source names pg_temp */
 } CacheDef;
 
 /* Moves whenever any definition may have changed. */

@@ -41,7 +41,7 @@
 typedef struct Coercion
 {
 	bool		literal;		/* of unknown type, a C string: read it */
-	bool		text;			/* a text that stands for one */
+	bool		text;			/* a cache_key, a text that stands for one */
 	FmgrInfo	input;
 	Oid			ioparam;
 	ExprState  *expr;			/* NULL: nothing to do */
@@ -60,7 +60,7 @@ typedef struct CallSite
 	Coercion   *coercions;
 	Oid			collation;		/* that a direct call would pass */
 	Oid			array_type;		/* element type of VARIADIC array keys */
-	bool		text_keys;		/* the function called takes its keys as text */
+	bool		text_keys;		/* the function's keys are of type cache_key */
 } CallSite;
 
 /* The keys of a call. */
@@ -94,8 +94,8 @@ call_site(FunctionCallInfo fcinfo)
  *
  * The parser leaves an untyped literal to a function of "any" as it is, but
  * has no type for an untyped parameter.  So that clients can pass keys as
- * parameters, there are functions that take them as text, to which the parser
- * gives untyped literals as well; there a text stands for one.
+ * parameters, there are functions whose keys are of type cache_key, to which
+ * the parser gives all that has no type.
  */
 static void
 coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from,
@@ -109,8 +109,12 @@ coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from,
 	if (from == to)
 		return;
 	coercion->literal = from == UNKNOWNOID;
-	coercion->text = text_keys && from == TEXTOID &&
-		!can_coerce_type(1, &from, &to, COERCION_IMPLICIT);
+	coercion->text = text_keys;
+	if (coercion->text && to == TEXTOID)
+	{
+		coercion->text = false;
+		return;
+	}
 	if (coercion->literal || coercion->text)
 	{
 		Oid			function;

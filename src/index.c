@@ -225,7 +225,7 @@ index_read(const StoreKey *key, uint64 generation, TimestampTz now,
  * the store lock and the key's partition lock exclusively.
  */
 void
-index_link(ArenaRef ref, const StoreKey *key)
+index_link(ArenaRef ref, const StoreKey *key, TimestampTz now)
 {
 	Entry	   *entry = entry_at(ref);
 	Bucket	   *bucket = bucket_of(key->hash);
@@ -238,6 +238,10 @@ index_link(ArenaRef ref, const StoreKey *key)
 
 		if (other->node.slot == key->slot && entry_has_key(other, key))
 		{
+			TimestampTz expires = entry_expires(other);
+
+			if (expires != 0 && expires <= now)
+				stats_count(key->slot, STATS_EXPIRATIONS, 1);
 			entry_kill(old);
 		}
 		old = next;

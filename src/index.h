@@ -17,7 +17,7 @@
 
 extern ArenaRef index_read(const StoreKey *key, uint64 generation,
 						   TimestampTz now, StoreValue *value);
-extern void index_link(ArenaRef ref, const StoreKey *key);
+extern void index_link(ArenaRef ref, const StoreKey *key, TimestampTz now);
 extern bool index_remove(ArenaRef ref);
 extern bool index_move(ArenaRef from, ArenaRef to);
 

@@ -293,6 +293,10 @@ warn_unwatched(CacheDef *def, Oid relid)
 {
 	char	   *name;
 	char	   *relname = get_rel_name(relid);
+	char		relkind = get_rel_relkind(relid);
+	bool		watchable = (relkind == RELKIND_RELATION ||
+							 relkind == RELKIND_PARTITIONED_TABLE) &&
+		relid >= FirstNormalObjectId;
 
 	if (relname == NULL || !warn_first(def, relid))
 		return;
@@ -301,9 +305,11 @@ warn_unwatched(CacheDef *def, Oid relid)
 	ereport(WARNING,
 			(errmsg("results of cache \"%s\" are not stored, because its loader reads table %s, which is not watched",
 					NameStr(def->name), name),
+			 watchable ?
 			 errhint("Watch the table with SELECT cache_watch(%s, %s, ...), naming the columns that hold the key, or give the cache a ttl.",
 					 quote_literal_cstr(NameStr(def->name)),
-					 quote_literal_cstr(name))));
+					 quote_literal_cstr(name)) :
+			 errhint("It cannot be watched; give the cache a ttl.")));
 }
 
 /* Warn, once a session, of a function that does. */
@@ -316,10 +322,10 @@ warn_function(CacheDef *def, const char *name, bool clock)
 			(errmsg("results of cache \"%s\" are not stored, because its loader uses %s",
 					NameStr(def->name), name),
 			 clock ?
-			 errdetail("The result depends on the time.") :
+			 errdetail("Nothing tells when its result changes.") :
 			 errdetail("The result depends on the session."),
 			 clock ?
-			 errhint("Pass the time as an argument, or give the cache a ttl.") :
+			 errhint("Pass its result as an argument, or give the cache a ttl.") :
 			 errhint("Pass what is needed of the session as an argument.")));
 }
 

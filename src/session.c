@@ -40,6 +40,8 @@ static const struct
 	{F_NOW, "now", true},
 	{F_TRANSACTION_TIMESTAMP, "transaction_timestamp", true},
 	{F_STATEMENT_TIMESTAMP, "statement_timestamp", true},
+	{F_LO_GET_OID, "lo_get", true}, /* large objects cannot be watched */
+	{F_LO_GET_OID_INT8_INT4, "lo_get", true},
 	{F_CURRENT_SETTING_TEXT, "current_setting", false},
 	{F_CURRENT_SETTING_TEXT_BOOL, "current_setting", false},
 	{F_SESSION_USER, "session_user", false},

@@ -199,7 +199,7 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 		evict_free(ref);
 		return STORE_REFUSED;
 	}
-	index_link(ref, key);
+	index_link(ref, key, now);
 	store_unlock(key->hash);
 
 	/* The older entries of this key must not count against the new one. */

@@ -544,7 +544,7 @@ check_relation(Relation rel)
 static void
 create_trigger(Oid relid, char *name, List *args, bool rows)
 {
-	const Extension *extension = extension_get();
+	Extension	extension = *extension_get();
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
 	ObjectAddress trigger;
 	ObjectAddress owner;
@@ -555,11 +555,11 @@ create_trigger(Oid relid, char *name, List *args, bool rows)
 	stmt->timing = rows ? TRIGGER_TYPE_AFTER : TRIGGER_TYPE_BEFORE;
 	stmt->events = rows ? WATCH_EVENTS : TRIGGER_TYPE_TRUNCATE;
 	trigger = CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
-									InvalidOid, extension->trigger_function,
+									InvalidOid, extension.trigger_function,
 									InvalidOid, NULL, false, false,
 									TRIGGER_FIRES_ALWAYS);
 	CommandCounterIncrement();
-	ObjectAddressSet(owner, ExtensionRelationId, extension->oid);
+	ObjectAddressSet(owner, ExtensionRelationId, extension.oid);
 	recordDependencyOn(&trigger, &owner, DEPENDENCY_AUTO_EXTENSION);
 }
 

@@ -1,0 +1,77 @@
+--
+-- The view cache_stats and cache_stats_reset().
+--
+\set SHOW_CONTEXT never
+SELECT column_name, data_type FROM information_schema.columns
+WHERE table_name = 'cache_stats' ORDER BY ordinal_position;
+SELECT * FROM cache_stats;
+CREATE TABLE t (k int, v text);
+INSERT INTO t VALUES (1, 'one');
+CREATE FUNCTION load(a int) RETURNS text LANGUAGE sql STABLE AS 'SELECT v FROM t WHERE k = a';
+SELECT cache_create('a', 'load(int)'), cache_create('b', 'load(int)');
+SELECT cache_watch('a', 't', 'k'), cache_watch('b', 't');
+CREATE VIEW counts AS
+SELECT name, entries, cost > 0 AND bytes > 0 AS filled, hits, redis_hits, misses, loads,
+       bypasses, rejected, evictions, expirations, invalidations, hit_ratio
+FROM cache_stats ORDER BY name;
+-- a cache that nobody has used
+SELECT * FROM counts;
+SELECT cache_get('a', 1), cache_get('a', 2), cache_get('b', 1);
+SELECT * FROM counts;
+SELECT cache_get('a', 1), cache_get('a', 2), cache_get('b', 1);
+SELECT cache_get('a', 1);
+SELECT * FROM counts;
+-- bypasses
+SET cache.enabled = off;
+SELECT cache_get('a', 1);
+RESET cache.enabled;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT cache_get('a', 1);
+COMMIT;
+BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE;
+SELECT cache_get('a', 1);
+COMMIT;
+SELECT * FROM counts;
+-- invalidations
+UPDATE t SET v = 'uno' WHERE k = 1;
+SELECT * FROM counts;
+-- rolled back: gets count, invalidations do not
+BEGIN;
+SELECT cache_get('a', 1);
+UPDATE t SET v = 'eins' WHERE k = 1;
+SELECT cache_get('a', 1);
+ROLLBACK;
+SELECT * FROM counts;
+-- reset
+SELECT cache_stats_reset('a');
+SELECT * FROM counts;
+SELECT cache_stats_reset();
+SELECT * FROM counts;
+SELECT cache_stats_reset(NULL);
+SELECT cache_stats_reset('nowhere');
+\echo :SQLSTATE
+SELECT cache_stats_reset('');
+\echo :SQLSTATE
+-- values stay where they are
+SELECT cache_get('a', 1);
+SELECT * FROM counts;
+-- flushed within a transaction as well
+BEGIN;
+SELECT cache_get('a', 1);
+SELECT hits FROM counts WHERE name = 'a';
+SELECT cache_get('a', 1);
+SELECT hits FROM counts WHERE name = 'a';
+COMMIT;
+-- no rights but those of everybody are needed
+CREATE ROLE regress_cache_reader;
+SET ROLE regress_cache_reader;
+SELECT name, entries FROM cache_stats ORDER BY name;
+SELECT cache_stats_reset('a');
+\echo :SQLSTATE
+-- all of one's own: none
+SELECT cache_stats_reset();
+SELECT hits > 0 AS counted FROM cache_stats WHERE name = 'a';
+RESET ROLE;
+DROP ROLE regress_cache_reader;
+SELECT cache_drop('a');
+SELECT name FROM counts;

@@ -1,0 +1,155 @@
+-- Who may read what: nobody reads through the cache what he could not read
+-- directly, also when rights are revoked while an entry is hot.
+\ir exact.psql
+SET client_min_messages = error;
+DROP ROLE IF EXISTS regress_cache_alice, regress_cache_bob, regress_cache_group, regress_cache_owner;
+CREATE ROLE regress_cache_alice;
+CREATE ROLE regress_cache_bob;
+CREATE ROLE regress_cache_group;
+CREATE ROLE regress_cache_owner;
+RESET client_min_messages;
+GRANT CREATE ON SCHEMA public TO regress_cache_owner;
+GRANT regress_cache_group TO regress_cache_alice;
+CREATE TABLE secret (k int PRIMARY KEY, v text, w text);
+INSERT INTO secret VALUES (1, 'one', 'wone'), (2, 'two', 'wtwo');
+CREATE FUNCTION invoker(a int) RETURNS text LANGUAGE sql STABLE AS 'SELECT v FROM public.secret WHERE k = a';
+CREATE FUNCTION definer(a int) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT v FROM public.secret WHERE k = a';
+CREATE FUNCTION whoami() RETURNS text LANGUAGE sql STABLE AS 'SELECT current_user::text';
+CREATE FUNCTION whoami_definer() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT current_user::text';
+SELECT cache_create('invoker', 'invoker(int)'), cache_watch('invoker', 'secret', 'k');
+SELECT cache_create('definer', 'definer(int)'), cache_watch('definer', 'secret', 'k');
+SELECT cache_create('whoami', 'whoami()'), cache_create('whoami_definer', 'whoami_definer()');
+SELECT plan(63);
+
+-- SECURITY INVOKER: the table's rights are the caller's
+SELECT agrees('invoker', '1', 'invoker', 'superuser');
+SELECT agrees('invoker', '1', 'invoker', 'a role without rights on the table', 'regress_cache_alice');
+SELECT is(run('SELECT cache_get(''invoker'', 1)', 'regress_cache_alice'), 'ERROR 42501', 'is refused, though the entry is hot');
+GRANT SELECT ON secret TO regress_cache_alice;
+SELECT agrees('invoker', '1', 'invoker', 'granted', 'regress_cache_alice');
+SELECT is(hits('invoker', 'SELECT cache_get(''invoker'', 1)', 'regress_cache_alice'), 1::bigint, 'hot for its own role');
+SELECT agrees('invoker', '1', 'invoker', 'another role', 'regress_cache_bob');
+REVOKE SELECT ON secret FROM regress_cache_alice;
+SELECT agrees('invoker', '1', 'invoker', 'SELECT revoked while hot', 'regress_cache_alice');
+GRANT SELECT (k, v) ON secret TO regress_cache_alice;
+SELECT agrees('invoker', '1', 'invoker', 'granted by columns', 'regress_cache_alice');
+REVOKE SELECT (v) ON secret FROM regress_cache_alice;
+SELECT agrees('invoker', '1', 'invoker', 'a column revoked while hot', 'regress_cache_alice');
+SELECT is(run('SELECT cache_get(''invoker'', 1)', 'regress_cache_alice'), 'ERROR 42501', 'is refused');
+-- through a group
+GRANT SELECT ON secret TO regress_cache_group;
+SELECT agrees('invoker', '1', 'invoker', 'granted to a group', 'regress_cache_alice');
+SELECT is(run('SELECT cache_get(''invoker'', 1)', 'regress_cache_alice'), '"one"', 'is allowed');
+REVOKE regress_cache_group FROM regress_cache_alice;
+SELECT agrees('invoker', '1', 'invoker', 'membership revoked while hot', 'regress_cache_alice');
+SELECT is(run('SELECT cache_get(''invoker'', 1)', 'regress_cache_alice'), 'ERROR 42501', 'is refused');
+GRANT regress_cache_group TO regress_cache_alice;
+SELECT agrees('invoker', '1', 'invoker', 'membership granted again', 'regress_cache_alice');
+ALTER ROLE regress_cache_alice NOINHERIT;
+SELECT agrees('invoker', '1', 'invoker', 'NOINHERIT while hot', 'regress_cache_alice');
+ALTER ROLE regress_cache_alice INHERIT;
+-- rolled back, and in this transaction
+BEGIN;
+REVOKE SELECT ON secret FROM regress_cache_group;
+SELECT agrees('invoker', '1', 'invoker', 'revoked in this transaction', 'regress_cache_alice');
+ROLLBACK;
+SELECT agrees('invoker', '1', 'invoker', 'and rolled back', 'regress_cache_alice');
+-- the schema
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+SELECT is(run('SELECT public.cache_get(''invoker'', 1)', 'regress_cache_alice'), 'ERROR 42501', 'USAGE on the schema revoked while hot');
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+SELECT agrees('invoker', '1', 'invoker', 'and granted again', 'regress_cache_alice');
+-- superuser no longer
+ALTER ROLE regress_cache_bob SUPERUSER;
+SELECT agrees('invoker', '1', 'invoker', 'a new superuser', 'regress_cache_bob');
+ALTER ROLE regress_cache_bob NOSUPERUSER;
+SELECT is(run('SELECT cache_get(''invoker'', 1)', 'regress_cache_bob'), 'ERROR 42501', 'superuser no longer');
+
+-- SECURITY DEFINER: shared
+SELECT agrees('definer', '1', 'definer', 'definer, superuser');
+SELECT is(hits('definer', 'SELECT cache_get(''definer'', 1)', 'regress_cache_bob'), 1::bigint, 'the entry of a definer is shared');
+SELECT agrees('definer', '2', 'definer', 'definer, without rights on the table', 'regress_cache_bob');
+-- EXECUTE
+REVOKE EXECUTE ON FUNCTION definer(int) FROM PUBLIC;
+SELECT agrees('definer', '1', 'definer', 'EXECUTE revoked while hot', 'regress_cache_bob');
+SELECT is(run('SELECT cache_get(''definer'', 1)', 'regress_cache_bob'), 'ERROR 42501', 'is refused');
+SELECT is(run('SELECT cache_get_as(NULL::text, ''definer'', 1)', 'regress_cache_bob'), 'ERROR 42501', 'as text too');
+SELECT is(run('SELECT cache_invalidate(''definer'', 1)', 'regress_cache_bob'), 'ERROR 42501', 'nor may he invalidate');
+SELECT is(run('SELECT cache_invalidate(''definer'')', 'regress_cache_bob'), 'ERROR 42501', 'or all of it');
+GRANT EXECUTE ON FUNCTION definer(int) TO regress_cache_group;
+SELECT agrees('definer', '1', 'definer', 'EXECUTE by a group', 'regress_cache_alice');
+-- ... at one call site, prepared while it was allowed
+PREPARE get AS SELECT cache_get('definer', 1);
+SET ROLE regress_cache_alice;
+EXECUTE get;
+RESET ROLE;
+REVOKE EXECUTE ON FUNCTION definer(int) FROM regress_cache_group;
+SET ROLE regress_cache_alice;
+SELECT throws_ok('EXECUTE get', '42501', NULL, 'a prepared statement, after EXECUTE was revoked');
+RESET ROLE;
+SELECT lives_ok('EXECUTE get', 'and as the owner');
+SET ROLE regress_cache_bob;
+SELECT throws_ok('EXECUTE get', '42501', NULL, 'and as somebody else');
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION definer(int) TO PUBLIC;
+-- who the loader thinks it is
+SELECT agrees('whoami', '', 'whoami', 'current_user');
+SELECT agrees('whoami', '', 'whoami', 'current_user of a role', 'regress_cache_alice');
+SELECT agrees('whoami', '', 'whoami', 'current_user of another role', 'regress_cache_bob');
+SELECT agrees('whoami_definer', '', 'whoami_definer', 'current_user of a definer', 'regress_cache_bob');
+SET SESSION AUTHORIZATION regress_cache_bob;
+SELECT is(cache_get('whoami'), '"regress_cache_bob"', 'SET SESSION AUTHORIZATION');
+SELECT is(cache_get('whoami_definer'), to_jsonb(whoami_definer()), 'a definer under SET SESSION AUTHORIZATION');
+SELECT throws_ok('SELECT cache_get(''invoker'', 2)', '42501', NULL, 'and no more rights');
+RESET SESSION AUTHORIZATION;
+SELECT is(cache_get('whoami'), to_jsonb(current_user::text), 'RESET SESSION AUTHORIZATION');
+ALTER FUNCTION whoami_definer() OWNER TO regress_cache_owner;
+SELECT agrees('whoami_definer', '', 'whoami_definer', 'after ALTER FUNCTION OWNER', 'regress_cache_bob');
+ALTER FUNCTION definer(int) OWNER TO regress_cache_owner;
+SELECT agrees('definer', '1', 'definer', 'an owner who may not read the table', 'regress_cache_bob');
+SELECT is(run('SELECT cache_get(''definer'', 1)'), 'ERROR 42501', 'is refused also to the superuser');
+ALTER FUNCTION definer(int) SECURITY INVOKER;
+SELECT agrees('definer', '1', 'definer', 'turned into an invoker', 'regress_cache_bob');
+SELECT agrees('definer', '1', 'definer', 'turned into an invoker, superuser');
+-- callers that are definers themselves
+CREATE FUNCTION by_definer(a int) RETURNS jsonb LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT public.cache_get(''invoker'', a)';
+CREATE FUNCTION direct_by_definer(a int) RETURNS jsonb LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT to_jsonb(public.invoker(a))';
+SELECT is(run('SELECT by_definer(2)', 'regress_cache_bob'), run('SELECT direct_by_definer(2)', 'regress_cache_bob'), 'within a definer');
+SELECT is(run('SELECT cache_get(''invoker'', 2)', 'regress_cache_bob'), 'ERROR 42501', 'but not outside');
+CREATE VIEW through AS SELECT cache_get('invoker', 2) AS v;
+GRANT SELECT ON through TO PUBLIC;
+SELECT is(run('SELECT v FROM through', 'regress_cache_bob'), 'ERROR 42501', 'functions in a view run as its reader');
+
+-- owners only
+GRANT SELECT ON secret TO regress_cache_bob;
+SELECT is(run(query, 'regress_cache_bob'), 'ERROR 42501', 'not the owner: ' || query)
+FROM unnest(ARRAY['SELECT cache_alter(''invoker'', ttl => ''1 day'')', 'SELECT cache_drop(''invoker'')',
+                  'SELECT cache_watch(''invoker'', ''secret'')', 'SELECT cache_unwatch(''invoker'', ''secret'')',
+                  'SELECT cache_stats_reset(''invoker'')', 'DELETE FROM cache_definition RETURNING name']) query;
+
+-- a role dropped and made again under its name is another role
+GRANT TRIGGER ON secret TO regress_cache_owner;
+SELECT run('SELECT cache_create(''owned'', ''invoker(int)'')', 'regress_cache_owner');
+SELECT is(run('SELECT cache_alter(''owned'', ttl => ''1 day'')', 'regress_cache_owner'), '', 'the owner');
+ALTER ROLE regress_cache_owner RENAME TO regress_cache_renamed;
+SELECT is(run('SELECT cache_alter(''owned'', ttl => ''2 days'')', 'regress_cache_renamed'), '', 'the owner, renamed');
+ALTER ROLE regress_cache_renamed RENAME TO regress_cache_owner;
+REASSIGN OWNED BY regress_cache_owner TO CURRENT_USER;
+DROP OWNED BY regress_cache_owner;
+DROP ROLE regress_cache_owner;
+CREATE ROLE regress_cache_owner;
+SELECT is(run(query, 'regress_cache_owner'), 'ERROR 42501', 'made again: ' || query)
+FROM unnest(ARRAY['SELECT cache_alter(''owned'', ttl => ''1 day'')', 'SELECT cache_drop(''owned'')']) query;
+SELECT is(run('SELECT cache_get(''owned'', 1)'), '"one"', 'the cache works without its owner');
+SELECT is(run('SELECT cache_drop(''owned'')'), '', 'and a superuser can drop it');
+
+-- the guard that makes revocations count
+GRANT SELECT ON secret TO regress_cache_alice;
+SELECT run('SELECT cache_get(''invoker'', 2)', 'regress_cache_alice');
+SET cache.removed_guard = 'ddl';
+REVOKE SELECT ON secret FROM regress_cache_alice, regress_cache_group;
+SET cache.removed_guard = '';
+SELECT is(run('SELECT cache_get(''invoker'', 2)', 'regress_cache_alice'), '"two"', 'guard ddl: a revoked right that still reads');
+SELECT * FROM finish();
+DROP OWNED BY regress_cache_alice, regress_cache_bob, regress_cache_group, regress_cache_owner;
+DROP ROLE regress_cache_alice, regress_cache_bob, regress_cache_group, regress_cache_owner;

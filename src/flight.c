@@ -14,9 +14,12 @@
  * would without a cache.  If the loading backend failed instead, one of those
  * who waited takes its place.
  *
- * Waiting must not make anything fail that would succeed without a cache:
- * a transaction that others may wait for (it has an xid) does not wait, nor
- * does a load within a load, nor a session with a lock_timeout.
+ * Waiting should not make anything fail that would succeed without a cache.
+ * So a transaction that has changed something, for which others may wait,
+ * does not wait itself; nor does a load within a load, nor a session with a
+ * lock_timeout.  A deadlock remains possible where a session that holds a
+ * lock without having changed anything (LOCK TABLE, an advisory lock) waits
+ * for a load that wants this lock; it is found and broken as any other.
  *
  * Locking: heavyweight locks of type userlock on (database, hash of the
  * entry's image), held while the loader runs.

@@ -7,8 +7,8 @@
  * snapshot and the settings recorded with its cache.
  *
  * While it runs, a hook in ExecutorStart looks at every plan that is executed,
- * at any depth.  What depends on row security or reads a temporary table is
- * different for others, and not stored.  A table that is not watched for this
+ * at any depth.  What is read from a table with row security or a temporary
+ * table is different for others, and not stored.  A table that is not watched for this
  * cache (or a foreign table, which cannot be) may change without notice: the
  * result is stored only if the cache has a ttl.  Catalogs are exempt: DDL
  * invalidates all caches.
@@ -127,6 +127,13 @@ note_relation(Relation rel)
 		return;
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
+		/*
+		 * Whether policies apply depends on the role, its settings and what
+		 * the policies call; PlannedStmt does not tell (its dependsOnRole is
+		 * for foreign joins alone).
+		 */
+		if (rel->rd_rel->relrowsecurity && !GUARD_REMOVED("row_security"))
+			load->forbidden = true;
 		if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		{
 			if (!GUARD_REMOVED("temporary"))
@@ -180,9 +187,7 @@ note_plan(PlannedStmt *plan)
 	session_inspect(plan, &use);
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
-		if (plan->dependsOnRole && !GUARD_REMOVED("row_security"))
-			load->forbidden = true;
-		if (hidden)
+		if (plan->dependsOnRole || hidden)
 			load->forbidden = true;
 		if (use.clock != NULL)
 			load->use.clock = use.clock;

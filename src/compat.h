@@ -67,6 +67,11 @@
 	parseTypeString((string), (type), (typmod), true)
 #endif
 
+/* 16 has SYSTEM_USER; before that the number is one that no function has */
+#if PG_VERSION_NUM < 160000
+#define F_SYSTEM_USER	InvalidOid
+#endif
+
 /* 18 can have deferrable primary keys in the answer */
 #if PG_VERSION_NUM >= 180000
 #define cache_primary_key_index(rel)	RelationGetPrimaryKeyIndex((rel), false)

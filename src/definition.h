@@ -68,6 +68,8 @@ typedef struct LoaderState
 	uint64		own_ddl;		/* of this session */
 	Oid			role;
 	int			context;		/* security context */
+	Oid			collation;		/* that the loader is called with */
+	uint32		unused;			/* states are compared as bytes */
 } LoaderState;
 
 typedef struct CacheDef

@@ -342,11 +342,11 @@ warn_function(CacheDef *def, const char *name, bool clock)
 /*
  * Look the loader up.  What a function keeps between its calls, plans above
  * all, is kept for as long as nothing in the catalogs has changed, for the
- * role that it was made for; and not if a load has failed, or was one of
- * those that concern nobody else.
+ * role and the collation that it was made for; and not if a load has failed,
+ * or was one of those that concern nobody else.
  */
 static void
-loader_prepare(CacheDef *def)
+loader_prepare(CacheDef *def, Oid collation)
 {
 	LoaderState state = {0};
 	MemoryContext old;
@@ -356,6 +356,7 @@ loader_prepare(CacheDef *def)
 	state.ddl = coherence_catalog_state();
 	state.own_ddl = pending_ddl_count();
 	GetUserIdAndSecContext(&state.role, &state.context);
+	state.collation = collation;
 	if (def->loader_context != NULL)
 	{
 		if (!def->loader_failed && !def->unstorable && state.ddl != 0 &&
@@ -418,7 +419,7 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		PushActiveSnapshot(GetTransactionSnapshot());
 		pushed = true;
 	}
-	loader_prepare(def);
+	loader_prepare(def, collation);
 	/* What a function keeps between calls must not be entered twice. */
 	if (def->loading > 0)
 	{

@@ -45,6 +45,7 @@ static const struct
 	{F_CURRENT_SETTING_TEXT, "current_setting", false},
 	{F_CURRENT_SETTING_TEXT_BOOL, "current_setting", false},
 	{F_SESSION_USER, "session_user", false},
+	{F_SYSTEM_USER, "system_user", false},
 	{F_INET_CLIENT_ADDR, "inet_client_addr", false},
 	{F_INET_CLIENT_PORT, "inet_client_port", false},
 	{F_INET_SERVER_ADDR, "inet_server_addr", false},
@@ -187,6 +188,7 @@ inspect_node(Plan *plan, SessionUse *use)
 		case T_WindowAgg:
 			(void) inspect_expression(((WindowAgg *) plan)->startOffset, use);
 			(void) inspect_expression(((WindowAgg *) plan)->endOffset, use);
+			inspect_list(((WindowAgg *) plan)->runCondition, use);
 			break;
 		case T_Limit:
 			(void) inspect_expression(((Limit *) plan)->limitOffset, use);

@@ -31,7 +31,7 @@ report() {
   printf 'FAILED  %-10s %s\n' "$1" "$2"
   shift 4
   for file; do
-    [ ! -s "$file" ] || sed 's/^/  | /' "$file"
+    [ ! -s "$file" ] || awk '{ print "  | " $0 }' "$file"
   done
 }
 

@@ -64,9 +64,13 @@ flight_may_wait(void)
 /*
  * Find out what to do about a key that was not found.  May wait for another
  * backend's load; an error, if this deadlocks or is cancelled.
+ *
+ * again: the caller has waited before, and found nothing.  Then those who
+ * waited with it want the lock at the same time, and must not keep each other
+ * from it with their share locks: they queue.
  */
 FlightRole
-flight_begin(uint64 hash)
+flight_begin(uint64 hash, bool again)
 {
 	pg_atomic_uint64 *outcome = flight_outcome(hash);
 	uint64		before;
@@ -77,6 +81,14 @@ flight_begin(uint64 hash)
 
 	flight_locktag(&tag, hash);
 	before = pg_atomic_read_u64(outcome);
+	if (again)
+	{
+		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+		if (pg_atomic_read_u64(outcome) == before)
+			return FLIGHT_LEADER;
+		(void) LockRelease(&tag, ExclusiveLock, false);
+		return FLIGHT_ALONE;
+	}
 	if (cache_try_lock(&tag, ExclusiveLock) != LOCKACQUIRE_NOT_AVAIL)
 		return FLIGHT_LEADER;
 

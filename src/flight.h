@@ -19,7 +19,7 @@ typedef enum FlightRole
 	FLIGHT_ALONE				/* load without leading */
 } FlightRole;
 
-extern FlightRole flight_begin(uint64 hash);
+extern FlightRole flight_begin(uint64 hash, bool again);
 extern void flight_end(uint64 hash, bool stored);
 
 #endif							/* CACHE_FLIGHT_H */

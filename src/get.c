@@ -165,6 +165,7 @@ fetch_miss(Fetch *fetch)
 	uint64		hash = hash_bytes_extended((const unsigned char *) fetch->key.image,
 										   fetch->key.key.len, 0);
 	bool		leading = false;
+	bool		waited = false;
 	bool		stored = false;
 	bool		settled;
 	LoadResult	result;
@@ -178,10 +179,12 @@ fetch_miss(Fetch *fetch)
 
 		if (!coherence_may_fill(&fetch->get))
 			return fetch_bypass(fetch);
-		role = fetch->def->unstorable ? FLIGHT_ALONE : flight_begin(hash);
+		role = fetch->def->unstorable ? FLIGHT_ALONE :
+			flight_begin(hash, waited);
 		if (role == FLIGHT_ALONE)
 			break;
 		leading = (role == FLIGHT_LEADER);
+		waited = true;
 
 		/* Somebody may have stored the key meanwhile. */
 		if (fetch_lookup(fetch, &value))

@@ -208,7 +208,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	 * A temporary child of a watched table is nobody else's; nor is whatever
 	 * a loader that names pg_temp may find there.
 	 */
-	if (def->private || def->names_temp)
+	if (def->private || (def->names_temp && !GUARD_REMOVED("temporary")))
 		return false;
 
 	if (!GUARD_REMOVED("own") && pending_covers(def->id, key->hash))

@@ -1,0 +1,316 @@
+# Each guard of the protocol, with a race that it is there for. With the guard in
+# place every probe is exact; with the guard taken out some probe is wrong. So the
+# tests that force these races would notice if a guard were lost.
+#
+# A scenario is a list of commands:
+#
+#   session > sql    run it                session & sql    run it, until it is blocked
+#   session ? sql    run it; it may fail   session .        wait for it
+#   session = sql    a probe: gives t if exact, else f
+#   + point          hold a stop point     - point          release it
+use strict;
+use warnings;
+use CacheTest;
+use Test::More;
+
+# What most scenarios begin with
+my $item = <<'END';
+CREATE TABLE item (id integer PRIMARY KEY, price integer);
+INSERT INTO item SELECT i, 10 * i FROM generate_series(1, 7) AS i;
+CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT price FROM item WHERE id = $1';
+SELECT cache_create('c', 'loader(integer)');
+SELECT cache_watch('c', 'item', 'id');
+END
+my $probe = "SELECT bool_and(cache_get('c', k) IS NOT DISTINCT FROM to_jsonb(loader(k))) FROM generate_series(1, 7) k";
+my $get = "SELECT cache_get('c', 1)";
+my $fill = "SELECT cache_get('c', k) FROM generate_series(1, 7) k";
+my $update = 'UPDATE item SET price = price + 1 WHERE id = 1';
+my $snapshot = 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1';
+
+# Two tables, either of whose rows may become 0 as long as the other's is not
+my $skew = <<'END';
+CREATE TABLE a (id integer PRIMARY KEY, v integer);
+CREATE TABLE b (id integer PRIMARY KEY, v integer);
+INSERT INTO a VALUES (1, 1);
+INSERT INTO b VALUES (1, 1);
+CREATE FUNCTION load_a(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT v FROM a WHERE id = $1';
+CREATE FUNCTION load_b(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT v FROM b WHERE id = $1';
+SELECT cache_create('a', 'load_a(integer)'), cache_create('b', 'load_b(integer)');
+SELECT cache_watch('a', 'a', 'id'), cache_watch('b', 'b', 'id');
+END
+
+my @scenarios = (
+	{
+		guard => 'read_check',
+		title => 'an entry that is newer than the snapshot is not used',
+		setup => $item,
+		steps => [ "r > $snapshot", "w > $update", "f > $get", "r = $probe" ]
+	},
+	{
+		guard => 'read_check',
+		title => 'a value is not used if the key is written while it is copied',
+		setup => $item,
+		steps => [
+			"f > $fill", "r > $snapshot", '+ copied', "r & $probe",
+			"w > $update", '- copied', 'r .', "f > $get", "r = $probe"
+		]
+	},
+	{
+		guard => 'fill_check',
+		title => 'what was loaded before a commit is not stored after it',
+		setup => $item,
+		steps => [ '+ loaded', "f & $get", "w > $update", '- loaded', 'f .', "r = $probe" ]
+	},
+	{
+		guard => 'publish_before_commit',
+		title => 'a prepared transaction has published',
+		setup => $item,
+		steps => [
+			"r > $fill", "w > BEGIN; $update; PREPARE TRANSACTION 'w'", "w > COMMIT PREPARED 'w'",
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'fold_floor',
+		title => 'a writer that the fence has no room for is remembered by its floor',
+		setup => <<'END',
+CREATE TABLE item (id integer PRIMARY KEY, owner integer, price integer);
+INSERT INTO item SELECT i, i % 2 + 1, i FROM generate_series(1, 14) AS i;
+CREATE FUNCTION loader(integer) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(price) FROM item WHERE owner = $1';
+SELECT cache_create('c', 'loader(integer)');
+SELECT cache_watch('c', 'item', 'owner');
+END
+		steps => [
+			(
+				map {
+					"w > BEGIN; UPDATE item SET price = price + 100 WHERE id = 2 * $_; PREPARE TRANSACTION 'w$_'"
+				} 1 .. 7
+			),
+			(map { "w > COMMIT PREPARED 'w$_'" } 2 .. 7),
+			"r > $snapshot",
+			"w > COMMIT PREPARED 'w1'",
+			"f > $fill",
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'remove',
+		title => 'a commit removes what was cached',
+		setup => $item,
+		steps => [ "r > $fill", "w > $update", "r = $probe" ]
+	},
+	{
+		guard => 'own',
+		title => 'a transaction does not get what was before its own write',
+		setup => $item,
+		steps => [ "r > $fill", 'w > BEGIN', "w > $update", "w = $probe", 'w > ROLLBACK' ]
+	},
+	{
+		guard => 'own',
+		title => 'a transaction does not store what it has written',
+		setup => $item,
+		steps => [ 'w > BEGIN', "w > $update", "w > $get", "r = $probe", 'w > ROLLBACK', "r = $probe" ]
+	},
+	{
+		guard => 'statement',
+		title => 'a trigger does not get what was before its statement',
+		setup => $item . <<"END",
+CREATE TABLE seen (exact boolean);
+CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS
+  \$\$BEGIN INSERT INTO seen $probe; RETURN NULL; END\$\$;
+CREATE TRIGGER " first" AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION look();
+END
+		steps => [
+			"r > $fill", 'w > UPDATE item SET price = price + 1 WHERE id < 4',
+			'r = SELECT bool_and(exact) FROM seen', "r = $probe"
+		]
+	},
+	{
+		guard => 'serializable',
+		title => 'a hit does not hide a read: write skew is found',
+		setup => $skew,
+		steps => [
+			"r > SELECT cache_get('a', 1), cache_get('b', 1)",
+			'f > BEGIN ISOLATION LEVEL SERIALIZABLE',
+			'w > BEGIN ISOLATION LEVEL SERIALIZABLE',
+			"f > UPDATE a SET v = 0 WHERE cache_get('b', 1) = '1'",
+			"w > UPDATE b SET v = 0 WHERE cache_get('a', 1) = '1'",
+			'f > COMMIT',
+			'w ? COMMIT',
+			'r = SELECT sum(v) = 1 FROM (TABLE a UNION ALL TABLE b) AS both_tables'
+		]
+	},
+	{
+		guard => 'ddl',
+		title => 'a replaced function empties the caches that may use it',
+		setup => $item . <<'END',
+CREATE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT tax(price) FROM item WHERE id = $1';
+END
+		steps => [
+			"r > $fill",
+			"w > CREATE OR REPLACE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT \$1 + 1000'",
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'settle',
+		title => 'a session that has not heard of DDL that it can see stores nothing',
+		setup => $item . <<'END',
+CREATE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE
+  AS 'BEGIN RETURN (SELECT tax(price) FROM item WHERE id = $1); END';
+END
+		steps => [
+			'f > BEGIN',
+			"f > $get",
+			"w > CREATE OR REPLACE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT \$1 + 1000'",
+			"f > $get",
+			'f > COMMIT',
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'flight',
+		title => 'one session loads a key that three have missed',
+		setup => $item . <<'END',
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  PERFORM pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1);
+  RETURN (SELECT price FROM item WHERE id = $1);
+END$$;
+END
+		steps => [
+			'h > SELECT pg_advisory_lock(1)',
+			(map { "$_ & $get" } qw(f r w)),
+			'h > SELECT pg_advisory_unlock(1)',
+			(map { "$_ ." } qw(f r w)),
+			"h = SELECT loads = 1 FROM cache_stats WHERE name = 'c'",
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'temporary',
+		title => 'what was read from a temporary table is not stored',
+		setup => <<'END',
+CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT price FROM pg_temp.item WHERE id = $1);
+EXCEPTION WHEN undefined_table THEN
+  RETURN -1;
+END$$;
+SELECT cache_create('c', 'loader(integer)');
+END
+		steps => [
+			'f > CREATE TEMPORARY TABLE item AS SELECT 1 AS id, 10 AS price',
+			"f > $get", "r = $probe", 'f > DROP TABLE item'
+		]
+	},
+	{
+		guard => 'row_security',
+		title => 'what was read under row security is not stored',
+		setup => $item . <<'END',
+CREATE FUNCTION limit_of_session() RETURNS integer LANGUAGE plpgsql STABLE
+  AS $$BEGIN RETURN current_setting('test.most'); END$$;
+ALTER TABLE item ENABLE ROW LEVEL SECURITY;
+CREATE POLICY limited ON item USING (price < limit_of_session());
+GRANT SELECT ON item TO reader;
+END
+		steps => [
+			'f > SET ROLE reader', 'f > SET test.most = 1000',
+			'r > SET ROLE reader', 'r > SET test.most = 15',
+			"f > $fill", "r = $probe",
+			'f > RESET ROLE', 'r > RESET ROLE'
+		]
+	},
+	{
+		guard => 'unwatched',
+		title => 'what was read from a table that is not watched is not stored',
+		setup => $item . "SELECT cache_unwatch('c', 'item');\n",
+		steps => [ "r > $fill", "w > $update", "r = $probe" ]
+	},
+	{
+		guard => 'nested_hit',
+		title => 'a hit in a load counts as reading what its cache reads',
+		setup => $item . <<'END',
+CREATE FUNCTION outer_loader(integer) RETURNS jsonb LANGUAGE sql STABLE
+  AS $$SELECT cache_get('c', $1)$$;
+SELECT cache_create('outer', 'outer_loader(integer)');
+END
+		steps => [
+			"r > $fill",
+			"f > SELECT cache_get('outer', 1)",
+			"w > $update",
+			"r = SELECT cache_get('outer', 1) IS NOT DISTINCT FROM outer_loader(1)"
+		]
+	});
+
+my $node = new_node('guards');
+$node->safe_psql('postgres', 'CREATE ROLE reader');
+my %sessions = map {
+	$_ => session($node, $_,
+		"SET cache.stop_points = 'copied, missed, loaded, published'",
+		'SET client_min_messages = error')
+} qw(f r w);
+$sessions{h} = session($node, 'h');
+
+# play runs a scenario and gives the answers of its probes.
+sub play
+{
+	my ($scenario, $removed) = @_;
+	my @answers;
+
+	$node->safe_psql('postgres', $scenario->{setup});
+	$sessions{$_}->run("SET cache.removed_guard = '$removed'") for qw(f r w);
+	foreach my $step (@{ $scenario->{steps} })
+	{
+		my ($who, $what, $rest) = $step =~ /^(\S+)\s+(\S+)\s*(.*)$/s;
+
+		my $session = $sessions{$who};
+		my $answer;
+
+		if ($who eq '+') { hold($sessions{h}, $what); next; }
+		if ($who eq '-') { release($sessions{h}, $what); next; }
+		if ($what eq '&') { $session->park($rest); next; }
+		$answer = $what eq '.' ? $session->join : $session->run($rest);
+		die "$step: " . $session->errors if $session->errors =~ /ERROR/ && $what ne '?';
+		push @answers, { t => 'exact', f => 'wrong' }->{$answer} if $what eq '=';
+	}
+	$sessions{$_}->run('ROLLBACK') for qw(f r w);
+	$node->safe_psql('postgres', <<'END');
+SET client_min_messages = error;
+SELECT cache_drop(name) FROM cache_definition;
+DROP OWNED BY reader;
+DO $$
+DECLARE thing regclass;
+  routine regprocedure;
+BEGIN
+  FOR thing IN SELECT oid FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'cache_definition' LOOP
+    EXECUTE format('DROP TABLE %s CASCADE', thing);
+  END LOOP;
+  FOR routine IN SELECT oid FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND proname NOT LIKE 'cache%' LOOP
+    EXECUTE format('DROP FUNCTION %s CASCADE', routine);
+  END LOOP;
+END$$;
+END
+	return @answers;
+}
+
+foreach my $scenario (@scenarios)
+{
+	my @answers = play($scenario, '');
+
+	is("@answers", join(' ', ('exact') x @answers), "$scenario->{guard}: $scenario->{title}");
+	@answers = play($scenario, $scenario->{guard});
+	ok((grep { $_ eq 'wrong' } @answers), "$scenario->{guard}: not so without the guard");
+}
+$_->quit for values %sessions;
+$node->stop;
+done_testing();

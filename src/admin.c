@@ -231,7 +231,7 @@ admin_set_collations(CacheDef *def, const Oid *collations)
 /* What a cache is made of, by OID. */
 typedef struct Remembered
 {
-	CacheDef	def;			/* name, loader, nkeys only */
+	CacheDef	def;			/* name, version, loader, nkeys only */
 	Oid		   *collations;
 	char	   *names;			/* of all that, as they were */
 } Remembered;
@@ -264,7 +264,7 @@ admin_remember(void)
 	List	   *all = NIL;
 	ListCell   *lc;
 
-	if (extension_find() == NULL)
+	if (extension_find() == NULL || !definition_is_readable())
 		return NIL;
 	foreach(lc, definition_names())
 	{
@@ -275,6 +275,7 @@ admin_remember(void)
 			continue;
 		item = palloc0(sizeof(Remembered));
 		item->def.name = def->name;
+		item->def.version = def->version;
 		item->def.loader = def->loader;
 		item->def.nkeys = def->nkeys;
 		item->collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
@@ -298,10 +299,16 @@ admin_follow(List *remembered)
 	{
 		Remembered *item = lfirst(lc);
 		RowChange	row = {0};
+		CacheDef   *now;
 
 		if (strcmp(item->names, present_names(item)) == 0)
 			continue;
 		LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+
+		/* Somebody may have altered or dropped it meanwhile. */
+		now = definition_find(NameStr(item->def.name));
+		if (now == NULL || now->version != item->def.version)
+			continue;
 		name_loader(&row, item->def.loader);
 		change_column(&row, ANUM_KEY_COLLATIONS,
 					  collation_names(item->collations, item->def.nkeys));

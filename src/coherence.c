@@ -48,6 +48,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
 #include "storage/lock.h"
@@ -161,6 +162,16 @@ coherence_publish_database(Oid dbid, FullTransactionId xid)
  *-------------------------------------------------------------------------
  */
 
+static bool
+has_temporary_schema(void)
+{
+	Oid			schema;
+	Oid			toast;
+
+	GetTempNamespaceState(&schema, &toast);
+	return OidIsValid(schema);
+}
+
 /*
  * Begin a get.  False if the promise demands, or the user wants, that the
  * loader be run and its result not be stored.
@@ -220,6 +231,11 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	if (slot < 0)
 		return false;
 
+	/* Temporary objects of this session may be in front of others. */
+	if (pg_atomic_read_u32(&cache_slots[slot].own_path) != 0 &&
+		has_temporary_schema())
+		return false;
+
 	get->def = def;
 	get->key = key;
 	key->slot = slot;
@@ -239,6 +255,7 @@ read_cache_fence(CoherentGet *get)
 		int			slot;
 
 		def->slot = -1;
+		def->locked = 0;
 		slot = definition_slot(def);
 		if (slot < 0)
 		{
@@ -282,6 +299,8 @@ coherence_lookup(CoherentGet *get, StoreValue *value)
 	 * been loaded under another definition.
 	 */
 	if (value->generation == get->cache_fence.changes &&
+		(pg_atomic_read_u32(&cache_slots[get->key->slot].own_path) == 0 ||
+		 !has_temporary_schema()) &&
 		((fence_is_clear(&get->key_fence, &get->view) &&
 		  fence_is_clear(&get->cache_fence, &get->view)) ||
 		 GUARD_REMOVED("read_check")))

@@ -34,6 +34,7 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
@@ -45,6 +46,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/formatting.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -314,7 +316,9 @@ loader_describe(CacheDef *def, Oid loader, bool report)
 	suitable = describe_function(def, (Form_pg_proc) GETSTRUCT(tuple), report);
 	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
 	def->names_temp = !isnull &&
-		strstr(TextDatumGetCString(source), "pg_temp") != NULL;
+		strstr(asc_tolower(VARDATA_ANY(DatumGetTextPP(source)),
+						   VARSIZE_ANY_EXHDR(DatumGetTextPP(source))),
+			   "pg_temp") != NULL;
 	ReleaseSysCache(tuple);
 	return suitable;
 }
@@ -465,6 +469,24 @@ definition_free(CacheDef *def)
 }
 
 /*
+ * Are the library and the extension's SQL script of the same version?  In
+ * between, writers of watched tables must not fail.
+ */
+bool
+definition_is_readable(void)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID,
+										ObjectIdGetDatum(extension_get()->definitions));
+	bool		readable;
+
+	readable = HeapTupleIsValid(tuple) &&
+		((Form_pg_class) GETSTRUCT(tuple))->relnatts == DEFINITION_COLUMNS;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return readable;
+}
+
+/*
  * Open the table of definitions.  The library and the extension's SQL script
  * have to agree on its columns.
  */
@@ -473,7 +495,7 @@ definition_open(LOCKMODE mode)
 {
 	Relation	rel = table_open(extension_get()->definitions, mode);
 
-	if (RelationGetNumberOfAttributes(rel) != DEFINITION_COLUMNS)
+	if (!definition_is_readable())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("extension \"cache\" and its library are of different versions"),
@@ -744,9 +766,19 @@ definition_require_owner(CacheDef *def)
 bool
 definition_is_locked(CacheDef *def)
 {
-	return def->locked == lock_generation &&
-		(def->slot < 0 ||
-		 def->nlocked == pg_atomic_read_u32(&cache_slots[def->slot].nviews));
+	CacheSlot  *slot;
+	uint32		nviews;
+
+	if (def->locked != lock_generation)
+		return false;
+	if (def->slot < 0)
+		return true;
+
+	/* The list of views begins again with each generation. */
+	slot = &cache_slots[def->slot];
+	nviews = pg_atomic_read_u32(&slot->nviews);
+	return nviews == 0 ||
+		(def->nlocked == nviews && def->locked_changes == slot->fence.changes);
 }
 
 /*
@@ -769,6 +801,8 @@ definition_lock(CacheDef *def)
 	if (definition_slot(def) >= 0)
 	{
 		slot = &cache_slots[def->slot];
+		def->locked_changes = slot->fence.changes;
+		pg_read_barrier();
 		n = pg_atomic_read_u32(&slot->nviews);
 		pg_read_barrier();
 		for (uint32 i = 0; i < Min(n, SLOT_VIEWS); i++)

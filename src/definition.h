@@ -115,6 +115,7 @@ typedef struct CacheDef
 	MemoryContext context;
 	uint64		locked;			/* see definition_lock */
 	uint32		nlocked;		/* of the slot's views */
+	uint64		locked_changes; /* of the slot's fence, then */
 	Oid			allowed_role;	/* may read, by privileges_generation */
 	uint64		allowed_generation;
 	int			nwatched;		/* watched relations */
@@ -138,6 +139,7 @@ extern bool definition_is_owner(CacheDef *def);
 extern void definition_require_owner(CacheDef *def);
 extern void definition_lock(CacheDef *def);
 extern bool definition_is_locked(CacheDef *def);
+extern bool definition_is_readable(void);
 extern Relation definition_open(LOCKMODE mode);
 extern void definition_unlock_all(void);
 extern void definition_changed(void);

@@ -188,6 +188,20 @@ evict_entry(ArenaRef ref, bool rejected, TimestampTz now)
 	entry_drop(ref);
 }
 
+/* Give a cache's own policy and all that it holds up. */
+static void
+slot_drop_policy(CacheSlot *slot, TimestampTz now)
+{
+	ArenaRef	node;
+
+	while ((node = policy_evict_any(evict_slot_policy(slot), cache_arena)) != 0)
+		evict_entry(node - NODE_OFFSET, false, now);
+	cache_shared->policy_units -= arena_units(cache_arena, slot->policy);
+	arena_pin(&cache_shared->arena, cache_arena, slot->policy, false);
+	arena_free(&cache_shared->arena, cache_arena, slot->policy);
+	slot->policy = 0;
+}
+
 /* Look at a few blocks for entries that nobody can use any more. */
 void
 evict_sweep(TimestampTz now)
@@ -196,7 +210,16 @@ evict_sweep(TimestampTz now)
 	int			steps = 2;
 
 	if (pg_atomic_exchange_u32(&cache_shared->sweep_wanted, 0) != 0)
+	{
 		cache_shared->sweep_left = arena->used_blocks * 2 + SWEEP_STEPS;
+
+		/* Caches that have been dropped need no policies. */
+		for (uint32 i = 0; i < cache_shared->nslots; i++)
+		{
+			if (!cache_slots[i].used && cache_slots[i].policy != 0)
+				slot_drop_policy(&cache_slots[i], now);
+		}
+	}
 	if (cache_shared->sweep_left > 0)
 	{
 		steps = SWEEP_STEPS;
@@ -319,27 +342,16 @@ evict_reserve(uint32 units, CacheSlot *wanting, TimestampTz now)
 	}
 }
 
-/* Give a cache's own policy and all that it holds up. */
-static void
-slot_drop_policy(CacheSlot *slot, TimestampTz now)
-{
-	ArenaRef	node;
-
-	while ((node = policy_evict_any(evict_slot_policy(slot), cache_arena)) != 0)
-		evict_entry(node - NODE_OFFSET, false, now);
-	arena_pin(&cache_shared->arena, cache_arena, slot->policy, false);
-	arena_free(&cache_shared->arena, cache_arena, slot->policy);
-	slot->policy = 0;
-}
-
 /*
  * Make the policy of a cache with a max_cost, and see that it is the one for
- * this limit.  False if there is no memory for it.
+ * this limit.  All of them together may have an eighth of the arena, and each
+ * half of what is left of that; false if that is not enough.
  */
 bool
 evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 {
 	uint64		expected;
+	uint64		left;
 	uint32		units;
 	ArenaRef	ref;
 
@@ -352,14 +364,21 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 
 	expected = limit->max_cost / (limit->entry_cost ? limit->entry_cost : 512);
 	expected = Min(Max(expected, 16), cache_shared->pool_entries);
-	while (expected > 16 &&
-		   policy_size(expected) > cache_shared->arena_bytes / 16)
+	left = evict_arena_total() / 8;
+	left -= Min(left, cache_shared->policy_units);
+	for (;;)
+	{
+		units = policy_size(expected) / ARENA_UNIT + 2;
+		if (units <= left / 2)
+			break;
+		if (expected <= 16)
+			return false;
 		expected /= 2;
-
-	units = policy_size(expected) / ARENA_UNIT + 2;
+	}
 	ref = evict_reserve(units, NULL, now);
 	if (ref == 0)
 		return false;
+	cache_shared->policy_units += arena_units(cache_arena, ref);
 	arena_pin(&cache_shared->arena, cache_arena, ref, true);
 	slot->policy_shift = 0;
 	while (limit->max_cost >> slot->policy_shift > PG_INT32_MAX)
@@ -376,7 +395,8 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 void
 evict_resize_pool(void)
 {
-	uint64		total = evict_arena_total() - evict_arena_total() / 64;
+	uint64		total = evict_arena_total() - evict_arena_total() / 64 -
+		cache_shared->policy_units;
 
 	policy_set_capacity(cache_pool,
 						Max(total - Min(total, cache_shared->own_units),

@@ -151,6 +151,8 @@ fetch_lookup(Fetch *fetch, StoreValue *value)
 	{
 		if (likely(definition_is_locked(def)))
 			return true;
+		if (value->data)
+			pfree(value->data);
 		definition_lock(def);
 		if (!def->valid)
 			return false;

@@ -26,6 +26,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_largeobject.h"
 #include "catalog/pg_largeobject_metadata.h"
@@ -145,7 +146,8 @@ note_relation(Relation rel)
 			load->unwatched = relid;
 
 		/* A slot that cannot hold all that is read makes hits useless. */
-		if (load->def->slot >= 0)
+		if (load->def->slot >= 0 &&
+			rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP)
 			slot_add_read(load->def->slot, relid);
 	}
 }
@@ -177,6 +179,34 @@ calls_in_workers(PlannedStmt *plan)
 	return false;
 }
 
+/* These loads depend on what temporary objects a session has. */
+static void
+note_own_path(void)
+{
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (load->def->slot >= 0)
+			pg_atomic_write_u32(&cache_slots[load->def->slot].own_path, 1);
+	}
+}
+
+/*
+ * Is the search_path another one than what was recorded?  A function with a
+ * setting of its own may have pg_temp in front of what it means.
+ */
+static void
+note_search_path(void)
+{
+	const Settings *settings = &current_load->def->settings;
+
+	for (int i = 0; i < settings->n; i++)
+	{
+		if (strcmp(settings->names[i], "search_path") == 0 &&
+			strcmp(settings->values[i], namespace_search_path) != 0)
+			note_own_path();
+	}
+}
+
 static void
 note_plan(PlannedStmt *plan)
 {
@@ -184,6 +214,7 @@ note_plan(PlannedStmt *plan)
 	SessionUse	use;
 	bool		hidden = calls_in_workers(plan);
 
+	note_search_path();
 	session_inspect(plan, &use);
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
@@ -238,6 +269,8 @@ loader_note_hit(CacheDef *inner, TimestampTz expires)
 	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
 		return;
 	slot = &cache_slots[inner->slot];
+	if (pg_atomic_read_u32(&slot->own_path) != 0)
+		note_own_path();
 	n = pg_atomic_read_u32(&slot->nreads);
 	pg_read_barrier();
 	for (Load *load = current_load; load != NULL; load = load->outer)

@@ -13,7 +13,7 @@
  * back subtransaction has changed is not pending.
  *
  * Memory is bounded: a transaction that changes more than PENDING_MAX keys
- * invalidates the whole caches that it changes from there on, about 1.2 MB at
+ * invalidates the whole caches that it changes from there on, about 2 MB at
  * most.
  *
  * Locking: none, this is the backend's own.
@@ -253,6 +253,16 @@ pending_add_database(Oid dbid)
 {
 	ddl_count++;
 	pending_add(PENDING_DATABASE, dbid, 0);
+}
+
+/*
+ * This session has run a command that may have changed what plans refer to,
+ * if nothing else.
+ */
+void
+pending_count_ddl(void)
+{
+	ddl_count++;
 }
 
 /*

@@ -57,6 +57,7 @@ slot_init(CacheSlot *slot)
 	fence_init(&slot->fence, 0);
 	pg_atomic_init_u32(&slot->nreads, 0);
 	pg_atomic_init_u32(&slot->nviews, 0);
+	pg_atomic_init_u32(&slot->own_path, 0);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_init_u64(&slot->counters[i], 0);
 }
@@ -93,6 +94,18 @@ slot_find(Oid dbid, uint64 id)
 	index = slot_find_locked(dbid, id);
 	LWLockRelease(cache_registry_lock);
 	return index;
+}
+
+/*
+ * Forget what loads have read: all entries are dead.  Registry lock; fills in
+ * progress are refused, because the fence has changed.
+ */
+static void
+slot_reset_reads(CacheSlot *slot)
+{
+	pg_atomic_write_u32(&slot->nreads, 0);
+	pg_atomic_write_u32(&slot->nviews, 0);
+	pg_atomic_write_u32(&slot->own_path, 0);
 }
 
 /*
@@ -140,8 +153,7 @@ slot_attach_locked(Oid dbid, uint64 id)
 	slot = &cache_slots[index];
 	slot->fence.floor = Max(slot->fence.floor, cache_shared->start_floor);
 	fence_inherit(&slot->fence, database_fence(dbid));
-	pg_atomic_write_u32(&slot->nreads, 0);
-	pg_atomic_write_u32(&slot->nviews, 0);
+	slot_reset_reads(slot);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_write_u64(&slot->counters[i], 0);
 	slot->id = id;
@@ -197,6 +209,7 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid)
 	/* Later users of this cache have to know of this transaction. */
 	index = slot_attach_locked(dbid, id);
 	fence_publish(&cache_slots[index].fence, xid);
+	slot_reset_reads(&cache_slots[index]);
 	pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
 	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
 	LWLockRelease(cache_registry_lock);
@@ -224,6 +237,7 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 		if (slot->used && (!OidIsValid(dbid) || slot->dbid == dbid))
 		{
 			fence_publish(&slot->fence, xid);
+			slot_reset_reads(slot);
 			pg_atomic_fetch_add_u64(&slot->counters[STATS_INVALIDATIONS], 1);
 		}
 	}
@@ -255,8 +269,8 @@ slot_forget(Oid dbid, uint64 id)
 }
 
 /*
- * Add to a list of a slot; false if it is full.  What was added once too much
- * shows in the list's length.
+ * Add to a list of a slot; false if it is full.  A length beyond the list's
+ * size says that something did not fit.
  */
 static bool
 slot_append(pg_atomic_uint32 *length, Oid *list, uint32 size, Oid relid)

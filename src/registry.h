@@ -67,6 +67,9 @@ typedef struct CacheSlot
 	pg_atomic_uint32 nreads;
 	Oid			reads[SLOT_READS];
 
+	/* Some load has run under a search_path of its own, pg_temp first. */
+	pg_atomic_uint32 own_path;
+
 	/* The views that they have read through; in the same way. */
 	pg_atomic_uint32 nviews;
 	Oid			views[SLOT_VIEWS];

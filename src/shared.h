@@ -53,6 +53,7 @@ typedef struct CacheShared
 	uint32		sweep_left;		/* blocks still to be swept; store lock */
 	uint64		own_units;		/* of entries in caches' own policies; store
 								 * lock */
+	uint64		policy_units;	/* of these policies themselves; store lock */
 	Arena		arena;			/* store lock */
 	Fence		database_fences[SHARED_DATABASE_FENCES];	/* registry lock */
 } CacheShared;

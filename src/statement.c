@@ -133,6 +133,7 @@ static WatchedRelation *
 watched_find(Oid relid)
 {
 	WatchedRelation *entry;
+	NameData   *caches;
 	List	   *names;
 	ListCell   *lc;
 
@@ -148,10 +149,11 @@ watched_find(Oid relid)
 		names = collect_caches(relid);
 	} while (!watched_valid);
 
+	caches = MemoryContextAlloc(watched_context,
+								sizeof(NameData) * Max(list_length(names), 1));
 	entry = hash_search(watched, &relid, HASH_ENTER, NULL);
 	entry->ncaches = 0;
-	entry->caches = MemoryContextAlloc(watched_context,
-									   sizeof(NameData) * Max(list_length(names), 1));
+	entry->caches = caches;
 	foreach(lc, names)
 	{
 		const char *name = lfirst(lc);

@@ -18,6 +18,7 @@
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -41,6 +42,7 @@ typedef struct WatchInfo
 {
 	uint64		generation;		/* of definitions */
 	CacheDef   *def;			/* NULL: there is no such cache */
+	bool		unknown;		/* no definition can be read at present */
 	bool		whole;			/* no key can be told from a row */
 	int			ncolumns;
 	WatchedColumn columns[FLEXIBLE_ARRAY_MEMBER];
@@ -82,7 +84,9 @@ watch_info(FunctionCallInfo fcinfo, TriggerData *data)
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	info = palloc0(offsetof(WatchInfo, columns) +
 				   sizeof(WatchedColumn) * trigger->tgnargs);
-	info->def = definition_find(trigger->tgargs[0]);
+	info->unknown = !definition_is_readable();
+	if (!info->unknown)
+		info->def = definition_find(trigger->tgargs[0]);
 	info->ncolumns = trigger->tgnargs - 1;
 	if (info->def != NULL)
 	{
@@ -148,6 +152,8 @@ cache_trigger(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 
 	info = watch_info(fcinfo, data);
+	if (info->unknown)
+		pending_add_database(MyDatabaseId);
 	if (info->def == NULL)
 		return PointerGetDatum(NULL);
 	if (info->whole || TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))

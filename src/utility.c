@@ -17,7 +17,9 @@
  * seen by the watches' triggers; but the partitions of a watched table have
  * no such trigger of their own, so a hook looks after them.
  *
- * Locking: none here.
+ * Locking: truncating a partition locks its watched parents in ACCESS
+ * EXCLUSIVE mode, from the root down; following a rename locks the table of
+ * definitions (admin.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -61,6 +63,14 @@ typedef enum CommandEffect
 	EFFECT_CLUSTER				/* in other databases too */
 } CommandEffect;
 
+/* Is the new relation temporary? */
+static bool
+makes_temporary(RangeVar *name)
+{
+	return name->relpersistence == RELPERSISTENCE_TEMP ||
+		(name->schemaname && strcmp(name->schemaname, "pg_temp") == 0);
+}
+
 /* Is it a temporary relation, made or to be made? */
 static bool
 is_temporary(RangeVar *name)
@@ -69,20 +79,11 @@ is_temporary(RangeVar *name)
 
 	if (name == NULL)
 		return false;
-	if (name->relpersistence == RELPERSISTENCE_TEMP ||
-		(name->schemaname && strcmp(name->schemaname, "pg_temp") == 0))
+	if (makes_temporary(name))
 		return true;
 	relid = RangeVarGetRelid(name, NoLock, true);
 	return OidIsValid(relid) &&
 		get_rel_persistence(relid) == RELPERSISTENCE_TEMP;
-}
-
-/* Is the new relation temporary? */
-static bool
-makes_temporary(RangeVar *name)
-{
-	return name->relpersistence == RELPERSISTENCE_TEMP ||
-		(name->schemaname && strcmp(name->schemaname, "pg_temp") == 0);
 }
 
 /* Is the new table temporary, and nobody's child? */
@@ -316,6 +317,8 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 			remembered = admin_remember();
 	}
 
+	if (GetCommandLogLevel(command) == LOGSTMT_DDL)
+		pending_count_ddl();
 	note_effect(effect);
 	if (OidIsValid(copied))
 		level = statement_enter(copied);
@@ -341,6 +344,9 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		admin_follow(remembered);
 	}
 
+	if (GetCommandLogLevel(command) == LOGSTMT_DDL)
+		pending_count_ddl();
+
 	/* Some commands use several transactions. */
 	if (effect != EFFECT_NONE)
 		note_effect(effect);
@@ -348,7 +354,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		pending_drop_database(dropped);
 }
 
-/* Does some cache watch this relation? */
+/* The names of the caches that watch a relation. */
 static List *
 caches_of(Oid relid)
 {
@@ -385,16 +391,18 @@ caches_pending(Oid relid)
 static void
 relation_truncated(Oid relid)
 {
-	ListCell   *lc;
-
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK)
 		return;
 	if (get_rel_relispartition(relid))
 	{
-		foreach(lc, get_partition_ancestors(relid))
+		List	   *ancestors = get_partition_ancestors(relid);
+
+		/* From the root down, as others lock them. */
+		for (int i = list_length(ancestors) - 1; i >= 0; i--)
 		{
-			if (caches_of(lfirst_oid(lc)) != NIL)
-				LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
+			if (caches_of(list_nth_oid(ancestors, i)) != NIL)
+				LockRelationOid(list_nth_oid(ancestors, i),
+								AccessExclusiveLock);
 		}
 	}
 	caches_pending(relid);

@@ -78,7 +78,8 @@ is_watch(const Trigger *trigger, const Extension *extension)
 		trigger->tgnargs >= 1 &&
 		trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
 		trigger->tgtype == (TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | WATCH_EVENTS) &&
-		trigger->tgnattr == 0 && trigger->tgqual == NULL;
+		trigger->tgnattr == 0 && trigger->tgqual == NULL &&
+		!trigger->tgdeferrable;
 }
 
 /*

@@ -88,16 +88,6 @@ random_id(void)
 	return (int64) id;
 }
 
-static char *
-name_argument(FunctionCallInfo fcinfo, int arg)
-{
-	if (PG_ARGISNULL(arg))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("cache name must not be null")));
-	return definition_name(PG_GETARG_TEXT_PP(arg));
-}
-
 /*
  * Begin to change a cache that the caller owns, or its watches.  The cache's
  * loader may be gone.
@@ -105,7 +95,7 @@ name_argument(FunctionCallInfo fcinfo, int arg)
 CacheDef *
 admin_begin(FunctionCallInfo fcinfo, int name_arg)
 {
-	char	   *name = name_argument(fcinfo, name_arg);
+	char	   *name = definition_name_argument(fcinfo, name_arg);
 	CacheDef   *def;
 
 	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
@@ -436,7 +426,7 @@ cache_create(PG_FUNCTION_ARGS)
 	NameData	key;
 
 	shared_require();
-	name = name_argument(fcinfo, 0);
+	name = definition_name_argument(fcinfo, 0);
 	PreventCommandIfReadOnly("cache_create()");
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,

@@ -9,11 +9,14 @@
  *
  *	functions, admin, watch, trigger, stats		what SQL calls
  *	get											one read-through get
- *	loader, flight, utility, transaction		running loaders; DDL; commit
- *	definition, settings, key, value			what a cache is
+ *	loader, session, flight						running loaders
+ *	utility, transaction						DDL; commit
+ *	definition, extension, settings, key, value	what a cache is
  *	coherence, pending, statement				the protocol
- *	store, registry, fence						entries, caches, invalidations
- *	arena, policy, sketch						memory, eviction
+ *	store, index, evict							entries
+ *	registry, fence								caches, invalidations
+ *	arena, policy, sketch						memory, which entries go
+ *	shared, devel								the segment; development builds
  *
  * Without shared_preload_libraries the library has no shared memory: all SQL
  * functions say so, and the triggers do nothing.

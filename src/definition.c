@@ -513,7 +513,6 @@ definition_load(const char *name)
 	HeapTuple	tuple;
 	CacheDef   *def = NULL;
 	Oid			index;
-	LOCKMODE	mode = AccessShareLock;
 	Oid			role;
 	int			context;
 
@@ -522,7 +521,7 @@ definition_load(const char *name)
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
 						   context | SECURITY_LOCAL_USERID_CHANGE);
 	namestrcpy(&key, name);
-	rel = definition_open(mode);
+	rel = definition_open(AccessShareLock);
 	index = cache_primary_key_index(rel);
 	ScanKeyInit(&scankey, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
 				NameGetDatum(&key));
@@ -531,7 +530,7 @@ definition_load(const char *name)
 	if (HeapTupleIsValid(tuple))
 		def = definition_read(rel, tuple);
 	systable_endscan(scan);
-	table_close(rel, mode);
+	table_close(rel, AccessShareLock);
 	SetUserIdAndSecContext(role, context);
 	return def;
 }
@@ -707,6 +706,20 @@ definition_name(text *name)
 				 errdetail("The name has %zu bytes, at most %d are allowed.",
 						   strlen(str), NAMEDATALEN - 1)));
 	return str;
+}
+
+/*
+ * The name of a cache among a function's arguments; an error if it is NULL,
+ * or if no cache can have it.
+ */
+char *
+definition_name_argument(FunctionCallInfo fcinfo, int arg)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("cache name must not be null")));
+	return definition_name(PG_GETARG_TEXT_PP(arg));
 }
 
 /*-------------------------------------------------------------------------

@@ -144,6 +144,7 @@ extern Relation definition_open(LOCKMODE mode);
 extern void definition_unlock_all(void);
 extern void definition_changed(void);
 extern char *definition_name(text *name);
+extern char *definition_name_argument(FunctionCallInfo fcinfo, int arg);
 extern List *definition_names(void);
 
 extern bool loader_describe(CacheDef *def, Oid loader, bool report);

@@ -264,6 +264,9 @@ entry_move(ArenaRef from, ArenaRef to)
  *-------------------------------------------------------------------------
  */
 
+/*
+ * Units of the whole arena.
+ */
 uint32
 evict_arena_total(void)
 {

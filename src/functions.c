@@ -430,11 +430,7 @@ cache_invalidate_all(PG_FUNCTION_ARGS)
 	CacheDef   *def;
 
 	shared_require();
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("cache name must not be null")));
-	def = definition_get(definition_name(PG_GETARG_TEXT_PP(0)));
+	def = definition_get(definition_name_argument(fcinfo, 0));
 	if (!definition_is_owner(def))
 	{
 		definition_require_loader(def);

@@ -8,9 +8,9 @@
  *
  * While it runs, a hook in ExecutorStart looks at every plan that is executed,
  * at any depth.  What is read from a table with row security or a temporary
- * table is different for others, and not stored.  A table that is not watched for this
- * cache (or a foreign table, which cannot be) may change without notice: the
- * result is stored only if the cache has a ttl.  Catalogs are exempt: DDL
+ * table is different for others, and not stored.  A table that is not watched
+ * for this cache (or a foreign table, which cannot be) may change without
+ * notice: the result is stored only if the cache has a ttl.  Catalogs are exempt: DDL
  * invalidates all caches.
  *
  * A load inside a load is watched for both.  A hit inside a load counts as

@@ -38,10 +38,10 @@ typedef enum PendingKind
 {
 	PENDING_KEY,
 	PENDING_CACHE,
-	PENDING_CREATED,
-	PENDING_DROPPED,
+	PENDING_CREATED,			/* a cache; nothing to publish */
+	PENDING_DROPPED,			/* a cache, whose slot goes after the commit */
 	PENDING_DATABASE,
-	PENDING_DROPPED_DATABASE
+	PENDING_DROPPED_DATABASE	/* its slots go after the commit */
 } PendingKind;
 
 typedef struct PendingItem
@@ -229,6 +229,9 @@ pending_add_created(uint64 cache)
 	pending_add(PENDING_CREATED, cache, 0);
 }
 
+/*
+ * Has this transaction created the cache?
+ */
 bool
 pending_is_created(uint64 cache)
 {

@@ -47,7 +47,7 @@ store_missed(const StoreKey *key)
 }
 
 /* Largest entry, in bytes. */
-Size
+static Size
 store_max_entry(void)
 {
 	return cache_shared->arena_bytes / 8;

@@ -61,7 +61,6 @@ extern void store_lock(uint64 hash, LWLockMode mode);
 extern void store_unlock(uint64 hash);
 extern uint32 store_unlink(uint64 hash);
 extern void store_missed(const StoreKey *key);
-extern Size store_max_entry(void);
 
 typedef struct StoreUsage
 {

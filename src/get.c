@@ -127,12 +127,26 @@ fetch_store(Fetch *fetch, LoadResult *result)
 	return stored == STORE_STORED;
 }
 
+/*
+ * Before a load: hear of all DDL that there has been, a REVOKE among it.
+ * False if what is loaded must not be stored.
+ */
+static bool
+fetch_settle(Fetch *fetch)
+{
+	bool		settled = shared_is_ready() && coherence_settle();
+
+	definition_require_read(fetch->def);
+	return settled;
+}
+
 /* Run the loader and store nothing. */
 static Datum
 fetch_bypass(Fetch *fetch)
 {
 	LoadResult	result;
 
+	(void) fetch_settle(fetch);
 	stats_count(fetch->def->slot, STATS_BYPASSES, 1);
 	fetch_load(fetch, &result);
 	return result.value;
@@ -197,7 +211,7 @@ fetch_miss(Fetch *fetch)
 		}
 	}
 
-	settled = coherence_settle();
+	settled = fetch_settle(fetch);
 	fetch_load(fetch, &result);
 	if (settled && coherence_may_fill(&fetch->get))
 		stored = fetch_store(fetch, &result);

@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 
 #include "compat.h"
+#include "devel.h"
 #include "key.h"
 #include "value.h"
 
@@ -151,7 +152,7 @@ key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 
 	if (native)
 		flags |= IMAGE_NATIVE;
-	if (!def->definer)
+	if (!def->definer && !GUARD_REMOVED("role"))
 		flags |= IMAGE_ROLE;
 	if (def->collatable && collation != DEFAULT_COLLATION_OID)
 		flags |= IMAGE_COLLATION;

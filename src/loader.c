@@ -199,6 +199,8 @@ note_search_path(void)
 {
 	const Settings *settings = &current_load->def->settings;
 
+	if (GUARD_REMOVED("settings"))
+		return;
 	for (int i = 0; i < settings->n; i++)
 	{
 		if (strcmp(settings->names[i], "search_path") == 0 &&

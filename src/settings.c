@@ -27,6 +27,7 @@
 #include "utils/lsyscache.h"
 
 #include "compat.h"
+#include "devel.h"
 #include "settings.h"
 
 static const char *const recorded_settings[] = {
@@ -134,6 +135,8 @@ settings_apply(const Settings *settings, bool *complete)
 	int			nestlevel = NewGUCNestLevel();
 
 	*complete = true;
+	if (GUARD_REMOVED("settings"))
+		return nestlevel;
 
 	for (int i = 0; i < settings->n; i++)
 	{

@@ -19,7 +19,7 @@ CREATE FUNCTION whoami_definer() RETURNS text LANGUAGE sql STABLE SECURITY DEFIN
 SELECT cache_create('invoker', 'invoker(int)'), cache_watch('invoker', 'secret', 'k');
 SELECT cache_create('definer', 'definer(int)'), cache_watch('definer', 'secret', 'k');
 SELECT cache_create('whoami', 'whoami()'), cache_create('whoami_definer', 'whoami_definer()');
-SELECT plan(63);
+SELECT plan(67);
 
 -- SECURITY INVOKER: the table's rights are the caller's
 SELECT agrees('invoker', '1', 'invoker', 'superuser');
@@ -150,6 +150,30 @@ SET cache.removed_guard = 'ddl';
 REVOKE SELECT ON secret FROM regress_cache_alice, regress_cache_group;
 SET cache.removed_guard = '';
 SELECT is(run('SELECT cache_get(''invoker'', 2)', 'regress_cache_alice'), '"two"', 'guard ddl: a revoked right that still reads');
+
+-- views and rules on top
+CREATE VIEW on_top AS SELECT cache_get('invoker', 1) AS v;
+CREATE VIEW on_top_direct AS SELECT to_jsonb(invoker(1)) AS v;
+CREATE TABLE noted (v jsonb);
+CREATE TABLE ruled (k int);
+CREATE TABLE ruled_direct (k int);
+CREATE RULE note AS ON INSERT TO ruled DO ALSO INSERT INTO noted SELECT cache_get('invoker', new.k);
+CREATE RULE note AS ON INSERT TO ruled_direct DO ALSO INSERT INTO noted SELECT to_jsonb(invoker(new.k));
+GRANT ALL ON on_top, on_top_direct, ruled, ruled_direct TO regress_cache_bob;
+SELECT is(run('SELECT v FROM on_top', 'regress_cache_bob'), run('SELECT v FROM on_top_direct', 'regress_cache_bob'),
+  'a view gives what it would without the cache');
+SELECT is(run('INSERT INTO ruled VALUES (1) RETURNING k', 'regress_cache_bob'), run('INSERT INTO ruled_direct VALUES (1) RETURNING k', 'regress_cache_bob'),
+  'and so does a rule');
+
+-- the guards of reading
+SELECT run('SELECT cache_get(''definer'', 1)');
+SET cache.removed_guard = 'privileges';
+SELECT is(run('SELECT cache_get(''definer'', 1)', 'regress_cache_bob'), '"one"', 'guard privileges: read without EXECUTE');
+SET cache.removed_guard = 'role';
+SELECT run('SELECT cache_get(''invoker'', 1)');
+SELECT is(run('SELECT cache_get(''invoker'', 1)', 'regress_cache_bob'), '"one"', 'guard role: read from what another role has loaded');
+SET cache.removed_guard = '';
+
 SELECT * FROM finish();
 DROP OWNED BY regress_cache_alice, regress_cache_bob, regress_cache_group, regress_cache_owner;
 DROP ROLE regress_cache_alice, regress_cache_bob, regress_cache_group, regress_cache_owner;

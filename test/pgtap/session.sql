@@ -1,7 +1,7 @@
 -- What a loader computes from the session, the clock or the collation of its
 -- call is not given to others.
 SET client_min_messages = error;
-SELECT plan(11);
+SELECT plan(13);
 
 CREATE TABLE words (id int PRIMARY KEY, word text);
 INSERT INTO words SELECT i, 'word ' || i FROM generate_series(1, 9) i;
@@ -50,5 +50,18 @@ SELECT is(cache_get('upper', 'é') || cache_get('upper', 'é' COLLATE "C"),
 SELECT is(cache_get('upper', 'é') || cache_get('upper', 'é' COLLATE "C"),
 		  to_jsonb(upper_of('é')) || to_jsonb(upper_of('é' COLLATE "C")), 'on hit');
 SELECT is(hits::int, 2, 'which they were') FROM cache_stats WHERE name = 'upper';
+
+-- the guard of the recorded settings
+CREATE FUNCTION noon(k int) RETURNS text LANGUAGE sql STABLE AS
+	'SELECT (timestamptz ''2020-01-01 12:00+00'')::text FROM words WHERE id = k';
+SET TimeZone = 'UTC';
+SELECT cache_create('noon', 'noon(int)'), cache_watch('noon', 'words', 'id');
+SET TimeZone = 'Asia/Tokyo';
+SELECT is(cache_get('noon', 1), '"2020-01-01 12:00:00+00"', 'loaded under the settings of the creation');
+SET cache.removed_guard = 'settings';
+SELECT cache_get('noon', 2);
+SET cache.removed_guard = '';
+SET TimeZone = 'UTC';
+SELECT isnt(cache_get('noon', 2), to_jsonb(noon(2)), 'guard settings: another session''s time zone');
 
 SELECT * FROM finish();

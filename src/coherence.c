@@ -79,26 +79,29 @@ key_fence(uint64 hash)
  *-------------------------------------------------------------------------
  */
 
-/* Transactions with DDL meet here; fillers look whether somebody has it. */
+/*
+ * Transactions with DDL in a database, or (InvalidOid) for all, take this
+ * lock; fillers look whether somebody has it.
+ */
 static void
-ddl_locktag(LOCKTAG *tag)
+ddl_locktag(LOCKTAG *tag, Oid dbid)
 {
-	SET_LOCKTAG_ADVISORY(*tag, 0, 0, 0, 0);
+	SET_LOCKTAG_ADVISORY(*tag, dbid, 0, 0, 0);
 	tag->locktag_type = LOCKTAG_USERLOCK;
 }
 
 /*
- * Prepare for publishing, at the end of a transaction.  ddl: the transaction
- * has changed something that catalog caches hold.
+ * Prepare for publishing DDL, at the end of a transaction: it has changed
+ * something that catalog caches hold, in one database or (InvalidOid) in all.
  */
 void
-coherence_begin_publish(bool ddl)
+coherence_begin_publish(Oid dbid)
 {
 	LOCKTAG		tag;
 
-	if (!shared_is_ready() || !ddl)
+	if (!shared_is_ready())
 		return;
-	ddl_locktag(&tag);
+	ddl_locktag(&tag, dbid);
 	(void) LockAcquire(&tag, RowExclusiveLock, false, false);
 }
 
@@ -341,10 +344,13 @@ coherence_settle(void)
 
 	if (changes == settled_changes || GUARD_REMOVED("settle"))
 		return true;
-	ddl_locktag(&tag);
-	if (cache_try_lock(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
-		return false;
-	(void) LockRelease(&tag, ShareLock, false);
+	for (int i = 0; i < 2; i++)
+	{
+		ddl_locktag(&tag, i == 0 ? MyDatabaseId : InvalidOid);
+		if (cache_try_lock(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
+			return false;
+		(void) LockRelease(&tag, ShareLock, false);
+	}
 	AcceptInvalidationMessages();
 	settled_changes = changes;
 	return true;

@@ -32,7 +32,7 @@ extern void coherence_publish_key(uint64 cache, uint64 hash,
 								  FullTransactionId xid);
 extern void coherence_publish_cache(uint64 cache, FullTransactionId xid);
 extern void coherence_publish_database(Oid dbid, FullTransactionId xid);
-extern void coherence_begin_publish(bool ddl);
+extern void coherence_begin_publish(Oid dbid);
 
 extern bool coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key);
 extern bool coherence_lookup(CoherentGet *get, StoreValue *value);

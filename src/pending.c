@@ -191,7 +191,8 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	 */
 	if (published)
 	{
-		coherence_begin_publish(kind == PENDING_DATABASE);
+		if (kind == PENDING_DATABASE)
+			coherence_begin_publish((Oid) cache);
 		publish_item(&item, GetTopFullTransactionIdIfAny());
 	}
 }
@@ -313,9 +314,11 @@ pending_publish(FullTransactionId xid)
 {
 	if (nitems == 0)
 		return;
-	coherence_begin_publish(nwide > 0 &&
-							(is_pending(PENDING_DATABASE, MyDatabaseId, 0) ||
-							 is_pending(PENDING_DATABASE, InvalidOid, 0)));
+	for (int i = 0; nwide > 0 && i < nitems; i++)
+	{
+		if (items[i].kind == PENDING_DATABASE)
+			coherence_begin_publish((Oid) items[i].cache);
+	}
 	for (int i = 0; i < nitems; i++)
 		publish_item(&items[i], xid);
 	published = true;

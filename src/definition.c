@@ -776,10 +776,12 @@ definition_require_owner(CacheDef *def)
 }
 
 /*
- * Does this transaction hold the locks that a use of the cache needs?
+ * Does this transaction hold the locks that a use of the cache needs, whose
+ * entries are of this generation?  The slot's list of views begins again with
+ * each generation.
  */
 bool
-definition_is_locked(CacheDef *def)
+definition_is_locked(CacheDef *def, uint64 generation)
 {
 	CacheSlot  *slot;
 	uint32		nviews;
@@ -788,12 +790,12 @@ definition_is_locked(CacheDef *def)
 		return false;
 	if (def->slot < 0)
 		return true;
-
-	/* The list of views begins again with each generation. */
 	slot = &cache_slots[def->slot];
 	nviews = pg_atomic_read_u32(&slot->nviews);
-	return nviews == 0 ||
-		(def->nlocked == nviews && def->locked_changes == slot->fence.changes);
+	pg_read_barrier();
+	return slot->fence.changes == generation &&
+		(nviews == 0 ||
+		 (def->nlocked == nviews && def->locked_changes == generation));
 }
 
 /*
@@ -808,7 +810,8 @@ definition_lock(CacheDef *def)
 	CacheSlot  *slot;
 	uint32		n;
 
-	if (definition_is_locked(def))
+	if (definition_is_locked(def, def->slot < 0 ? 0 :
+							 cache_slots[def->slot].fence.changes))
 		return;
 	for (int i = 0; i < def->nwatched; i++)
 		LockRelationOid(def->watched[i], AccessShareLock);

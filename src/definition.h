@@ -138,7 +138,7 @@ extern void definition_require_read(CacheDef *def);
 extern bool definition_is_owner(CacheDef *def);
 extern void definition_require_owner(CacheDef *def);
 extern void definition_lock(CacheDef *def);
-extern bool definition_is_locked(CacheDef *def);
+extern bool definition_is_locked(CacheDef *def, uint64 generation);
 extern bool definition_is_readable(void);
 extern Relation definition_open(LOCKMODE mode);
 extern void definition_unlock_all(void);

@@ -52,8 +52,9 @@ fetch_hit(Fetch *fetch, StoreValue *value)
 {
 	CacheDef   *def = fetch->def;
 
+	STOP_POINT("hit");
 	stats_count(def->slot, STATS_HITS, 1);
-	loader_note_hit(def, value->expires);
+	loader_note_hit(def, value->generation, value->expires);
 	*fetch->isnull = value->isnull;
 	if (value->isnull)
 		return (Datum) 0;
@@ -163,7 +164,7 @@ fetch_lookup(Fetch *fetch, StoreValue *value)
 
 	while (coherence_lookup(&fetch->get, value))
 	{
-		if (likely(definition_is_locked(def)))
+		if (likely(definition_is_locked(def, value->generation)))
 			return true;
 		if (value->data)
 			pfree(value->data);

@@ -259,35 +259,49 @@ loader_executor_start(QueryDesc *query, int eflags)
 }
 
 /*
- * A cached value of another cache was used.  If a load is in progress, it
- * has read all that the loads of that cache have read.
+ * A cached value of another cache was used, of this generation.  If a load is
+ * in progress, it has read all that the loads of that cache have read.  Its
+ * slot forgets that with each generation, after it has begun the next one: so
+ * if the generation is still the same afterwards, nothing was missing.
  */
 void
-loader_note_hit(CacheDef *inner, TimestampTz expires)
+loader_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 {
 	CacheSlot  *slot;
-	uint32		n;
+	Oid			reads[SLOT_READS];
+	Oid			views[SLOT_VIEWS];
+	uint32		nreads;
+	uint32		nviews;
+	bool		own_path;
+	bool		unknown;
 
 	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
 		return;
 	slot = &cache_slots[inner->slot];
-	if (pg_atomic_read_u32(&slot->own_path) != 0)
-		note_own_path();
-	n = pg_atomic_read_u32(&slot->nreads);
+	nreads = pg_atomic_read_u32(&slot->nreads);
+	nviews = pg_atomic_read_u32(&slot->nviews);
+	own_path = pg_atomic_read_u32(&slot->own_path) != 0;
 	pg_read_barrier();
+	memcpy(reads, slot->reads, sizeof(reads));
+	memcpy(views, slot->views, sizeof(views));
+	pg_read_barrier();
+	unknown = nreads > SLOT_READS || nviews > SLOT_VIEWS ||
+		(slot->fence.changes != generation && !GUARD_REMOVED("nested_race"));
+
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
-		if (n > SLOT_READS)
+		if (unknown)
 			load->forbidden = true;
 		if (expires != 0 && (load->expires == 0 || expires < load->expires))
 			load->expires = expires;
 	}
-	for (uint32 i = 0;
-		 i < Min(pg_atomic_read_u32(&slot->nviews), SLOT_VIEWS); i++)
-		note_view(slot->views[i]);
-	for (uint32 i = 0; i < Min(n, SLOT_READS); i++)
+	if (own_path)
+		note_own_path();
+	for (uint32 i = 0; i < Min(nviews, SLOT_VIEWS); i++)
+		note_view(views[i]);
+	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)
 	{
-		Relation	rel = try_relation_open(slot->reads[i], AccessShareLock);
+		Relation	rel = try_relation_open(reads[i], AccessShareLock);
 
 		if (rel == NULL)
 			continue;
@@ -420,6 +434,13 @@ call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
 							 NULL, NULL);
 	for (int i = 0; i < def->nkeys; i++)
 	{
+		/* It may have become strict since the definition was read. */
+		if (nulls[i] && function->fn_strict)
+		{
+			result->value = (Datum) 0;
+			result->isnull = true;
+			return;
+		}
 		fcinfo->args[i].value = args[i];
 		fcinfo->args[i].isnull = nulls[i];
 	}

@@ -27,7 +27,8 @@ extern void loader_init(void);
 extern int	loader_depth(void);
 extern void loader_run(CacheDef *def, Datum *args, const bool *nulls,
 					   Oid collation, bool native, LoadResult *result);
-extern void loader_note_hit(CacheDef *inner, TimestampTz expires);
+extern void loader_note_hit(CacheDef *inner, uint64 generation,
+							TimestampTz expires);
 extern void loader_reset(void);
 
 #endif							/* CACHE_LOADER_H */

@@ -202,7 +202,10 @@ slot_drop_policy(CacheSlot *slot, TimestampTz now)
 	slot->policy = 0;
 }
 
-/* Look at a few blocks for entries that nobody can use any more. */
+/*
+ * Look at a few blocks for entries that nobody can use any more.  Gives up the
+ * policies of caches that have been dropped; callers hold none.
+ */
 void
 evict_sweep(TimestampTz now)
 {

@@ -157,12 +157,16 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 	ArenaRef	node;
 	bool		rejected;
 
+	/*
+	 * Sweeping gives up the policies of caches that have been dropped, this
+	 * one perhaps: so it comes before the policy is looked up.
+	 */
+	evict_sweep(now);
 	if (!evict_make_policy(slot, limit, now))
 		return entry_reject(key);
 	policy = slot->policy ? evict_slot_policy(slot) : cache_pool;
 	evict_hear();
 	evict_reap();
-	evict_sweep(now);
 	evict_resize_pool();
 
 	cost = entry_cost(slot, limit, units);

@@ -170,6 +170,19 @@ snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference)
 	view->xmax = xid_widen(snapshot->xmax, reference);
 }
 
+/* The top-level transactions that were running; subtransactions may be too. */
+static const TransactionId *
+snapshot_running(Snapshot snapshot, uint32 *nrunning)
+{
+	if (snapshot->takenDuringRecovery)
+	{
+		*nrunning = snapshot->subxcnt;
+		return snapshot->subxip;
+	}
+	*nrunning = snapshot->xcnt;
+	return snapshot->xip;
+}
+
 /*
  * Is a top-level transaction still running according to the snapshot?
  *
@@ -180,7 +193,6 @@ snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference)
 static bool
 xid_is_running(uint64 xid, const SnapshotView *view)
 {
-	Snapshot	snapshot = view->snapshot;
 	const TransactionId *running;
 	uint32		nrunning;
 
@@ -189,16 +201,7 @@ xid_is_running(uint64 xid, const SnapshotView *view)
 	if (xid >= view->xmax)
 		return true;
 
-	if (snapshot->takenDuringRecovery)
-	{
-		running = snapshot->subxip;
-		nrunning = snapshot->subxcnt;
-	}
-	else
-	{
-		running = snapshot->xip;
-		nrunning = snapshot->xcnt;
-	}
+	running = snapshot_running(view->snapshot, &nrunning);
 	for (uint32 i = 0; i < nrunning; i++)
 	{
 		if (running[i] == (TransactionId) xid)
@@ -218,6 +221,88 @@ fence_is_clear(const FenceState *state, const SnapshotView *view)
 	for (uint32 i = 0; i < state->nxids; i++)
 	{
 		if (xid_is_running(state->xids[i], view))
+			return false;
+	}
+	return true;
+}
+
+static int
+compare_xids(const void *a, const void *b)
+{
+	uint64		x = *(const uint64 *) a;
+	uint64		y = *(const uint64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Add a running transaction to an image; its members are sorted. */
+static void
+image_add_running(SnapshotImage *image, uint64 xid)
+{
+	uint32		at;
+
+	if (xid >= image->xmax)
+		return;
+	if (image->nxids == IMAGE_XIDS)
+	{
+		uint64		last = image->xids[IMAGE_XIDS - 1];
+
+		image->xmax = Max(xid, last);
+		if (xid >= last)
+			return;
+		image->nxids--;
+	}
+	for (at = image->nxids++; at > 0 && image->xids[at - 1] > xid; at--)
+		image->xids[at] = image->xids[at - 1];
+	image->xids[at] = xid;
+}
+
+/*
+ * What a snapshot sees, for others and for later.  own is the caller's
+ * top-level transaction, or invalid: a snapshot takes it for over, which it
+ * is not for anybody else.  Sees less than the snapshot where there are too
+ * many running transactions to list.
+ */
+void
+snapshot_image(SnapshotImage *image, const SnapshotView *view,
+			   FullTransactionId own)
+{
+	uint32		nrunning;
+	const TransactionId *running = snapshot_running(view->snapshot, &nrunning);
+	uint64		reference = view->xmin;
+
+	image->xmin = view->xmin;
+	image->xmax = view->xmax;
+	image->nxids = 0;
+	for (uint32 i = 0; i < nrunning; i++)
+		image_add_running(image, xid_widen(running[i], reference));
+	if (FullTransactionIdIsValid(own))
+	{
+		uint64		xid = U64FromFullTransactionId(own);
+
+		image->xmin = Min(image->xmin, xid);
+		image_add_running(image, xid);
+	}
+}
+
+/*
+ * Did the snapshot of this image see every transaction that the fence
+ * remembers?
+ */
+bool
+fence_was_clear(const FenceState *state, const SnapshotImage *image)
+{
+	if (state->floor >= image->xmin)
+		return false;
+	for (uint32 i = 0; i < state->nxids; i++)
+	{
+		uint64		xid = state->xids[i];
+
+		if (xid >= image->xmax)
+			return false;
+		if (xid >= image->xmin &&
+			bsearch(&xid, image->xids, image->nxids, sizeof(uint64),
+					compare_xids) != NULL)
 			return false;
 	}
 	return true;

@@ -16,6 +16,8 @@
 #include "port/atomics.h"
 #include "utils/snapshot.h"
 
+#include "image.h"
+
 #define FENCE_XIDS	5
 
 /*
@@ -54,5 +56,8 @@ extern void fence_inherit(Fence *fence, const Fence *from);
 extern void fence_read(Fence *fence, FenceState *state);
 extern void snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference);
 extern bool fence_is_clear(const FenceState *state, const SnapshotView *view);
+extern void snapshot_image(SnapshotImage *image, const SnapshotView *view,
+						   FullTransactionId own);
+extern bool fence_was_clear(const FenceState *state, const SnapshotImage *image);
 
 #endif							/* CACHE_FENCE_H */

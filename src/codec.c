@@ -1,0 +1,175 @@
+/*-------------------------------------------------------------------------
+ *
+ * codec.c
+ *		Values as they travel to Redis and back.
+ *
+ * The value itself travels as the flat datum that shared memory holds too,
+ * not in its type's send format: nothing reads it but the server that wrote
+ * it, and that only after a keyed MAC has told that not a bit of it was
+ * changed (tier.c).  So there is no receive function to be protected from
+ * hostile bytes, none to be paid for with each get (for jsonb it would be the
+ * parser), and types that have none can be cached as well.
+ *
+ * The decoder trusts nothing all the same: whatever the bytes are, it reads
+ * none beyond their end and gives values within their bounds.  It knows
+ * nothing of PostgreSQL, so that a fuzzer can run it.
+ *
+ * Locking: none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "codec.h"
+
+#include <string.h>
+
+/* Says what follows, and in which version. */
+#define CODEC_MAGIC		UINT32_C(0x31634c32)
+
+#define FLAG_NULL		0x01
+#define FLAG_OWN_PATH	0x02
+#define FLAGS_KNOWN		(FLAG_NULL | FLAG_OWN_PATH)
+
+/* Starts the bytes; arrays, key and value follow without padding. */
+typedef struct CodecHeader
+{
+	uint32_t	magic;
+	uint32_t	flags;
+	uint64_t	incarnation;
+	uint64_t	cache;
+	uint64_t	lsn;
+	int64_t		expires;
+	uint64_t	xmin;
+	uint64_t	xmax;
+	uint32_t	database;
+	uint32_t	nxids;
+	uint32_t	nreads;
+	uint32_t	nviews;
+	uint32_t	keylen;
+	uint32_t	len;
+} CodecHeader;
+
+static size_t
+header_size(uint32_t nxids, uint32_t nrelations)
+{
+	return sizeof(CodecHeader) + nxids * sizeof(uint64_t) +
+		nrelations * sizeof(uint32_t);
+}
+
+/*
+ * How many bytes a value takes.
+ */
+size_t
+codec_size(const CodecValue *value)
+{
+	return header_size(value->seen.nxids, value->nreads + value->nviews) +
+		value->keylen + (size_t) value->len;
+}
+
+static char *
+append(char *to, const void *from, size_t size)
+{
+	if (size > 0)
+		memcpy(to, from, size);
+	return to + size;
+}
+
+/*
+ * Write a value as codec_size() bytes.
+ */
+void
+codec_encode(const CodecValue *value, char *to)
+{
+	CodecHeader header;
+
+	memset(&header, 0, sizeof(header));
+	header.magic = CODEC_MAGIC;
+	header.flags = (value->isnull ? FLAG_NULL : 0) |
+		(value->own_path ? FLAG_OWN_PATH : 0);
+	header.incarnation = value->incarnation;
+	header.cache = value->cache;
+	header.lsn = value->lsn;
+	header.expires = value->expires;
+	header.xmin = value->seen.xmin;
+	header.xmax = value->seen.xmax;
+	header.database = value->database;
+	header.nxids = value->seen.nxids;
+	header.nreads = value->nreads;
+	header.nviews = value->nviews;
+	header.keylen = value->keylen;
+	header.len = value->len;
+
+	to = append(to, &header, sizeof(header));
+	to = append(to, value->seen.xids, header.nxids * sizeof(uint64_t));
+	to = append(to, value->relations,
+				(header.nreads + header.nviews) * sizeof(uint32_t));
+	to = append(to, value->key, header.keylen);
+	append(to, value->data, header.len);
+}
+
+/* Are the running transactions what an image has: sorted and in bounds? */
+static bool
+image_is_sound(const SnapshotImage *image)
+{
+	uint64_t	after = image->xmin;
+
+	if (image->xmin > image->xmax)
+		return false;
+	for (uint32_t i = 0; i < image->nxids; i++)
+	{
+		if (image->xids[i] < after || image->xids[i] >= image->xmax)
+			return false;
+		after = image->xids[i] + 1;
+	}
+	return true;
+}
+
+/*
+ * Read a value.  False if it is not one of this version.  Key and data refer
+ * to the bytes that were read.
+ */
+bool
+codec_decode(CodecValue *value, const char *from, size_t size)
+{
+	CodecHeader header;
+	size_t		left;
+
+	if (size < sizeof(header))
+		return false;
+	memcpy(&header, from, sizeof(header));
+	if (header.magic != CODEC_MAGIC || (header.flags & ~FLAGS_KNOWN) != 0 ||
+		header.nxids > IMAGE_XIDS ||
+		header.nreads > CODEC_RELATIONS ||
+		header.nviews > CODEC_RELATIONS - header.nreads)
+		return false;
+	left = header_size(header.nxids, header.nreads + header.nviews);
+	if (size < left)
+		return false;
+	left = size - left;
+	if (header.keylen > left || header.len != left - header.keylen)
+		return false;
+
+	value->incarnation = header.incarnation;
+	value->cache = header.cache;
+	value->database = header.database;
+	value->lsn = header.lsn;
+	value->expires = header.expires;
+	value->isnull = (header.flags & FLAG_NULL) != 0;
+	value->own_path = (header.flags & FLAG_OWN_PATH) != 0;
+	value->seen.xmin = header.xmin;
+	value->seen.xmax = header.xmax;
+	value->seen.nxids = header.nxids;
+	value->nreads = header.nreads;
+	value->nviews = header.nviews;
+	value->keylen = header.keylen;
+	value->len = header.len;
+
+	from += sizeof(header);
+	memcpy(value->seen.xids, from, header.nxids * sizeof(uint64_t));
+	from += header.nxids * sizeof(uint64_t);
+	memcpy(value->relations, from,
+		   (header.nreads + header.nviews) * sizeof(uint32_t));
+	from += (header.nreads + header.nviews) * sizeof(uint32_t);
+	value->key = from;
+	value->data = from + header.keylen;
+	return image_is_sound(&value->seen);
+}

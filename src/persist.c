@@ -1,0 +1,357 @@
+/*-------------------------------------------------------------------------
+ *
+ * persist.c
+ *		Fences and lineage survive a clean restart.
+ *
+ * What is in Redis can be used after a restart only if everything is known
+ * that was invalidated since it was loaded.  So when the server is shut down,
+ * the postmaster, as its last process, writes the fences to a file, and when
+ * it starts it reads the file and removes it.
+ *
+ * The file counts only if nothing has happened in between: the shutdown's
+ * checkpoint must still be the last one, which it is not if the server has run
+ * without this library, or has crashed, or was recovered.  Otherwise, and
+ * whenever the file is damaged or cannot be had, a new epoch begins, in which
+ * nothing that is in Redis is used.
+ *
+ * Locking: none; there is no other process.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xlog.h"
+#include "catalog/pg_control.h"
+#include "common/controldata_utils.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/pg_crc32c.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+
+#include "persist.h"
+#include "registry.h"
+#include "shared.h"
+
+#define STATE_FILE		PGSTAT_STAT_PERMANENT_DIRECTORY "/cache.state"
+#define STATE_FILE_NEW	STATE_FILE ".tmp"
+
+#define STATE_MAGIC		0x63616368
+#define STATE_VERSION	1
+
+typedef struct StateHeader
+{
+	uint32		magic;
+	uint32		version;
+	XLogRecPtr	checkpoint;		/* the shutdown's */
+	uint64		start_floor;
+	Lineage		lineage;
+	uint32		nfences;		/* in memory */
+	uint32		nsaved;			/* of these, in the file */
+	uint32		nslots;			/* in the file */
+} StateHeader;
+
+/* A fence of a key: those that remember nothing are left out. */
+typedef struct SavedFence
+{
+	uint32		index;
+	FenceState	state;
+} SavedFence;
+
+typedef struct SavedSlot
+{
+	uint64		id;
+	Oid			dbid;
+	uint32		nvariants;
+	uint32		variants[SLOT_VARIANTS];
+	FenceState	state;
+} SavedSlot;
+
+/* A file and the checksum of what went through it so far. */
+typedef struct StateFile
+{
+	FILE	   *file;
+	pg_crc32c	crc;
+	bool		good;
+} StateFile;
+
+static void
+put(StateFile *state, const void *from, size_t size)
+{
+	COMP_CRC32C(state->crc, from, size);
+	if (state->good && fwrite(from, size, 1, state->file) != 1)
+		state->good = false;
+}
+
+static bool
+get(StateFile *state, void *to, size_t size)
+{
+	if (state->good && fread(to, size, 1, state->file) != 1)
+		state->good = false;
+	if (state->good)
+		COMP_CRC32C(state->crc, to, size);
+	return state->good;
+}
+
+/*
+ * The checkpoint that the server was shut down with; invalid if it was not.
+ */
+static XLogRecPtr
+shutdown_checkpoint(void)
+{
+	bool		good;
+	ControlFileData *control = get_controlfile(DataDir, &good);
+	XLogRecPtr	checkpoint = InvalidXLogRecPtr;
+
+	if (good && control->state == DB_SHUTDOWNED)
+		checkpoint = control->checkPoint;
+	pfree(control);
+	return checkpoint;
+}
+
+/*-------------------------------------------------------------------------
+ * Writing
+ *-------------------------------------------------------------------------
+ */
+
+static bool
+fence_is_blank(const Fence *fence)
+{
+	return fence->nxids == 0 && fence->floor == cache_shared->start_floor;
+}
+
+static void
+write_slot(StateFile *state, CacheSlot *slot)
+{
+	SavedSlot	saved;
+
+	memset(&saved, 0, sizeof(saved));
+	saved.id = slot->id;
+	saved.dbid = slot->dbid;
+	saved.nvariants = pg_atomic_read_u32(&slot->nvariants);
+	memcpy(saved.variants, slot->variants, sizeof(saved.variants));
+	fence_read(&slot->fence, &saved.state);
+	put(state, &saved, sizeof(saved));
+}
+
+static void
+write_state(StateFile *state, XLogRecPtr checkpoint)
+{
+	StateHeader header;
+
+	memset(&header, 0, sizeof(header));
+	header.magic = STATE_MAGIC;
+	header.version = STATE_VERSION;
+	header.checkpoint = checkpoint;
+	header.start_floor = cache_shared->start_floor;
+	header.lineage = cache_shared->lineage;
+	header.nfences = cache_shared->nfences;
+	for (uint32 i = 0; i < cache_shared->nfences; i++)
+		header.nsaved += !fence_is_blank(&cache_fences[i]);
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+		header.nslots += cache_slots[i].used;
+	put(state, &header, sizeof(header));
+
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	{
+		FenceState	fence;
+
+		fence_read(&cache_shared->database_fences[i], &fence);
+		put(state, &fence, sizeof(fence));
+	}
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		if (cache_slots[i].used)
+			write_slot(state, &cache_slots[i]);
+	}
+	for (uint32 i = 0; i < cache_shared->nfences; i++)
+	{
+		SavedFence	saved;
+
+		if (fence_is_blank(&cache_fences[i]))
+			continue;
+		memset(&saved, 0, sizeof(saved));
+		saved.index = i;
+		fence_read(&cache_fences[i], &saved.state);
+		put(state, &saved, sizeof(saved));
+	}
+	if (state->good &&
+		fwrite(&state->crc, sizeof(state->crc), 1, state->file) != 1)
+		state->good = false;
+}
+
+/* The postmaster's last act, unless the server has crashed. */
+static void
+persist_shutdown(int code, Datum arg)
+{
+	XLogRecPtr	checkpoint;
+	StateFile	state;
+
+	if (code != 0 || cache_shared == NULL ||
+		pg_atomic_read_u32(&cache_shared->ready) == 0 ||
+		cache_shared->lineage.broken)
+		return;
+	checkpoint = shutdown_checkpoint();
+	if (XLogRecPtrIsInvalid(checkpoint))
+		return;
+
+	state.file = AllocateFile(STATE_FILE_NEW, PG_BINARY_W);
+	state.good = state.file != NULL;
+	INIT_CRC32C(state.crc);
+	if (state.good)
+		write_state(&state, checkpoint);
+	if (state.file != NULL && FreeFile(state.file) != 0)
+		state.good = false;
+	if (!state.good)
+	{
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("could not write file \"%s\": %m", STATE_FILE_NEW)));
+		unlink(STATE_FILE_NEW);
+		return;
+	}
+	(void) durable_rename(STATE_FILE_NEW, STATE_FILE, LOG);
+}
+
+/*-------------------------------------------------------------------------
+ * Reading
+ *-------------------------------------------------------------------------
+ */
+
+/* Let a fence know what another one knew. */
+static void
+fence_restore(Fence *fence, const FenceState *state)
+{
+	Fence		from;
+
+	memset(&from, 0, sizeof(from));
+	from.floor = state->floor;
+	from.nxids = Min(state->nxids, FENCE_XIDS);
+	memcpy(from.xids, state->xids, sizeof(from.xids));
+	fence_inherit(fence, &from);
+}
+
+/*
+ * There may be another number of fences now, also a power of two: then a fence
+ * takes over from all that its keys may have had before.
+ */
+static void
+restore_key_fence(uint32 index, uint32 nfences, const FenceState *state)
+{
+	uint32		now = cache_shared->nfences;
+
+	for (uint64 i = index & (now - 1); i < now; i += nfences)
+		fence_restore(&cache_fences[i], state);
+}
+
+static bool
+read_slot(StateFile *state, CacheSlot *slot)
+{
+	SavedSlot	saved;
+
+	if (!get(state, &saved, sizeof(saved)))
+		return false;
+	slot->id = saved.id;
+	slot->dbid = saved.dbid;
+	pg_atomic_write_u32(&slot->nvariants, saved.nvariants);
+	memcpy(slot->variants, saved.variants, sizeof(saved.variants));
+	slot->fence.floor = 0;
+	fence_restore(&slot->fence, &saved.state);
+	slot->made = ++cache_shared->slots_made;
+	slot->used = true;
+	return true;
+}
+
+/* Does the header fit the cluster as it is? */
+static bool
+header_fits(const StateHeader *header)
+{
+	return header->magic == STATE_MAGIC &&
+		header->version == STATE_VERSION &&
+		header->lineage.system == GetSystemIdentifier() &&
+		header->lineage.nincarnations <= LINEAGE_MAX &&
+		header->nfences > 0 &&
+		(header->nfences & (header->nfences - 1)) == 0 &&
+		header->nslots <= SHARED_SLOTS &&
+		header->checkpoint == shutdown_checkpoint();
+}
+
+/*
+ * Take everything from the file.  If it turns out to be damaged, what has been
+ * taken so far is thrown away later (shared_open).
+ */
+static bool
+read_state(StateFile *state)
+{
+	StateHeader header;
+	FenceState	fence;
+	SavedFence	saved;
+	pg_crc32c	crc;
+
+	if (!get(state, &header, sizeof(header)) || !header_fits(&header))
+		return false;
+	cache_shared->start_floor = header.start_floor;
+	cache_shared->lineage = header.lineage;
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	{
+		if (!get(state, &fence, sizeof(fence)))
+			return false;
+		fence_restore(&cache_shared->database_fences[i], &fence);
+	}
+	for (uint32 i = 0; i < header.nslots; i++)
+	{
+		if (!read_slot(state, &cache_slots[i]))
+			return false;
+	}
+	cache_shared->nslots = header.nslots;
+	for (uint32 i = 0; i < cache_shared->nfences; i++)
+		cache_fences[i].floor = header.start_floor;
+	for (uint32 i = 0; i < header.nsaved; i++)
+	{
+		if (!get(state, &saved, sizeof(saved)) ||
+			saved.index >= header.nfences)
+			return false;
+		restore_key_fence(saved.index, header.nfences, &saved.state);
+	}
+	return fread(&crc, sizeof(crc), 1, state->file) == 1 &&
+		EQ_CRC32C(crc, state->crc);
+}
+
+/*
+ * Read what the last shutdown has left, and arrange for the next one.  Called
+ * by the postmaster when it has made the shared memory.
+ */
+void
+persist_startup(void)
+{
+	StateFile	state;
+
+	on_shmem_exit(persist_shutdown, (Datum) 0);
+	unlink(STATE_FILE_NEW);
+	state.file = AllocateFile(STATE_FILE, PG_BINARY_R);
+	if (state.file == NULL)
+	{
+		if (errno != ENOENT)
+			ereport(LOG,
+					(errcode_for_file_access(),
+					 errmsg("could not read file \"%s\": %m", STATE_FILE)));
+		return;
+	}
+	state.good = true;
+	INIT_CRC32C(state.crc);
+	cache_shared->restored = read_state(&state);
+	FreeFile(state.file);
+	if (cache_shared->restored)
+		lineage_continue(&cache_shared->lineage);
+	else
+		ereport(LOG,
+				(errmsg("file \"%s\" does not describe the present state of the cluster, ignoring it",
+						STATE_FILE),
+				 errdetail("Values in Redis will not be used.")));
+
+	/* If the server crashes now, the file must not be there. */
+	if (durable_unlink(STATE_FILE, LOG) != 0)
+		cache_shared->restored = false;
+}

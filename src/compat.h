@@ -15,9 +15,12 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
+#include "portability/instr_time.h"
+#include "storage/latch.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/memutils.h"
 
 #if PG_VERSION_NUM < 150000
 #error "cache needs PostgreSQL 15 or later"
@@ -36,6 +39,13 @@
 #define CACHE_MY_LXID	(MyProc->vxid.lxid)
 #else
 #define CACHE_MY_LXID	(MyProc->lxid)
+#endif
+
+/* and gave processes numbers that are not in their struct */
+#if PG_VERSION_NUM >= 170000
+#define CACHE_MY_PROCNO	MyProcNumber
+#else
+#define CACHE_MY_PROCNO	(MyProc->pgprocno)
 #endif
 
 /* 16 replaced the object-specific privilege checks by one */
@@ -77,6 +87,16 @@
 #define cache_primary_key_index(rel)	RelationGetPrimaryKeyIndex((rel), false)
 #else
 #define cache_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* 15 cannot give nanoseconds */
+#define cache_nanoseconds(t)	((uint64) (INSTR_TIME_GET_DOUBLE(t) * 1e9))
+
+/* 17 made resource owners take care of sets of events */
+#if PG_VERSION_NUM >= 170000
+#define cache_create_wait_set(n)	CreateWaitEventSet(NULL, (n))
+#else
+#define cache_create_wait_set(n)	CreateWaitEventSet(TopMemoryContext, (n))
 #endif
 
 /* 18 has generated columns that are not stored */

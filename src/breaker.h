@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * breaker.h
+ *		Is Redis worth asking, and how has it done?
+ *
+ * See breaker.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_BREAKER_H
+#define CACHE_BREAKER_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+#include "utils/timestamp.h"
+
+/* Counters of the view cache_redis, in its order */
+typedef enum RedisCounter
+{
+	REDIS_GETS,
+	REDIS_HITS,
+	REDIS_ABSENT,				/* not in Redis */
+	REDIS_STALE,				/* refused by the fences */
+	REDIS_CORRUPT,				/* damaged, or not what was asked for */
+	REDIS_FAILURES,				/* timeouts and errors */
+	REDIS_SKIPPED,				/* not asked, because it is down */
+	REDIS_NO_CONNECTION,		/* not asked, because the pool is full */
+	REDIS_RECONNECTS,
+	REDIS_FILLS,
+	REDIS_FILLS_DROPPED,
+	REDIS_DELETES,
+	REDIS_DELETES_DROPPED,
+	REDIS_MESSAGES,
+	REDIS_MESSAGES_DROPPED,
+	REDIS_COUNTERS
+} RedisCounter;
+
+typedef enum BreakerState
+{
+	BREAKER_CONNECTING,			/* closed, and nothing is known yet */
+	BREAKER_UP,					/* closed */
+	BREAKER_READ_ONLY,			/* closed, but Redis takes no writes */
+	BREAKER_DOWN				/* open */
+} BreakerState;
+
+#define BREAKER_ERROR		160
+#define BREAKER_TIMES		96	/* intervals of the histogram */
+
+typedef struct Breaker
+{
+	pg_atomic_uint32 state;
+	pg_atomic_uint32 failures;	/* in a row */
+	pg_atomic_uint64 since;		/* time stamp of the last change of state */
+	pg_atomic_uint32 connections;
+	pg_atomic_uint32 idle;		/* of these, not used lately */
+	pg_atomic_uint32 reserved;	/* the worker wants one, and has none */
+	pg_atomic_uint64 round_trip;	/* moving average, in nanoseconds */
+	pg_atomic_uint64 times[BREAKER_TIMES];	/* round trips */
+	pg_atomic_uint64 counters[REDIS_COUNTERS];
+	char		error[BREAKER_ERROR];	/* the last one; redis lock */
+} Breaker;
+
+extern void breaker_init(Breaker *breaker);
+extern BreakerState breaker_state(void);
+extern void breaker_reset(void);
+extern void breaker_success(uint64 nanoseconds);
+extern bool breaker_failure(const char *error);
+extern void breaker_close(const char *read_only);
+extern void breaker_count(RedisCounter counter, uint64 n);
+extern double breaker_percentile(double part);
+
+#endif							/* CACHE_BREAKER_H */

@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *		What is to be sent to Redis, on its way to the background worker.
+ *
+ * See queue.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_QUEUE_H
+#define CACHE_QUEUE_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+
+typedef enum QueueKind
+{
+	QUEUE_FILL,					/* payload: name of the key, then its value */
+	QUEUE_INVALIDATE			/* payload: the message, may be empty */
+} QueueKind;
+
+/* One item; its payload follows. */
+typedef struct QueueItem
+{
+	uint32		bytes;			/* with the payload */
+	uint16		kind;
+	uint16		namelen;		/* of a fill */
+	uint32		len;			/* of the payload */
+	Oid			dbid;
+	uint64		cache;			/* its id, or 0: all of the database's */
+	uint64		hash;			/* of the key; 0: the whole cache */
+	uint64		xid;
+	uint64		prepared;		/* not before this transaction has ended */
+	int64		expires;		/* of a fill, in milliseconds from now */
+} QueueItem;
+
+typedef struct Queue
+{
+	/* Counted in bytes and never reduced; the queue lock. */
+	uint64		head;			/* put in so far */
+	uint64		tail;			/* taken out so far */
+	uint32		size;			/* of the ring */
+	int			reader;			/* the worker's procno, -1: none */
+
+	pg_atomic_uint32 sleeping;	/* the worker waits for its latch */
+	pg_atomic_uint32 lost;		/* invalidations have been dropped */
+} Queue;
+
+extern int	queue_size_kb;
+
+extern void queue_init(Queue *queue, uint32 size);
+extern bool queue_put(QueueItem *item, const char *name, const char *payload,
+					  bool important);
+extern void queue_wake(void);
+extern uint32 queue_take(char *to, uint32 size);
+extern uint64 queue_bytes(void);
+extern void queue_attach(int procno);
+extern bool queue_sleep(void);
+
+#endif							/* CACHE_QUEUE_H */

@@ -1,0 +1,538 @@
+/*-------------------------------------------------------------------------
+ *
+ * redis.c
+ *		A connection to Redis whose every wait has an end.
+ *
+ * hiredis formats commands and parses replies; the waiting is done here, on
+ * non-blocking sockets and together with the process's latch, so that no wait
+ * is longer than its deadline, and cancel, timeouts and shutdown work.
+ *
+ * Names are not resolved here: the resolver cannot be given a deadline.  The
+ * background worker does that and puts the address into shared memory.
+ *
+ * Redis is not trusted.  A reply that is longer than the caller expects, that
+ * has another shape, or that breaks the protocol is an error, after which the
+ * connection is of no more use.
+ *
+ * Locking: the redis lock for the resolved address.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/wait_event.h"
+
+#include "compat.h"
+#include "redis.h"
+#include "shared.h"
+
+#define REDIS_PORT		6379
+
+struct RedisConn
+{
+	redisContext *context;
+	WaitEventSet *events;		/* the latch, and the socket at socket_pos */
+	int			socket_pos;
+	uint64		generation;		/* of the settings that it was made with */
+	int			greetings;		/* replies to come before the first one */
+	int			expected;		/* replies to come, greetings included */
+	bool		connecting;
+	bool		failed;
+	bool		external_fd;
+	char		error[REDIS_ERROR_SIZE];
+};
+
+/* cache.redis_... */
+char	   *redis_addr = NULL;
+int			redis_timeout_ms = 50;
+static char *redis_username = NULL;
+static char *redis_password = NULL;
+static int	redis_db = 0;
+
+/* Moves whenever a setting changes that a connection depends on. */
+uint64		redis_generation = 0;
+
+/*-------------------------------------------------------------------------
+ * Settings
+ *-------------------------------------------------------------------------
+ */
+
+/* Take a setting apart; NULL if it is well formed, else what is wrong. */
+static const char *
+parse_address(const char *addr, RedisAddress *address)
+{
+	const char *colon = strrchr(addr, ':');
+	const char *host = addr;
+	size_t		len = strlen(addr);
+	char	   *end;
+	long		port;
+
+	if (addr[0] == '/')
+	{
+		if (len >= sizeof(((struct sockaddr_un *) 0)->sun_path))
+			return "The path of the socket is too long.";
+		strlcpy(address->host, addr, REDIS_HOST_SIZE);
+		address->port = 0;
+		return NULL;
+	}
+	if (strstr(addr, "://") != NULL)
+		return "Give host and port only, and the rest in settings of their own.";
+	if (colon == NULL || colon == addr)
+		return "It must be host:port, [IPv6 address]:port, or the path of a socket.";
+	len = colon - addr;
+	errno = 0;
+	port = strtol(colon + 1, &end, 10);
+	if (errno != 0 || end == colon + 1 || *end != '\0' || port < 1 || port > 65535)
+		return "The port must be a number from 1 to 65535.";
+	if (host[0] == '[')
+	{
+		if (host[len - 1] != ']' || len < 4)
+			return "An IPv6 address must be enclosed in brackets.";
+		host++;
+		len -= 2;
+	}
+	else if (memchr(host, ':', len) != NULL)
+		return "An IPv6 address must be enclosed in brackets.";
+	if (len >= REDIS_HOST_SIZE)
+		return "The host name is too long.";
+	memcpy(address->host, host, len);
+	address->host[len] = '\0';
+	address->port = (int) port;
+	return NULL;
+}
+
+static bool
+check_addr(char **newval, void **extra, GucSource source)
+{
+	RedisAddress address;
+	const char *problem;
+
+	if ((*newval)[0] == '\0')
+		return true;
+	problem = parse_address(*newval, &address);
+	if (problem == NULL)
+		return true;
+	GUC_check_errdetail("%s", problem);
+	return false;
+}
+
+static void
+assign_string(const char *newval, void *extra)
+{
+	redis_generation++;
+}
+
+static void
+assign_int(int newval, void *extra)
+{
+	redis_generation++;
+}
+
+/*
+ * Define the settings that a connection is made with; once a process.
+ */
+void
+redis_define_settings(void)
+{
+	DefineCustomStringVariable("cache.redis_addr",
+							   "Sets the address of Redis: host:port or the path of a socket.",
+							   "An empty string: Redis is not used.",
+							   &redis_addr, "",
+							   PGC_SIGHUP, 0,
+							   check_addr, assign_string, NULL);
+	DefineCustomStringVariable("cache.redis_username",
+							   "Sets the user name for Redis.",
+							   NULL,
+							   &redis_username, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, assign_string, NULL);
+	DefineCustomStringVariable("cache.redis_password",
+							   "Sets the password for Redis.",
+							   NULL,
+							   &redis_password, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, assign_string, NULL);
+	DefineCustomIntVariable("cache.redis_db",
+							"Sets the number of the database in Redis.",
+							NULL,
+							&redis_db, 0, 0, INT_MAX,
+							PGC_SIGHUP, 0,
+							NULL, assign_int, NULL);
+	DefineCustomIntVariable("cache.redis_timeout",
+							"Sets how long a get may wait for Redis.",
+							NULL,
+							&redis_timeout_ms, 50, 1, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+}
+
+/* Does the address need no resolver? */
+static bool
+is_literal(const RedisAddress *address)
+{
+	char		binary[16];
+
+	return address->port == 0 ||
+		inet_pton(AF_INET, address->host, binary) == 1 ||
+		inet_pton(AF_INET6, address->host, binary) == 1;
+}
+
+/*
+ * Where Redis is.  False if that is not known (yet): the address then has the
+ * host name that is to be resolved, or an empty one if Redis is not used.
+ */
+bool
+redis_address(RedisAddress *address)
+{
+	bool		known;
+
+	address->host[0] = '\0';
+	if (redis_addr[0] == '\0' || parse_address(redis_addr, address) != NULL)
+		return false;
+	if (is_literal(address))
+		return true;
+	LWLockAcquire(cache_redis_lock, LW_SHARED);
+	known = strcmp(cache_shared->resolved.addr, redis_addr) == 0;
+	if (known)
+		*address = cache_shared->resolved.address;
+	LWLockRelease(cache_redis_lock);
+	return known;
+}
+
+/*
+ * The address as it is set, whether it needs a resolver or not.
+ */
+void
+redis_configured(RedisAddress *address)
+{
+	(void) parse_address(redis_addr, address);
+}
+
+/*
+ * Tell everybody what the present host name stands for.
+ */
+void
+redis_set_address(const RedisAddress *address)
+{
+	LWLockAcquire(cache_redis_lock, LW_EXCLUSIVE);
+	strlcpy(cache_shared->resolved.addr, redis_addr,
+			sizeof(cache_shared->resolved.addr));
+	cache_shared->resolved.address = *address;
+	LWLockRelease(cache_redis_lock);
+}
+
+/*-------------------------------------------------------------------------
+ * Connections
+ *-------------------------------------------------------------------------
+ */
+
+static bool
+conn_fail(RedisConn *conn, const char *error)
+{
+	conn->failed = true;
+	strlcpy(conn->error, error, sizeof(conn->error));
+	return false;
+}
+
+/* Wait until the socket is ready; false if the deadline has passed. */
+static bool
+conn_wait(RedisConn *conn, uint32 ready, TimestampTz deadline)
+{
+	ModifyWaitEvent(conn->events, conn->socket_pos, ready, NULL);
+	for (;;)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+														   deadline);
+		WaitEvent	event;
+
+		if (left <= 0)
+			return conn_fail(conn, "timeout");
+		if (WaitEventSetWait(conn->events, left, &event, 1,
+							 PG_WAIT_EXTENSION) == 0)
+			continue;
+		if (event.events & WL_LATCH_SET)
+		{
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+		}
+		else if (event.events & ready)
+			return true;
+	}
+}
+
+/* Send what has been appended. */
+static bool
+conn_flush(RedisConn *conn, TimestampTz deadline)
+{
+	int			done = 0;
+
+	for (;;)
+	{
+		if (redisBufferWrite(conn->context, &done) != REDIS_OK)
+			return conn_fail(conn, conn->context->errstr);
+		if (done)
+			return true;
+		if (!conn_wait(conn, WL_SOCKET_WRITEABLE, deadline))
+			return false;
+	}
+}
+
+/* No command here has an array for its answer, however long. */
+static void *
+#if HIREDIS_MAJOR >= 1
+refuse_array(const redisReadTask *task, size_t elements)
+#else
+refuse_array(const redisReadTask *task, int elements)
+#endif
+{
+	return NULL;
+}
+
+/* Commands that have to be understood before any other. */
+static void
+conn_greet(RedisConn *conn)
+{
+	if (redis_password[0] != '\0' || redis_username[0] != '\0')
+	{
+		const char *args[3] = {"AUTH", redis_username, redis_password};
+		size_t		lengths[3] = {4, strlen(redis_username), strlen(redis_password)};
+
+		if (redis_username[0] == '\0')
+		{
+			args[1] = redis_password;
+			lengths[1] = lengths[2];
+			redis_command(conn, 2, args, lengths);
+		}
+		else
+			redis_command(conn, 3, args, lengths);
+		conn->greetings++;
+	}
+	if (redis_db != 0)
+	{
+		char		number[16];
+		const char *args[2] = {"SELECT", number};
+		size_t		lengths[2] = {6, snprintf(number, sizeof(number), "%d", redis_db)};
+
+		redis_command(conn, 2, args, lengths);
+		conn->greetings++;
+	}
+}
+
+/* Has a socket that was connecting succeeded? */
+static bool
+conn_finish(RedisConn *conn, TimestampTz deadline)
+{
+	int			problem = 0;
+	socklen_t	len = sizeof(problem);
+
+	if (!conn->connecting)
+		return true;
+	if (!conn_wait(conn, WL_SOCKET_CONNECTED, deadline))
+		return false;
+	if (getsockopt(conn->context->fd, SOL_SOCKET, SO_ERROR, &problem, &len) < 0)
+		problem = errno;
+	if (problem != 0)
+		return conn_fail(conn, strerror(problem));
+	conn->connecting = false;
+	return true;
+}
+
+/*
+ * Begin to connect.  The address must be a literal one.  NULL if that cannot
+ * be done, with the reason in error, of REDIS_ERROR_SIZE bytes.  Does not wait:
+ * the first reply tells whether Redis is there and accepts the password.
+ */
+RedisConn *
+redis_open(const RedisAddress *address, char *error)
+{
+	static redisReplyObjectFunctions functions;
+	RedisConn  *conn = MemoryContextAllocZero(TopMemoryContext, sizeof(RedisConn));
+
+	conn->generation = redis_generation;
+	conn->external_fd = AcquireExternalFD();
+	if (!conn->external_fd)
+		conn_fail(conn, "too many open files");
+	else
+	{
+		conn->context = address->port == 0 ?
+			redisConnectUnixNonBlock(address->host) :
+			redisConnectNonBlock(address->host, address->port);
+		if (conn->context == NULL)
+			conn_fail(conn, "out of memory");
+		else if (conn->context->err != 0)
+			conn_fail(conn, conn->context->errstr);
+	}
+	if (!conn->failed)
+	{
+		functions = *conn->context->reader->fn;
+		functions.createArray = refuse_array;
+		conn->context->reader->fn = &functions;
+
+		conn->events = cache_create_wait_set(3);
+		AddWaitEventToSet(conn->events, WL_LATCH_SET, PGINVALID_SOCKET,
+						  MyLatch, NULL);
+		AddWaitEventToSet(conn->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
+						  NULL, NULL);
+		conn->socket_pos = AddWaitEventToSet(conn->events, WL_SOCKET_CONNECTED,
+											 conn->context->fd, NULL, NULL);
+		conn->connecting = true;
+		conn_greet(conn);
+	}
+	if (!conn->failed)
+		return conn;
+	strlcpy(error, conn->error, REDIS_ERROR_SIZE);
+	redis_close(conn);
+	return NULL;
+}
+
+/*
+ * Close a connection.
+ */
+void
+redis_close(RedisConn *conn)
+{
+	if (conn->events != NULL)
+		FreeWaitEventSet(conn->events);
+	if (conn->context != NULL)
+		redisFree(conn->context);
+	if (conn->external_fd)
+		ReleaseExternalFD();
+	pfree(conn);
+}
+
+/*
+ * Can the connection be used for another command?  Not if the last one was
+ * left in the middle, nor if the settings have changed.
+ */
+bool
+redis_is_current(const RedisConn *conn)
+{
+	return !conn->failed && conn->expected == conn->greetings &&
+		conn->generation == redis_generation;
+}
+
+/*
+ * Tell Redis that the connection is over, without closing it.  May be called
+ * in a signal handler, if it is not in use.
+ */
+void
+redis_shut(RedisConn *conn)
+{
+	conn->failed = true;
+	(void) shutdown(conn->context->fd, SHUT_RDWR);
+}
+
+/*
+ * Append a command to what is to be sent; it goes with the first reply that is
+ * waited for.
+ */
+void
+redis_command(RedisConn *conn, int nargs, const char **args,
+			  const size_t *lengths)
+{
+	conn->expected++;
+	if (redisAppendCommandArgv(conn->context, nargs, args, lengths) != REDIS_OK)
+		conn_fail(conn, "out of memory");
+}
+
+static redisReply *
+next_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
+{
+	redisContext *context = conn->context;
+	void	   *reply = NULL;
+
+	for (;;)
+	{
+		if (redisGetReplyFromReader(context, &reply) != REDIS_OK)
+		{
+			conn_fail(conn, context->errstr);
+			return NULL;
+		}
+		if (reply != NULL)
+		{
+			conn->expected--;
+			return reply;
+		}
+		if (context->reader->len - context->reader->pos > limit)
+		{
+			conn_fail(conn, "reply is too long");
+			return NULL;
+		}
+		if (!conn_wait(conn, WL_SOCKET_READABLE, deadline))
+			return NULL;
+		if (redisBufferRead(context) != REDIS_OK)
+		{
+			conn_fail(conn, context->errstr);
+			return NULL;
+		}
+	}
+}
+
+/*
+ * The reply to the next command: one call for each.  NULL if there is none
+ * before the deadline, or if it is more than limit bytes long; the connection
+ * is of no use then, and redis_error tells why.  An error that Redis reports
+ * is a reply as any other.  To be freed with redis_free.
+ *
+ * May raise an error, if the query is cancelled.
+ */
+redisReply *
+redis_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
+{
+	redisReply *reply;
+
+	if (conn->failed || !conn_finish(conn, deadline) ||
+		!conn_flush(conn, deadline))
+		return NULL;
+	for (;;)
+	{
+		reply = next_reply(conn, limit, deadline);
+		if (reply == NULL || conn->greetings == 0)
+			return reply;
+		conn->greetings--;
+		if (reply->type == REDIS_REPLY_ERROR)
+			conn_fail(conn, reply->str);
+		redis_free(reply);
+		if (conn->failed)
+			return NULL;
+	}
+}
+
+/*
+ * Free a reply.
+ */
+void
+redis_free(redisReply *reply)
+{
+	freeReplyObject(reply);
+}
+
+/*
+ * Has the other side closed the connection?
+ */
+bool
+redis_was_closed(const RedisConn *conn)
+{
+	return conn->failed && conn->context != NULL &&
+		(conn->context->err == REDIS_ERR_EOF ||
+		 (conn->context->err == REDIS_ERR_IO));
+}
+
+/*
+ * Why the connection is of no more use.
+ */
+const char *
+redis_error(const RedisConn *conn)
+{
+	return conn->error;
+}

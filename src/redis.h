@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * redis.h
+ *		A connection to Redis whose every wait has an end.
+ *
+ * See redis.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_REDIS_H
+#define CACHE_REDIS_H
+
+#include "postgres.h"
+
+#include <hiredis/hiredis.h>
+
+#include "utils/timestamp.h"
+
+#define REDIS_HOST_SIZE		256
+#define REDIS_ERROR_SIZE	160
+
+/* Where Redis is: a socket's path (port 0), or an address or host name. */
+typedef struct RedisAddress
+{
+	char		host[REDIS_HOST_SIZE];
+	int			port;
+} RedisAddress;
+
+/* What the worker has found a host name to stand for; the redis lock. */
+typedef struct RedisResolved
+{
+	char		addr[REDIS_HOST_SIZE + 8];	/* the setting that was resolved */
+	RedisAddress address;
+} RedisResolved;
+
+typedef struct RedisConn RedisConn;
+
+/* settings */
+extern char *redis_addr;
+extern int	redis_timeout_ms;
+extern uint64 redis_generation;
+
+extern void redis_define_settings(void);
+extern bool redis_address(RedisAddress *address);
+extern void redis_configured(RedisAddress *address);
+extern void redis_set_address(const RedisAddress *address);
+
+extern RedisConn *redis_open(const RedisAddress *address, char *error);
+extern void redis_close(RedisConn *conn);
+extern bool redis_is_current(const RedisConn *conn);
+extern void redis_shut(RedisConn *conn);
+extern void redis_command(RedisConn *conn, int nargs, const char **args,
+						  const size_t *lengths);
+extern redisReply *redis_reply(RedisConn *conn, size_t limit,
+							   TimestampTz deadline);
+extern void redis_free(redisReply *reply);
+extern bool redis_was_closed(const RedisConn *conn);
+extern const char *redis_error(const RedisConn *conn);
+
+#endif							/* CACHE_REDIS_H */

@@ -39,6 +39,8 @@ ifneq (,$(DEVEL))
 PG_CPPFLAGS = -DCACHE_DEVEL
 endif
 
+SHLIB_LINK = -lhiredis
+
 # No bitcode: nothing here is worth inlining, and clang need not be there.
 override with_llvm = no
 

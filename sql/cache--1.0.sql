@@ -288,3 +288,38 @@ LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_stats_reset';
 COMMENT ON FUNCTION cache_stats_reset(text) IS
 	'resets the counters of a cache, or of all caches of the caller';
+
+CREATE FUNCTION cache_redis_row(
+	OUT state text,
+	OUT since timestamptz,
+	OUT last_error text,
+	OUT connections integer,
+	OUT idle integer,
+	OUT gets bigint,
+	OUT hits bigint,
+	OUT absent bigint,
+	OUT stale bigint,
+	OUT corrupt bigint,
+	OUT failures bigint,
+	OUT skipped bigint,
+	OUT no_connection bigint,
+	OUT reconnects bigint,
+	OUT fills bigint,
+	OUT fills_dropped bigint,
+	OUT deletes bigint,
+	OUT deletes_dropped bigint,
+	OUT messages bigint,
+	OUT messages_dropped bigint,
+	OUT rtt_p50 double precision,
+	OUT rtt_p99 double precision,
+	OUT queued bigint)
+RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_redis_row';
+COMMENT ON FUNCTION cache_redis_row() IS
+	'the row of the view cache_redis';
+
+CREATE VIEW cache_redis AS SELECT * FROM cache_redis_row();
+COMMENT ON VIEW cache_redis IS
+	'how Redis does, for the whole server since its start';
+GRANT SELECT ON cache_redis TO PUBLIC;

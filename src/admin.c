@@ -40,6 +40,7 @@
 #include "compat.h"
 #include "admin.h"
 #include "extension.h"
+#include "invalidate.h"
 #include "pending.h"
 #include "registry.h"
 #include "shared.h"
@@ -485,7 +486,7 @@ cache_alter(PG_FUNCTION_ARGS)
 	read_options(fcinfo, &row, true);
 	check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
 				PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
-	pending_add_cache(def->id);
+	invalidate_cache(def);
 	if (!PG_ARGISNULL(1))
 	{
 		CacheDef	altered = {0};
@@ -516,7 +517,7 @@ cache_drop(PG_FUNCTION_ARGS)
 	shared_require();
 	def = admin_begin(fcinfo, 0);
 	name = def->name;
-	pending_add_dropped(def->id);
+	invalidate_dropped(def);
 	definition_use(def);
 	watch_drop_all(def);
 	definition_release(def);

@@ -13,8 +13,11 @@
  *	utility, transaction						DDL; commit
  *	definition, extension, settings, key, value	what a cache is
  *	coherence, pending, statement				the protocol
+ *	tier, codec									values in Redis
+ *	broadcast, queue, worker, probe				what is sent there
+ *	pool, redis, breaker						connections to it
  *	store, index, evict							entries
- *	registry, fence								caches, invalidations
+ *	registry, fence, lineage, persist			caches, invalidations
  *	arena, policy, sketch						memory, which entries go
  *	shared, devel								the segment; development builds
  *
@@ -39,10 +42,16 @@
 #include "devel.h"
 #include "loader.h"
 #include "module.h"
+#include "persist.h"
+#include "pool.h"
+#include "queue.h"
+#include "redis.h"
 #include "shared.h"
 #include "statement.h"
+#include "tier.h"
 #include "transaction.h"
 #include "utility.h"
+#include "worker.h"
 
 #if PG_VERSION_NUM >= 180000
 PG_MODULE_MAGIC_EXT(.name = "cache", .version = "1.0");
@@ -70,6 +79,8 @@ cache_shmem_startup(void)
 	if (prev_shmem_startup)
 		prev_shmem_startup();
 	shared_startup();
+	if (!IsUnderPostmaster)
+		persist_startup();
 }
 
 void		_PG_init(void);
@@ -94,6 +105,16 @@ _PG_init(void)
 							 true,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+	DefineCustomIntVariable("cache.redis_queue_size",
+							"Sets the amount of shared memory for what is to be sent to Redis.",
+							NULL,
+							&queue_size_kb,
+							4096, 64, 1024 * 1024,
+							PGC_POSTMASTER, GUC_UNIT_KB,
+							NULL, NULL, NULL);
+	redis_define_settings();
+	pool_define_settings();
+	tier_define_settings();
 	devel_init();
 	MarkGUCPrefixReserved("cache");
 
@@ -107,4 +128,5 @@ _PG_init(void)
 	statement_init();
 	utility_init();
 	transaction_init();
+	worker_register();
 }

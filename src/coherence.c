@@ -40,6 +40,10 @@
  * after its messages are sent; and a filler makes sure, before it loads, that
  * nobody has this lock, and then reads all messages (coherence_settle).
  *
+ * Values in Redis outlive the entries here, and nothing is sure to remove
+ * them.  So each has with it what the snapshot that it was loaded under saw,
+ * and is used only if that, too, saw everything that the fences remember.
+ *
  * Locking: see shared.c.  No LWLock is held while a loader runs.
  *
  *-------------------------------------------------------------------------
@@ -399,18 +403,69 @@ fill_check(void *arg)
 		fence_is_clear(&cache_now, &get->view);
 }
 
+/* The load itself may have changed what it reads. */
+static bool
+load_is_own(CoherentGet *get)
+{
+	return !GUARD_REMOVED("own") &&
+		(pending_covers(get->def->id, get->key->hash) ||
+		 statement_changes(NameStr(get->def->name)));
+}
+
 /*
- * Store what has been loaded under the get's snapshot, if that is still
- * possible.
+ * Store what has been loaded under the get's snapshot, or found in Redis and
+ * accepted, if that is still possible.
  */
 StoreResult
 coherence_fill(CoherentGet *get, StoreValue *value)
 {
-	/* The load itself may have changed what it reads. */
-	if (!GUARD_REMOVED("own") &&
-		(pending_covers(get->def->id, get->key->hash) ||
-		 statement_changes(NameStr(get->def->name))))
+	if (load_is_own(get))
 		return STORE_REFUSED;
 	value->generation = get->cache_fence.changes;
 	return store_put(get->key, value, &get->def->limit, fill_check, get);
+}
+
+/*-------------------------------------------------------------------------
+ * Redis
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * After coherence_lookup has found nothing, Redis has given a value that was
+ * loaded under another snapshot, of which this is the image.  Is it what the
+ * loader would give now?  own_path: see CacheSlot.
+ *
+ * Let Y have changed the key.  If our snapshot sees Y, then Y is in the fence,
+ * and the load has to have seen it, too.  If ours does not but the load has,
+ * then Y had published before the value came to be, so it is in the fence
+ * now, after the value was received.
+ */
+bool
+coherence_accept(CoherentGet *get, const SnapshotImage *seen, bool own_path)
+{
+	STOP_POINT("received");
+	pg_read_barrier();
+	if (GUARD_REMOVED("redis_fence"))
+		return true;
+	if (own_path && has_temporary_schema())
+		return false;
+
+	/* Nothing was published since the fences were read. */
+	return fill_check(get) &&
+		fence_was_clear(&get->key_fence, seen) &&
+		fence_was_clear(&get->cache_fence, seen);
+}
+
+/*
+ * May what was loaded under the get's snapshot be sent to Redis?  Then seen is
+ * what that snapshot saw.  Values there are dated by that, so it does not
+ * matter what is published from now on.
+ */
+bool
+coherence_may_send(CoherentGet *get, SnapshotImage *seen)
+{
+	if (load_is_own(get))
+		return false;
+	snapshot_image(seen, &get->view, GetTopFullTransactionIdIfAny());
+	return true;
 }

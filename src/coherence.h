@@ -40,5 +40,8 @@ extern bool coherence_may_fill(CoherentGet *get);
 extern bool coherence_settle(void);
 extern uint64 coherence_catalog_state(void);
 extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
+extern bool coherence_accept(CoherentGet *get, const SnapshotImage *seen,
+							 bool own_path);
+extern bool coherence_may_send(CoherentGet *get, SnapshotImage *seen);
 
 #endif							/* CACHE_COHERENCE_H */

@@ -33,8 +33,8 @@
 #include "definition.h"
 #include "get.h"
 #include "key.h"
+#include "invalidate.h"
 #include "module.h"
-#include "pending.h"
 #include "shared.h"
 
 /* How to turn an argument into a key of the loader's type. */
@@ -416,7 +416,14 @@ cache_invalidate(PG_FUNCTION_ARGS)
 	KeyBuffer	key;
 
 	key_build(&key, def, keys.values, keys.nulls, site->collation, false);
-	pending_add_key(def->id, key.key.hash);
+	if (invalidate_key(def, key.key.hash))
+	{
+		Oid			types[FUNC_MAX_ARGS];
+
+		for (int i = 0; i < def->nkeys; i++)
+			types[i] = def->keys[i].type;
+		invalidate_tell(def, def->nkeys, keys.values, keys.nulls, types);
+	}
 	PG_RETURN_VOID();
 }
 
@@ -436,6 +443,6 @@ cache_invalidate_all(PG_FUNCTION_ARGS)
 		definition_require_loader(def);
 		definition_require_read(def);
 	}
-	pending_add_cache(def->id);
+	invalidate_cache(def);
 	PG_RETURN_VOID();
 }

@@ -4,7 +4,7 @@
  *		The read-through get.
  *
  * Puts the pieces together: build the key, look in shared memory, and on a
- * miss let one backend run the loader and store what it gives.  Whenever the
+ * miss let one backend ask Redis, or run the loader and store what it gives.  Whenever the
  * promise demands it, the loader runs and nothing is stored.
  *
  * Locking: none here.
@@ -16,10 +16,12 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
+#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
 #include "coherence.h"
+#include "compat.h"
 #include "devel.h"
 #include "flight.h"
 #include "get.h"
@@ -28,6 +30,7 @@
 #include "module.h"
 #include "registry.h"
 #include "shared.h"
+#include "tier.h"
 #include "value.h"
 
 /* A time to live is shortened by up to this part of it. */
@@ -46,14 +49,14 @@ typedef struct Fetch
 	CoherentGet get;
 } Fetch;
 
-/* Give a cached value. */
+/* Give a cached value; counter: where it was found. */
 static Datum
-fetch_hit(Fetch *fetch, StoreValue *value)
+fetch_hit(Fetch *fetch, StoreValue *value, StatsCounter counter)
 {
 	CacheDef   *def = fetch->def;
 
 	STOP_POINT("hit");
-	stats_count(def->slot, STATS_HITS, 1);
+	stats_count(def->slot, counter, 1);
 	loader_note_hit(def, value->generation, value->expires);
 	*fetch->isnull = value->isnull;
 	if (value->isnull)
@@ -67,10 +70,22 @@ fetch_hit(Fetch *fetch, StoreValue *value)
 static void
 fetch_load(Fetch *fetch, LoadResult *result)
 {
-	stats_count(fetch->def->slot, STATS_MISSES, 1);
-	stats_count(fetch->def->slot, STATS_LOADS, 1);
-	loader_run(fetch->def, fetch->args, fetch->nulls, fetch->collation,
+	CacheDef   *def = fetch->def;
+	instr_time	start;
+	instr_time	end;
+
+	stats_count(def->slot, STATS_MISSES, 1);
+	stats_count(def->slot, STATS_LOADS, 1);
+	if (def->redis)
+		INSTR_TIME_SET_CURRENT(start);
+	loader_run(def, fetch->args, fetch->nulls, fetch->collation,
 			   fetch->native, result);
+	if (def->redis)
+	{
+		INSTR_TIME_SET_CURRENT(end);
+		INSTR_TIME_SUBTRACT(end, start);
+		tier_note_load(def, cache_nanoseconds(end));
+	}
 	*fetch->isnull = result->isnull;
 }
 
@@ -102,6 +117,37 @@ fetch_expires(CacheDef *def, const LoadResult *result)
 	return expires;
 }
 
+/*
+ * Send what was loaded to Redis, together with what it depends on: that is
+ * whatever the loads of this generation have read, this one among them.
+ */
+static void
+fetch_send(Fetch *fetch, StoreValue *value)
+{
+	CacheSlot  *slot = &cache_slots[fetch->get.key->slot];
+	CodecValue	sent;
+
+	sent.nreads = pg_atomic_read_u32(&slot->nreads);
+	sent.nviews = pg_atomic_read_u32(&slot->nviews);
+	sent.own_path = pg_atomic_read_u32(&slot->own_path) != 0;
+	if (sent.nreads > SLOT_READS || sent.nviews > SLOT_VIEWS)
+		return;
+	pg_read_barrier();
+	memcpy(sent.relations, slot->reads, sizeof(Oid) * sent.nreads);
+	memcpy(sent.relations + sent.nreads, slot->views, sizeof(Oid) * sent.nviews);
+	pg_read_barrier();
+
+	/* With a new generation the lists were cleared. */
+	if (slot->fence.changes != value->generation ||
+		!coherence_may_send(&fetch->get, &sent.seen))
+		return;
+	sent.expires = value->expires;
+	sent.isnull = value->isnull;
+	sent.data = value->data;
+	sent.len = value->len;
+	tier_fill(fetch->def, &fetch->key, &sent);
+}
+
 /* Store what was loaded, if that may be.  True if others will find it. */
 static bool
 fetch_store(Fetch *fetch, LoadResult *result)
@@ -122,6 +168,8 @@ fetch_store(Fetch *fetch, LoadResult *result)
 		value.expires = expires;
 		STOP_POINT("loaded");
 		stored = coherence_fill(&fetch->get, &value);
+		if (stored != STORE_REFUSED && tier_wanted(def))
+			fetch_send(fetch, &value);
 	}
 	if (stored == STORE_REFUSED)
 		stats_count(def->slot, STATS_BYPASSES, 1);
@@ -175,6 +223,60 @@ fetch_lookup(Fetch *fetch, StoreValue *value)
 	return false;
 }
 
+/*
+ * Note what a value from Redis depends on, as its load would have.  False if
+ * that is too much.
+ */
+static bool
+fetch_depend(CacheDef *def, const CodecValue *received)
+{
+	for (uint32 i = 0; i < received->nreads; i++)
+		slot_add_read(def->slot, received->relations[i]);
+	if (received->own_path)
+		pg_atomic_write_u32(&cache_slots[def->slot].own_path, 1);
+	for (uint32 i = 0; i < received->nviews; i++)
+	{
+		if (!slot_add_view(def->slot,
+						   received->relations[received->nreads + i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Ask Redis for the key, which shared memory does not have.  What it gives is
+ * stored there, too.
+ */
+static bool
+fetch_remote(Fetch *fetch, StoreValue *value, bool *stored)
+{
+	CacheDef   *def = fetch->def;
+	CodecValue	received;
+	uint64		generation = fetch->get.cache_fence.changes;
+
+	if (!tier_wanted(def) ||
+		!tier_read(def, &fetch->key, &received, value))
+		return false;
+	value->generation = generation;
+	if (fetch_depend(def, &received))
+	{
+		/* It may be through a view that is not locked yet. */
+		if (!definition_is_locked(def, generation))
+			definition_lock(def);
+		if (def->valid &&
+			coherence_accept(&fetch->get, &received.seen, received.own_path))
+		{
+			tier_used();
+			*stored = coherence_fill(&fetch->get, value) == STORE_STORED;
+			return true;
+		}
+	}
+	tier_stale();
+	if (value->data)
+		pfree(value->data);
+	return false;
+}
+
 /* The key was not found, or may not be used. */
 static Datum
 fetch_miss(Fetch *fetch)
@@ -208,11 +310,17 @@ fetch_miss(Fetch *fetch)
 		{
 			if (leading)
 				flight_end(hash, true);
-			return fetch_hit(fetch, &value);
+			return fetch_hit(fetch, &value, STATS_HITS);
 		}
 	}
 
 	settled = fetch_settle(fetch);
+	if (settled && fetch_remote(fetch, &value, &stored))
+	{
+		if (leading)
+			flight_end(hash, stored);
+		return fetch_hit(fetch, &value, STATS_REDIS_HITS);
+	}
 	fetch_load(fetch, &result);
 	if (settled && coherence_may_fill(&fetch->get))
 		stored = fetch_store(fetch, &result);
@@ -262,7 +370,7 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	if (likely(coherence_begin(&fetch.get, def, &fetch.key.key)))
 	{
 		if (likely(fetch_lookup(&fetch, &value)))
-			return fetch_hit(&fetch, &value);
+			return fetch_hit(&fetch, &value, STATS_HITS);
 	}
 	else
 		fetch.get.def = NULL;

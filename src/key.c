@@ -175,6 +175,8 @@ key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 		image_append(buffer, &layout, sizeof(layout));
 	}
 
+	buffer->prefix = buffer->key.len;
+
 	for (int i = 0; i < def->nkeys; i++)
 	{
 		KeyColumn  *column = &def->keys[i];

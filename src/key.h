@@ -22,6 +22,7 @@ typedef struct KeyBuffer
 	StoreKey	key;
 	char	   *image;
 	uint32		size;			/* of image */
+	uint32		prefix;			/* bytes of image before the key itself */
 	char		fixed[KEY_INLINE];
 } KeyBuffer;
 

@@ -14,7 +14,7 @@
  *
  * Memory is bounded: a transaction that changes more than PENDING_MAX keys
  * invalidates the whole caches that it changes from there on, about 2 MB at
- * most.
+ * most; and 1 MB for messages to others.
  *
  * Locking: none, this is the backend's own.
  *
@@ -27,12 +27,15 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "broadcast.h"
 #include "coherence.h"
 #include "pending.h"
+#include "queue.h"
 #include "registry.h"
 #include "shared.h"
 
-#define PENDING_MAX		16384
+#define PENDING_MAX			16384
+#define PENDING_MESSAGES	(1024 * 1024)	/* bytes */
 
 typedef enum PendingKind
 {
@@ -99,8 +102,12 @@ static PendingLevel *levels = NULL;
 static int	nlevels = 0;
 static int	levels_size = 0;
 
+static char **messages = NULL;	/* of items; NULL: none has any */
+static Size message_bytes = 0;
+
 static int	nwide = 0;			/* items that are not keys */
 static bool published = false;
+static uint64 published_xid = 0;
 
 /* Grows with each DDL command of this session, and when one is undone. */
 static uint64 ddl_count = 0;
@@ -121,6 +128,8 @@ pending_grow(void)
 	if (nitems == items_size)
 	{
 		items = repalloc(items, sizeof(PendingItem) * items_size * 2);
+		if (messages != NULL)
+			messages = repalloc(messages, sizeof(char *) * items_size * 2);
 		items_size *= 2;
 	}
 	if (nlevels == levels_size)
@@ -159,7 +168,23 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 	}
 }
 
+/* Give the item that was added last its message. */
 static void
+attach_message(char *message)
+{
+	if (messages == NULL)
+	{
+		messages = MemoryContextAlloc(TopTransactionContext,
+									  sizeof(char *) * items_size);
+		for (int i = 0; i < nitems - 1; i++)
+			messages[i] = NULL;
+	}
+	messages[nitems - 1] = message;
+	message_bytes += strlen(message);
+}
+
+/* Add an item; false if it is there. */
+static bool
 pending_add(PendingKind kind, uint64 cache, uint64 hash)
 {
 	PendingItem item = {cache, hash, kind};
@@ -171,7 +196,7 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 		/* Published before, but perhaps without a transaction id. */
 		if (published)
 			publish_item(&item, GetTopFullTransactionIdIfAny());
-		return;
+		return false;
 	}
 	pending_grow();
 	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
@@ -181,9 +206,13 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 		nlevels++;
 	}
 	members_insert(members, item, &found);
+	if (messages != NULL)
+		messages[nitems] = NULL;
 	items[nitems++] = item;
 	if (kind != PENDING_KEY)
 		nwide++;
+	if (kind == PENDING_DATABASE && broadcast_wanted())
+		attach_message(broadcast_message_all(OidIsValid((Oid) cache)));
 
 	/*
 	 * Other libraries' callbacks may write rows at the end of a transaction,
@@ -195,29 +224,51 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 			coherence_begin_publish((Oid) cache);
 		publish_item(&item, GetTopFullTransactionIdIfAny());
 	}
+	return true;
 }
 
 /*
- * This transaction changes what a key, by its hash, stands for.
+ * This transaction changes what a key, by its hash, stands for.  True if
+ * others are still to be told so (pending_describe): of the key, or of the
+ * whole cache if there are too many keys.
  */
-void
+bool
 pending_add_key(uint64 cache, uint64 hash)
 {
 	if (nwide > 0 && is_pending(PENDING_CACHE, cache, 0))
-		return;
-	if (nitems >= PENDING_MAX)
-		pending_add(PENDING_CACHE, cache, 0);
-	else
-		pending_add(PENDING_KEY, cache, hash);
+		return false;
+	if (nitems >= PENDING_MAX || message_bytes >= PENDING_MESSAGES)
+		return pending_add(PENDING_CACHE, cache, 0);
+	return pending_add(PENDING_KEY, cache, hash);
 }
 
 /*
- * This transaction changes all of a cache.
+ * This transaction changes all of a cache.  True if others are still to be
+ * told so.
  */
-void
+bool
 pending_add_cache(uint64 cache)
 {
-	pending_add(PENDING_CACHE, cache, 0);
+	return pending_add(PENDING_CACHE, cache, 0);
+}
+
+/*
+ * Is what was added last a key?
+ */
+bool
+pending_is_key(void)
+{
+	return items[nitems - 1].kind == PENDING_KEY;
+}
+
+/*
+ * Others are told of what was added last by this message, which is in the
+ * memory of the transaction.
+ */
+void
+pending_describe(char *message)
+{
+	attach_message(message);
 }
 
 /*
@@ -240,12 +291,12 @@ pending_is_created(uint64 cache)
 }
 
 /*
- * This transaction drops a cache.
+ * This transaction drops a cache.  True if others are still to be told so.
  */
-void
+bool
 pending_add_dropped(uint64 cache)
 {
-	pending_add(PENDING_DROPPED, cache, 0);
+	return pending_add(PENDING_DROPPED, cache, 0);
 }
 
 /*
@@ -308,12 +359,18 @@ pending_covers(uint64 cache, uint64 hash)
 /*
  * Publish everything, before the transaction commits or is prepared.  xid is
  * the top-level one, invalid if there is none.  May raise errors.
+ *
+ * What somebody invalidates by hand needs a transaction id as well: values in
+ * Redis can be told to be older by that alone.
  */
 void
 pending_publish(FullTransactionId xid)
 {
 	if (nitems == 0)
 		return;
+	if (!FullTransactionIdIsValid(xid) && shared_is_ready() &&
+		!IsInParallelMode())
+		xid = GetTopFullTransactionId();
 	for (int i = 0; nwide > 0 && i < nitems; i++)
 	{
 		if (items[i].kind == PENDING_DATABASE)
@@ -322,6 +379,34 @@ pending_publish(FullTransactionId xid)
 	for (int i = 0; i < nitems; i++)
 		publish_item(&items[i], xid);
 	published = true;
+	published_xid = U64FromFullTransactionId(xid);
+}
+
+/* Tell others.  Raises no errors. */
+static void
+send_messages(bool prepared)
+{
+	if (messages == NULL)
+		return;
+	for (int i = 0; i < nitems; i++)
+	{
+		bool		all = items[i].kind == PENDING_DATABASE;
+
+		if (messages[i] != NULL)
+			broadcast_put(all ? 0 : items[i].cache, items[i].hash,
+						  published_xid, prepared, messages[i]);
+	}
+	queue_wake();
+}
+
+/*
+ * The transaction has been prepared, and may commit at any time.  Raises no
+ * errors.
+ */
+void
+pending_after_prepare(void)
+{
+	send_messages(true);
 }
 
 /*
@@ -331,6 +416,7 @@ pending_publish(FullTransactionId xid)
 void
 pending_after_commit(void)
 {
+	send_messages(false);
 	if (nwide == 0 || cache_shared == NULL)
 		return;
 	for (int i = 0; i < nitems; i++)
@@ -352,6 +438,8 @@ pending_reset(void)
 		ddl_count++;
 	members = NULL;
 	items = NULL;
+	messages = NULL;
+	message_bytes = 0;
 	levels = NULL;
 	nitems = 0;
 	nlevels = 0;

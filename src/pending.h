@@ -14,10 +14,12 @@
 
 #include "access/transam.h"
 
-extern void pending_add_key(uint64 cache, uint64 hash);
-extern void pending_add_cache(uint64 cache);
+extern bool pending_add_key(uint64 cache, uint64 hash);
+extern bool pending_add_cache(uint64 cache);
 extern void pending_add_created(uint64 cache);
-extern void pending_add_dropped(uint64 cache);
+extern bool pending_add_dropped(uint64 cache);
+extern bool pending_is_key(void);
+extern void pending_describe(char *message);
 extern bool pending_is_created(uint64 cache);
 extern void pending_add_database(Oid dbid);
 extern void pending_drop_database(Oid dbid);
@@ -27,6 +29,7 @@ extern bool pending_covers(uint64 cache, uint64 hash);
 
 extern void pending_publish(FullTransactionId xid);
 extern void pending_after_commit(void);
+extern void pending_after_prepare(void);
 extern void pending_reset(void);
 extern void pending_subcommit(int nestlevel);
 extern void pending_subabort(int nestlevel);

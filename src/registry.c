@@ -58,6 +58,8 @@ slot_init(CacheSlot *slot)
 	pg_atomic_init_u32(&slot->nreads, 0);
 	pg_atomic_init_u32(&slot->nviews, 0);
 	pg_atomic_init_u32(&slot->own_path, 0);
+	pg_atomic_init_u32(&slot->nvariants, 0);
+	pg_atomic_init_u64(&slot->load_time, 0);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_init_u64(&slot->counters[i], 0);
 }
@@ -97,7 +99,7 @@ slot_find(Oid dbid, uint64 id)
 }
 
 /*
- * Forget what loads have read: all entries are dead.  Registry lock; fills in
+ * Forget what loads have read: all entries are dead, in Redis too.  Registry lock; fills in
  * progress are refused, because the fence has changed.
  */
 static void
@@ -106,6 +108,7 @@ slot_reset_reads(CacheSlot *slot)
 	pg_atomic_write_u32(&slot->nreads, 0);
 	pg_atomic_write_u32(&slot->nviews, 0);
 	pg_atomic_write_u32(&slot->own_path, 0);
+	pg_atomic_write_u32(&slot->nvariants, 0);
 }
 
 /*
@@ -154,6 +157,7 @@ slot_attach_locked(Oid dbid, uint64 id)
 	slot->fence.floor = Max(slot->fence.floor, cache_shared->start_floor);
 	fence_inherit(&slot->fence, database_fence(dbid));
 	slot_reset_reads(slot);
+	pg_atomic_write_u64(&slot->load_time, 0);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_write_u64(&slot->counters[i], 0);
 	slot->id = id;
@@ -273,14 +277,14 @@ slot_forget(Oid dbid, uint64 id)
  * size says that something did not fit.
  */
 static bool
-slot_append(pg_atomic_uint32 *length, Oid *list, uint32 size, Oid relid)
+slot_append(pg_atomic_uint32 *length, uint32 *list, uint32 size, uint32 member)
 {
 	uint32		n = pg_atomic_read_u32(length);
 
 	pg_read_barrier();
 	for (uint32 i = 0; i < Min(n, size); i++)
 	{
-		if (list[i] == relid)
+		if (list[i] == member)
 			return true;
 	}
 	if (n > size)
@@ -289,7 +293,7 @@ slot_append(pg_atomic_uint32 *length, Oid *list, uint32 size, Oid relid)
 	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
 	n = pg_atomic_read_u32(length);
 	if (n < size)
-		list[n] = relid;
+		list[n] = member;
 	pg_write_barrier();
 	if (n <= size)
 		pg_atomic_write_u32(length, n + 1);
@@ -318,6 +322,41 @@ slot_add_view(int index, Oid relid)
 	CacheSlot  *slot = &cache_slots[index];
 
 	return slot_append(&slot->nviews, slot->views, SLOT_VIEWS, relid);
+}
+
+/*
+ * Note that this variant of a key may be in Redis.  False if there are too
+ * many.
+ */
+bool
+slot_add_variant(int index, uint32 variant)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	return slot_append(&slot->nvariants, slot->variants, SLOT_VARIANTS, variant);
+}
+
+/*
+ * The variants of a cache's keys that may be in Redis, at most SLOT_VARIANTS.
+ * Gives how many they are.
+ */
+uint32
+slot_variants(Oid dbid, uint64 id, uint32 *variants)
+{
+	uint32		n = 0;
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+	{
+		CacheSlot  *slot = &cache_slots[index];
+
+		n = Min(pg_atomic_read_u32(&slot->nvariants), SLOT_VARIANTS);
+		memcpy(variants, slot->variants, sizeof(uint32) * n);
+	}
+	LWLockRelease(cache_registry_lock);
+	return n;
 }
 
 /*

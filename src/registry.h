@@ -34,6 +34,7 @@ typedef enum StatsCounter
 
 #define SLOT_READS		48		/* relations that a cache's loads may read */
 #define SLOT_VIEWS		16		/* views among them */
+#define SLOT_VARIANTS	16		/* of keys, in Redis */
 
 typedef struct CacheSlot
 {
@@ -74,6 +75,11 @@ typedef struct CacheSlot
 	pg_atomic_uint32 nviews;
 	Oid			views[SLOT_VIEWS];
 
+	/* The variants of keys that may be in Redis, see tier.c; like reads[]. */
+	pg_atomic_uint32 nvariants;
+	uint32		variants[SLOT_VARIANTS];
+
+	pg_atomic_uint64 load_time; /* of the loader, see tier_note_load */
 	pg_atomic_uint64 counters[STATS_COUNTERS];
 } CacheSlot;
 
@@ -85,6 +91,8 @@ extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid);
 extern void slot_publish_database(Oid dbid, FullTransactionId xid);
 extern void slot_add_read(int index, Oid relid);
 extern bool slot_add_view(int index, Oid relid);
+extern bool slot_add_variant(int index, uint32 variant);
+extern uint32 slot_variants(Oid dbid, uint64 id, uint32 *variants);
 extern void slot_forget(Oid dbid, uint64 id);
 
 extern void stats_count(int slot, StatsCounter counter, uint32 n);

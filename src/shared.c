@@ -4,8 +4,9 @@
  *		The one shared memory segment and its locks.
  *
  * The segment holds, in this order: the header (CacheShared), the registry
- * of caches (CacheSlot), and then, within cache.memory, the key fences, the
- * buckets of the index, the pool's eviction policy and the arena of entries.
+ * of caches (CacheSlot), the ring of the queue to Redis, and then, within
+ * cache.memory, the key fences, the buckets of the index, the pool's eviction
+ * policy and the arena of entries.
  * No pointer is stored in it; entries are addressed by 32-bit references.
  *
  * Locks, to be taken in this order, and what they protect:
@@ -16,6 +17,8 @@
  *	partition	SHARED_PARTITIONS locks chosen by the low bits of a key's
  *				hash: the buckets and key fences with these low bits, the
  *				chains of entries, and the list of dead entries
+ *	redis		the address that Redis' name stands for, its last error
+ *	queue		the queue to Redis
  *
  * At most one partition lock is held at a time.  Nothing that can raise an
  * error is called while a sequence number is odd.
@@ -43,9 +46,12 @@ Fence	   *cache_fences;
 Bucket	   *cache_buckets;
 struct Policy *cache_pool;
 char	   *cache_arena;
+char	   *cache_ring;
 
 LWLock	   *cache_registry_lock;
 LWLock	   *cache_store_lock;
+LWLock	   *cache_redis_lock;
+LWLock	   *cache_queue_lock;
 LWLockPadded *cache_partition_locks;
 
 /* cache.memory */
@@ -58,6 +64,7 @@ typedef struct Layout
 	uint32		nbuckets;
 	uint32		pool_entries;
 	Size		slots;
+	Size		ring;
 	Size		fences;
 	Size		buckets;
 	Size		pool;
@@ -97,8 +104,10 @@ shared_layout(Layout *layout)
 	layout->pool_entries = power_of_two(memory / 512);
 
 	layout->slots = CACHELINEALIGN(sizeof(CacheShared));
-	layout->fences = add_aligned(layout->slots,
-								 mul_size(SHARED_SLOTS, sizeof(CacheSlot)));
+	layout->ring = add_aligned(layout->slots,
+							   mul_size(SHARED_SLOTS, sizeof(CacheSlot)));
+	layout->fences = add_aligned(layout->ring,
+								 mul_size((Size) queue_size_kb, 1024));
 	layout->buckets = add_aligned(layout->fences,
 								  mul_size(layout->nfences, sizeof(Fence)));
 	layout->pool = add_aligned(layout->buckets,
@@ -122,7 +131,7 @@ shared_request(void)
 
 	shared_layout(&layout);
 	RequestAddinShmemSpace(add_size(layout.total, PG_CACHE_LINE_SIZE));
-	RequestNamedLWLockTranche(TRANCHE_NAME, 2 + SHARED_PARTITIONS);
+	RequestNamedLWLockTranche(TRANCHE_NAME, 4 + SHARED_PARTITIONS);
 }
 
 /*
@@ -150,17 +159,21 @@ shared_startup(void)
 	cache_buckets = (Bucket *) (base + layout.buckets);
 	cache_pool = (struct Policy *) (base + layout.pool);
 	cache_arena = base + layout.arena;
+	cache_ring = base + layout.ring;
 
 	locks = GetNamedLWLockTranche(TRANCHE_NAME);
 	cache_registry_lock = &locks[0].lock;
 	cache_store_lock = &locks[1].lock;
-	cache_partition_locks = &locks[2];
+	cache_redis_lock = &locks[2].lock;
+	cache_queue_lock = &locks[3].lock;
+	cache_partition_locks = &locks[4];
 
 	if (!found)
 	{
 		CacheShared *shared = cache_shared;
 
-		memset(base, 0, layout.pool);
+		memset(base, 0, layout.ring);
+		memset(base + layout.fences, 0, layout.pool - layout.fences);
 		shared->nfences = layout.nfences;
 		shared->nbuckets = layout.nbuckets;
 		shared->pool_entries = layout.pool_entries;
@@ -183,17 +196,39 @@ shared_startup(void)
 		policy_init(cache_pool, layout.arena_bytes / ARENA_UNIT,
 					shared->pool_entries);
 		arena_init(&shared->arena, cache_arena, layout.arena_bytes);
+		breaker_init(&shared->breaker);
+		queue_init(&shared->queue, queue_size_kb * 1024);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
 
 /*
- * Open the cache for business, once, when the server is out of recovery.
+ * Know nothing of what happened so far.
  *
  * The fences begin empty, so nothing is known of transactions that were
  * prepared before a restart and may commit at any time, nor of what happened
  * while the server was a standby.  Hence the floor: every xid handed out so
  * far may have published anything.
+ */
+static void
+shared_begin(uint64 next)
+{
+	cache_shared->start_floor = next - 1;
+	cache_shared->nslots = 0;
+	for (uint32 i = 0; i < cache_shared->nfences; i++)
+		fence_init(&cache_fences[i], next - 1);
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+		fence_init(&cache_shared->database_fences[i], next - 1);
+	for (int i = 0; i < SHARED_SLOTS; i++)
+		slot_init(&cache_slots[i]);
+	lineage_begin(&cache_shared->lineage);
+}
+
+/*
+ * Open the cache for business, once, when the server is out of recovery.
+ *
+ * If the fences are as they were when the server was shut down, all is known;
+ * but the timeline shows whether it went through a recovery since.
  */
 static void
 shared_open(void)
@@ -203,12 +238,10 @@ shared_open(void)
 	{
 		uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
 
-		cache_shared->start_floor = next - 1;
+		if (!cache_shared->restored ||
+			cache_shared->lineage.timeline != GetWALInsertionTimeLine())
+			shared_begin(next);
 		pg_atomic_write_u64(&cache_shared->xid_reference, next);
-		for (uint32 i = 0; i < cache_shared->nfences; i++)
-			cache_fences[i].floor = next - 1;
-		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
-			cache_shared->database_fences[i].floor = next - 1;
 		pg_write_barrier();
 		pg_atomic_write_u32(&cache_shared->ready, 1);
 	}

@@ -16,7 +16,11 @@
 #include "storage/lwlock.h"
 
 #include "arena.h"
+#include "breaker.h"
 #include "fence.h"
+#include "lineage.h"
+#include "queue.h"
+#include "redis.h"
 
 #define SHARED_PARTITIONS		128 /* a power of two */
 #define SHARED_SLOTS			1024	/* caches that can be in memory at once */
@@ -56,6 +60,13 @@ typedef struct CacheShared
 	uint64		policy_units;	/* of these policies themselves; store lock */
 	Arena		arena;			/* store lock */
 	Fence		database_fences[SHARED_DATABASE_FENCES];	/* registry lock */
+
+	/* Of Redis */
+	Lineage		lineage;
+	bool		restored;		/* the fences and the lineage, by persist.c */
+	Breaker		breaker;
+	RedisResolved resolved;		/* redis lock */
+	Queue		queue;
 } CacheShared;
 
 struct CacheSlot;
@@ -67,9 +78,12 @@ extern Fence *cache_fences;
 extern Bucket *cache_buckets;
 extern struct Policy *cache_pool;
 extern char *cache_arena;
+extern char *cache_ring;
 
 extern LWLock *cache_registry_lock;
 extern LWLock *cache_store_lock;
+extern LWLock *cache_redis_lock;
+extern LWLock *cache_queue_lock;
 extern LWLockPadded *cache_partition_locks;
 
 extern int	cache_memory_kb;

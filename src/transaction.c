@@ -23,6 +23,7 @@
 #include "devel.h"
 #include "loader.h"
 #include "pending.h"
+#include "pool.h"
 #include "registry.h"
 #include "shared.h"
 #include "statement.h"
@@ -38,6 +39,7 @@ transaction_end(void)
 	loader_reset();
 	definition_unlock_all();
 	stats_flush();
+	pool_end_transaction();
 }
 
 static void
@@ -59,8 +61,11 @@ transaction_callback(XactEvent event, void *arg)
 			pending_after_commit();
 			transaction_end();
 			break;
-		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
+			pending_after_prepare();
+			transaction_end();
+			break;
+		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
 			transaction_end();

@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "definition.h"
+#include "invalidate.h"
 #include "key.h"
 #include "pending.h"
 #include "shared.h"
@@ -33,6 +34,7 @@
 typedef struct WatchedColumn
 {
 	AttrNumber	attnum;
+	Oid			type;
 	Oid			collation;
 	KeyHash		hash;
 } WatchedColumn;
@@ -61,6 +63,7 @@ column_setup(WatchedColumn *column, KeyColumn *key, Relation rel,
 	att = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
 	if (CACHE_IS_VIRTUAL(att))
 		return false;
+	column->type = att->atttypid;
 	column->collation = key->collation;
 
 	/* The key is compared under one collation only. */
@@ -108,17 +111,21 @@ static void
 row_pending(WatchInfo *info, TupleTableSlot *slot)
 {
 	uint64		hash = key_hash_start(info->def);
+	Datum		values[FUNC_MAX_ARGS];
+	bool		nulls[FUNC_MAX_ARGS];
+	Oid			types[FUNC_MAX_ARGS];
 
 	for (int i = 0; i < info->ncolumns; i++)
 	{
 		WatchedColumn *column = &info->columns[i];
-		bool		isnull;
-		Datum		value = slot_getattr(slot, column->attnum, &isnull);
 
+		values[i] = slot_getattr(slot, column->attnum, &nulls[i]);
+		types[i] = column->type;
 		hash = key_hash_add(hash, &column->hash, column->collation,
-							value, isnull);
+							values[i], nulls[i]);
 	}
-	pending_add_key(info->def->id, hash);
+	if (invalidate_key(info->def, hash))
+		invalidate_tell(info->def, info->ncolumns, values, nulls, types);
 }
 
 /*
@@ -157,7 +164,7 @@ cache_trigger(PG_FUNCTION_ARGS)
 	if (info->def == NULL)
 		return PointerGetDatum(NULL);
 	if (info->whole || TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-		pending_add_cache(info->def->id);
+		invalidate_cache(info->def);
 	else
 	{
 		row_pending(info, data->tg_trigslot);

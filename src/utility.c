@@ -47,6 +47,7 @@
 #include "definition.h"
 #include "devel.h"
 #include "extension.h"
+#include "invalidate.h"
 #include "pending.h"
 #include "shared.h"
 #include "statement.h"
@@ -379,7 +380,7 @@ caches_pending(Oid relid)
 		CacheDef   *def = definition_find(lfirst(lc));
 
 		if (def != NULL)
-			pending_add_cache(def->id);
+			invalidate_cache(def);
 	}
 }
 

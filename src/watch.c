@@ -57,7 +57,7 @@
 #include "admin.h"
 #include "definition.h"
 #include "extension.h"
-#include "pending.h"
+#include "invalidate.h"
 #include "shared.h"
 #include "watch.h"
 
@@ -689,7 +689,7 @@ cache_watch(PG_FUNCTION_ARGS)
 	 * Who loads under a snapshot from before this cannot have seen all
 	 * changes that went unwatched, and must not store what it loads.
 	 */
-	pending_add_cache(def->id);
+	invalidate_cache(def);
 	definition_changed();
 	if (recollate)
 	{
@@ -714,7 +714,7 @@ drop_watches(CacheDef *def, List *watches)
 						 ((Watch *) lfirst(lc))->trigger);
 		performDeletion(&trigger, DROP_RESTRICT, 0);
 	}
-	pending_add_cache(def->id);
+	invalidate_cache(def);
 	definition_changed();
 }
 

@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * invalidate.c
+ *		What this transaction changes: pending here, and told to others.
+ *
+ * Locking: none here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/lsyscache.h"
+
+#include "broadcast.h"
+#include "invalidate.h"
+#include "pending.h"
+
+static bool
+is_told(CacheDef *def)
+{
+	return def->redis && broadcast_wanted();
+}
+
+/*
+ * The transaction changes all of a cache.
+ */
+void
+invalidate_cache(CacheDef *def)
+{
+	if (pending_add_cache(def->id) && is_told(def))
+		pending_describe(broadcast_message(NameStr(def->name), NULL));
+}
+
+/*
+ * The transaction drops a cache.
+ */
+void
+invalidate_dropped(CacheDef *def)
+{
+	if (pending_add_dropped(def->id) && is_told(def))
+		pending_describe(broadcast_message(NameStr(def->name), NULL));
+}
+
+/*
+ * The transaction changes a key, given by its hash.  True if others are to be
+ * told, which takes the key itself: see invalidate_tell.
+ */
+bool
+invalidate_key(CacheDef *def, uint64 hash)
+{
+	if (!pending_add_key(def->id, hash) || !is_told(def))
+		return false;
+	if (pending_is_key())
+		return true;
+	pending_describe(broadcast_message(NameStr(def->name), NULL));
+	return false;
+}
+
+/*
+ * Tell others of the key that was invalidated last.
+ */
+void
+invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
+				const bool *nulls, const Oid *types)
+{
+	StringInfoData key;
+
+	initStringInfo(&key);
+	broadcast_key_start(&key);
+	for (int i = 0; i < nkeys; i++)
+	{
+		Oid			output;
+		bool		varlena;
+		char	   *text = NULL;
+
+		if (!nulls[i])
+		{
+			getTypeOutputInfo(types[i], &output, &varlena);
+			text = OidOutputFunctionCall(output, values[i]);
+		}
+		broadcast_key_add(&key, text);
+		if (text != NULL)
+			pfree(text);
+	}
+	broadcast_key_end(&key);
+	pending_describe(broadcast_message(NameStr(def->name), key.data));
+	pfree(key.data);
+}

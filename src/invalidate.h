@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * invalidate.h
+ *		What this transaction changes: pending here, and told to others.
+ *
+ * See invalidate.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_INVALIDATE_H
+#define CACHE_INVALIDATE_H
+
+#include "postgres.h"
+
+#include "definition.h"
+
+extern void invalidate_cache(CacheDef *def);
+extern void invalidate_dropped(CacheDef *def);
+extern bool invalidate_key(CacheDef *def, uint64 hash);
+extern void invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
+							const bool *nulls, const Oid *types);
+
+#endif							/* CACHE_INVALIDATE_H */

@@ -1,0 +1,447 @@
+/*-------------------------------------------------------------------------
+ *
+ * tier.c
+ *		L2: values in Redis.
+ *
+ * A get that does not find its key in shared memory asks Redis before it runs
+ * the loader; what was loaded is sent there by the background worker.
+ *
+ * Nothing that Redis gives is believed as such.  Bytes in front of each value
+ * are a MAC (HMAC-SHA256) under a secret that never leaves the server and its
+ * data directory: so a value that has been damaged, or made up, is not looked
+ * at.  What is inside says which key of which cache it is, and in which
+ * history it was loaded (lineage.c), so one that was moved or belongs to
+ * others is not used.  And it says what the snapshot that it was loaded under
+ * saw, so that the fences tell whether it is what the loader would give now,
+ * however old it is (coherence_accept).
+ *
+ * Locking: atomic variables, and what is called.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "common/hmac.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "utils/guc.h"
+
+#include "breaker.h"
+#include "compat.h"
+#include "pool.h"
+#include "queue.h"
+#include "registry.h"
+#include "shared.h"
+#include "tier.h"
+
+/* Loads to be measured before a loader is known to be faster than Redis */
+#define LOADS_TO_JUDGE	64
+
+/* Weight of the newest load in the average: 1 / 2^n */
+#define LOAD_SHIFT		4
+
+/* CacheSlot.load_time: loads so far, at most 2^16 - 1, and their average */
+#define LOAD_BITS		48
+#define LOAD_MASK		((UINT64CONST(1) << LOAD_BITS) - 1)
+
+#define HEX64			"%016" INT64_MODIFIER "x"
+
+/* cache.redis_prefix, cache.redis_force, cache.redis_expire */
+char	   *tier_prefix = NULL;
+static bool tier_force = false;
+static int	tier_expire_s = 86400;
+
+/* The statement in which Redis has failed: it is not asked again there. */
+static TimestampTz failed_statement = 0;
+
+static bool
+check_prefix(char **newval, void **extra, GucSource source)
+{
+	if (strlen(*newval) > 100)
+	{
+		GUC_check_errdetail("It may have 100 bytes.");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Define the settings of what is kept in Redis; once a process.
+ */
+void
+tier_define_settings(void)
+{
+	DefineCustomStringVariable("cache.redis_prefix",
+							   "Sets what the names of keys and channels in Redis begin with.",
+							   NULL,
+							   &tier_prefix, "cache",
+							   PGC_SIGHUP, 0,
+							   check_prefix, NULL, NULL);
+	DefineCustomBoolVariable("cache.redis_force",
+							 "Uses Redis for caches whose loader is faster than Redis, too.",
+							 NULL,
+							 &tier_force, false,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("cache.redis_expire",
+							"Sets how long values are kept in Redis at most.",
+							NULL,
+							&tier_expire_s, 86400, 1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+}
+
+/*
+ * The name of a key in Redis, in a buffer of TIER_NAME bytes.  Gives its
+ * length.
+ */
+int
+tier_name(char *name, Oid dbid, uint64 cache, uint64 hash, uint32 variant)
+{
+	const Lineage *lineage = &cache_shared->lineage;
+
+	return snprintf(name, TIER_NAME,
+					"%s:" UINT64_FORMAT ":%u:" HEX64 ":%u:" UINT64_FORMAT ":" HEX64 ":%08x",
+					tier_prefix, lineage->system, lineage->timeline,
+					lineage->epoch, dbid, cache, hash, variant);
+}
+
+/* Everything in an image but the key itself is a variant of the key. */
+static uint32
+key_variant(const KeyBuffer *key)
+{
+	return hash_bytes((const unsigned char *) key->image, key->prefix);
+}
+
+/*
+ * The largest value, encoded, that is sent to Redis or taken from it.
+ */
+uint32
+tier_max_value(void)
+{
+	return cache_shared->queue.size / 4;
+}
+
+/*
+ * The MAC of a value, TIER_MAC bytes.  False if it cannot be had.
+ */
+bool
+tier_mac(const char *bytes, size_t size, uint8 *mac)
+{
+	const Lineage *lineage = &cache_shared->lineage;
+	pg_hmac_ctx *context = pg_hmac_create(PG_SHA256);
+	bool		made;
+
+	made = context != NULL &&
+		pg_hmac_init(context, lineage->secret, LINEAGE_SECRET) == 0 &&
+		pg_hmac_update(context, (const uint8 *) bytes, size) == 0 &&
+		pg_hmac_final(context, mac, TIER_MAC) == 0;
+	pg_hmac_free(context);
+	return made;
+}
+
+/* Would the loader be faster than Redis? */
+static bool
+loader_is_faster(CacheDef *def)
+{
+	uint64		state = pg_atomic_read_u64(&cache_slots[def->slot].load_time);
+	uint64		round_trip = pg_atomic_read_u64(&cache_shared->breaker.round_trip);
+
+	return (state >> LOAD_BITS) >= LOADS_TO_JUDGE &&
+		(state & LOAD_MASK) < round_trip;
+}
+
+/*
+ * Note how long a load has taken.
+ */
+void
+tier_note_load(CacheDef *def, uint64 nanoseconds)
+{
+	pg_atomic_uint64 *load_time;
+	uint64		state;
+	uint64		loads;
+	uint64		average;
+
+	if (def->slot < 0)
+		return;
+	load_time = &cache_slots[def->slot].load_time;
+	state = pg_atomic_read_u64(load_time);
+	loads = state >> LOAD_BITS;
+	average = state & LOAD_MASK;
+	nanoseconds = Min(nanoseconds, LOAD_MASK);
+	if (loads == 0)
+		average = nanoseconds;
+	average = average - (average >> LOAD_SHIFT) + (nanoseconds >> LOAD_SHIFT);
+	loads = Min(loads + 1, PG_UINT16_MAX);
+
+	/* Of two that do this at the same time, one may be forgotten. */
+	pg_atomic_write_u64(load_time, loads << LOAD_BITS | average);
+}
+
+/*
+ * May this cache use Redis at present, and is it worth while?  The cache must
+ * have its slot.
+ */
+bool
+tier_wanted(CacheDef *def)
+{
+	if (!def->redis || redis_addr[0] == '\0' || cache_shared->lineage.broken)
+		return false;
+	if (breaker_state() == BREAKER_DOWN)
+	{
+		breaker_count(REDIS_SKIPPED, 1);
+		return false;
+	}
+	return tier_force || !loader_is_faster(def);
+}
+
+static redisReply *
+ask(RedisConn *conn, const char *name, int len, TimestampTz deadline)
+{
+	const char *args[2] = {"GET", name};
+	size_t		lengths[2] = {3, len};
+
+	redis_command(conn, 2, args, lengths);
+	return redis_reply(conn, tier_max_value() + CODEC_MAX_HEADER, deadline);
+}
+
+static void
+failed(const char *error)
+{
+	failed_statement = GetCurrentStatementStartTimestamp();
+	(void) breaker_failure(error);
+}
+
+/*
+ * Ask Redis for a key.  NULL if it has failed, which has been noted.
+ *
+ * Redis closes connections that it thinks idle, or when it is restarted, so
+ * one that had been used before may deserve a second try.
+ */
+static redisReply *
+get_reply(const char *name, int len)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   redis_timeout_ms);
+	char		error[REDIS_ERROR_SIZE];
+	RedisConn  *conn;
+	redisReply *reply;
+	instr_time	start;
+	instr_time	end;
+
+	for (;;)
+	{
+		PoolResult	result = pool_get(&conn, error);
+
+		switch (result)
+		{
+			case POOL_FULL:
+				breaker_count(REDIS_NO_CONNECTION, 1);
+				return NULL;
+			case POOL_UNRESOLVED:
+				return NULL;
+			case POOL_FAILED:
+				failed(error);
+				return NULL;
+			case POOL_REUSED:
+			case POOL_OPENED:
+				break;
+		}
+		breaker_count(REDIS_GETS, 1);
+		INSTR_TIME_SET_CURRENT(start);
+		reply = ask(conn, name, len, deadline);
+		if (reply != NULL)
+		{
+			INSTR_TIME_SET_CURRENT(end);
+			INSTR_TIME_SUBTRACT(end, start);
+			if (result == POOL_REUSED && reply->type != REDIS_REPLY_ERROR)
+				breaker_success(cache_nanoseconds(end));
+			pool_release();
+			return reply;
+		}
+		if (!(result == POOL_REUSED && redis_was_closed(conn)))
+		{
+			failed(redis_error(conn));
+			pool_discard();
+			return NULL;
+		}
+		breaker_count(REDIS_RECONNECTS, 1);
+		pool_discard();
+	}
+}
+
+/* Is it what was asked for, unchanged? */
+static bool
+reply_decode(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
+			 CodecValue *decoded)
+{
+	uint8		mac[TIER_MAC];
+	uint8		difference = 0;
+	const char *bytes = reply->str + TIER_MAC;
+	size_t		size;
+
+	if (reply->len < TIER_MAC)
+		return false;
+	size = reply->len - TIER_MAC;
+	if (!tier_mac(bytes, size, mac))
+		return false;
+
+	/* In constant time: how much of a guess is right is nobody's business. */
+	for (int i = 0; i < TIER_MAC; i++)
+		difference |= mac[i] ^ (uint8) reply->str[i];
+	return difference == 0 &&
+		codec_decode(decoded, bytes, size) &&
+		lineage_has(&cache_shared->lineage, decoded->incarnation) &&
+		decoded->database == MyDatabaseId &&
+		decoded->cache == def->id &&
+		decoded->keylen == key->key.len &&
+		memcmp(decoded->key, key->image, key->key.len) == 0;
+}
+
+/* Take a string of Redis' apart; true if there is a value. */
+static bool
+take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
+		   CodecValue *decoded, StoreValue *value)
+{
+	if (!reply_decode(def, key, reply, decoded))
+	{
+		breaker_count(REDIS_CORRUPT, 1);
+		return false;
+	}
+	if (decoded->expires != 0 &&
+		decoded->expires <= GetCurrentStatementStartTimestamp())
+	{
+		breaker_count(REDIS_ABSENT, 1);
+		return false;
+	}
+	value->isnull = decoded->isnull;
+	value->expires = decoded->expires;
+	value->len = decoded->len;
+	value->data = NULL;
+	if (!decoded->isnull)
+	{
+		value->data = palloc(decoded->len);
+		memcpy(value->data, decoded->data, decoded->len);
+	}
+	return true;
+}
+
+/*
+ * Ask Redis for a key.  True: there is a value, in the current memory context;
+ * whether it may be used is for the fences to tell.  What decoded has of key
+ * and data is gone.
+ *
+ * May raise an error, if the query is cancelled.
+ */
+bool
+tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
+		  StoreValue *value)
+{
+	char		name[TIER_NAME];
+	int			len;
+	redisReply *reply;
+	bool		found = false;
+
+	if (failed_statement == GetCurrentStatementStartTimestamp())
+		return false;
+	len = tier_name(name, MyDatabaseId, def->id, key->key.hash,
+					key_variant(key));
+	reply = get_reply(name, len);
+	if (reply == NULL)
+		return false;
+
+	switch (reply->type)
+	{
+		case REDIS_REPLY_STRING:
+			found = take_value(def, key, reply, decoded, value);
+			break;
+		case REDIS_REPLY_NIL:
+			breaker_count(REDIS_ABSENT, 1);
+			break;
+		case REDIS_REPLY_ERROR:
+			if (strncmp(reply->str, "WRONGTYPE", 9) == 0)
+				breaker_count(REDIS_CORRUPT, 1);
+			else
+				failed(reply->str);
+			break;
+		default:
+			failed("unexpected type of reply");
+			pool_discard();
+			break;
+	}
+	redis_free(reply);
+	return found;
+}
+
+/*
+ * A value that was read is used: count it.
+ */
+void
+tier_used(void)
+{
+	breaker_count(REDIS_HITS, 1);
+}
+
+/*
+ * A value that was read must not be used: count it.
+ */
+void
+tier_stale(void)
+{
+	breaker_count(REDIS_STALE, 1);
+}
+
+/*
+ * Send a value to Redis, later.  The caller has set what the load saw, read
+ * and gave; the rest is set here.
+ */
+void
+tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
+{
+	QueueItem	item = {0};
+	char		name[TIER_NAME];
+	uint32		variant = key_variant(key);
+	char	   *bytes;
+	size_t		size;
+	bool		queued = false;
+
+	if (breaker_state() != BREAKER_CONNECTING && breaker_state() != BREAKER_UP)
+	{
+		breaker_count(REDIS_FILLS_DROPPED, 1);
+		return;
+	}
+	value->incarnation =
+		cache_shared->lineage.incarnations[cache_shared->lineage.nincarnations - 1];
+	value->cache = def->id;
+	value->database = MyDatabaseId;
+	value->lsn = GetXLogInsertRecPtr();
+	value->key = key->image;
+	value->keylen = key->key.len;
+	size = codec_size(value);
+
+	/* The worker must know which variants of a key to delete. */
+	if (size <= tier_max_value() && slot_add_variant(def->slot, variant))
+	{
+		item.kind = QUEUE_FILL;
+		item.namelen = tier_name(name, MyDatabaseId, def->id, key->key.hash,
+								 variant);
+		item.len = item.namelen + size;
+		item.expires = (int64) tier_expire_s * 1000;
+		if (value->expires != 0)
+			item.expires = Min(item.expires,
+							   TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+															   value->expires));
+		bytes = palloc(size);
+		codec_encode(value, bytes);
+		queued = item.expires > 0 && queue_put(&item, name, bytes, false);
+		pfree(bytes);
+		queue_wake();
+	}
+	if (!queued)
+		breaker_count(REDIS_FILLS_DROPPED, 1);
+}

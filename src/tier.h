@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * tier.h
+ *		L2: values in Redis.
+ *
+ * See tier.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_TIER_H
+#define CACHE_TIER_H
+
+#include "postgres.h"
+
+#include "codec.h"
+#include "definition.h"
+#include "key.h"
+
+#define TIER_MAC		32		/* bytes in front of a value */
+#define TIER_NAME		256		/* of a key in Redis, with its end */
+
+extern void tier_define_settings(void);
+extern char *tier_prefix;
+
+extern bool tier_wanted(CacheDef *def);
+extern bool tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
+					  StoreValue *value);
+extern void tier_used(void);
+extern void tier_stale(void);
+extern void tier_note_load(CacheDef *def, uint64 nanoseconds);
+extern void tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value);
+
+extern int	tier_name(char *name, Oid dbid, uint64 cache, uint64 hash,
+					  uint32 variant);
+extern bool tier_mac(const char *bytes, size_t size, uint8 *mac);
+extern uint32 tier_max_value(void);
+
+#endif							/* CACHE_TIER_H */

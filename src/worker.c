@@ -1,0 +1,525 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *		The background worker that writes to Redis.
+ *
+ * Takes what backends have put into the queue, and sends it in batches: new
+ * values, the deletion of old ones, and messages.  It also finds out whether
+ * Redis is in order (probe.c), so that backends need not.
+ *
+ * What a prepared transaction has invalidated waits here until the transaction
+ * has ended.  After a restart of this process nobody knows any more what that
+ * was; so for each transaction that is prepared at that time a message is sent
+ * that stands for anything.
+ *
+ * Locking: the queue's, and what is called.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/twophase.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/wait_event.h"
+
+#include "breaker.h"
+#include "broadcast.h"
+#include "compat.h"
+#include "pool.h"
+#include "probe.h"
+#include "queue.h"
+#include "registry.h"
+#include "shared.h"
+#include "tier.h"
+#include "worker.h"
+
+/* After something was sent, more of it is waited for: so batches grow. */
+#define GATHER_MS		2
+
+/* How often Redis is looked after, while all is well, and while it is not */
+#define PROBE_UP_MS		5000
+#define PROBE_DOWN_MS	500
+
+/* How often transactions that are prepared are looked after */
+#define PREPARED_MS		100
+#define PREPARED_MAX	(1024 * 1024)	/* bytes of what waits for them */
+
+/* How long one batch may take; nobody waits for it */
+#define BATCH_MS		1000
+
+#define UNLINK_MAX		64		/* keys in one command */
+
+/* An invalidation that waits for the end of a prepared transaction. */
+typedef struct Waiting
+{
+	QueueItem	item;
+	char	   *message;		/* NULL: anything may have been invalidated */
+} Waiting;
+
+/* What the replies of a batch are to, in order. */
+typedef struct Sent
+{
+	RedisCounter done;
+	RedisCounter dropped;
+	uint32		n;				/* what one reply counts for */
+} Sent;
+
+static List *waiting = NIL;
+static Size waiting_bytes = 0;
+static MemoryContext batch_context;
+
+/* The batch that is being made */
+static RedisConn *conn;
+static List *sent;
+static char unlink_names[UNLINK_MAX][TIER_NAME];
+static int	nunlink;
+
+PGDLLEXPORT void cache_worker_main(Datum arg);
+
+/*-------------------------------------------------------------------------
+ * Batches
+ *-------------------------------------------------------------------------
+ */
+
+static void
+batch_add(int nargs, const char **args, const size_t *lengths,
+		  RedisCounter done, RedisCounter dropped, uint32 n)
+{
+	Sent	   *command = palloc(sizeof(Sent));
+
+	command->done = done;
+	command->dropped = dropped;
+	command->n = n;
+	sent = lappend(sent, command);
+	redis_command(conn, nargs, args, lengths);
+}
+
+static void
+batch_unlink(void)
+{
+	const char *args[UNLINK_MAX + 1] = {"UNLINK"};
+	size_t		lengths[UNLINK_MAX + 1] = {6};
+
+	if (nunlink == 0)
+		return;
+	for (int i = 0; i < nunlink; i++)
+	{
+		args[i + 1] = unlink_names[i];
+		lengths[i + 1] = strlen(unlink_names[i]);
+	}
+	batch_add(nunlink + 1, args, lengths,
+			  REDIS_DELETES, REDIS_DELETES_DROPPED, nunlink);
+	nunlink = 0;
+}
+
+static void
+batch_publish(const StringInfo message)
+{
+	const char *args[3] = {"PUBLISH"};
+	size_t		lengths[3] = {7};
+	char	   *channel = psprintf("%s:invalidate", tier_prefix);
+
+	args[1] = channel;
+	lengths[1] = strlen(channel);
+	args[2] = message->data;
+	lengths[2] = message->len;
+	batch_add(3, args, lengths, REDIS_MESSAGES, REDIS_MESSAGES_DROPPED, 1);
+}
+
+static void
+batch_invalidate(const QueueItem *item, const char *message)
+{
+	StringInfoData text;
+	uint32		variants[SLOT_VARIANTS];
+	uint32		n = 0;
+
+	/* The values of a whole cache are left to their expiry. */
+	if (item->hash != 0)
+		n = slot_variants(item->dbid, item->cache, variants);
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (nunlink == UNLINK_MAX)
+			batch_unlink();
+		(void) tier_name(unlink_names[nunlink++], item->dbid, item->cache,
+						 item->hash, variants[i]);
+	}
+	initStringInfo(&text);
+	if (message != NULL)
+		broadcast_complete(&text, message, item->len, item->xid);
+	else
+		broadcast_lost(&text);
+	batch_publish(&text);
+}
+
+static void
+batch_fill(const QueueItem *item, const char *payload)
+{
+	uint32		size = item->len - item->namelen;
+	char	   *value;
+	char	   *name;
+	char		expires[32];
+	const char *args[5] = {"SET", NULL, NULL, "PX", expires};
+	size_t		lengths[5] = {3, item->namelen, TIER_MAC + size, 2, 0};
+
+	value = palloc(TIER_MAC + size);
+	memcpy(value + TIER_MAC, payload + item->namelen, size);
+	if (breaker_state() == BREAKER_READ_ONLY ||
+		!tier_mac(value + TIER_MAC, size, (uint8 *) value))
+	{
+		breaker_count(REDIS_FILLS_DROPPED, 1);
+		return;
+	}
+	/* The order of a key's commands must stay. */
+	batch_unlink();
+	name = pnstrdup(payload, item->namelen);
+	args[1] = name;
+	args[2] = value;
+	lengths[4] = snprintf(expires, sizeof(expires), INT64_FORMAT, item->expires);
+	batch_add(5, args, lengths, REDIS_FILLS, REDIS_FILLS_DROPPED, 1);
+	pfree(value);
+}
+
+/* Count what did not get through. */
+static void
+batch_lose(ListCell *from)
+{
+	for_each_cell(from, sent, from)
+	{
+		Sent	   *command = lfirst(from);
+
+		breaker_count(command->dropped, command->n);
+		if (command->done != REDIS_FILLS)
+			pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+	}
+}
+
+/* Send everything, and read the replies. */
+static void
+batch_end(void)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													   BATCH_MS);
+	ListCell   *lc;
+
+	batch_unlink();
+	foreach(lc, sent)
+	{
+		Sent	   *command = lfirst(lc);
+		redisReply *reply = redis_reply(conn, 64 * 1024, deadline);
+
+		if (reply == NULL)
+		{
+			batch_lose(lc);
+			(void) breaker_failure(redis_error(conn));
+			pool_discard();
+			return;
+		}
+		if (reply->type == REDIS_REPLY_ERROR)
+		{
+			breaker_count(command->dropped, command->n);
+			/* Whoever wants to know more asks for it: see probe.c. */
+			probe_soon();
+		}
+		else
+			breaker_count(command->done, command->n);
+		redis_free(reply);
+	}
+	pool_release();
+}
+
+/* Begin a batch; false if there is no connection for it. */
+static bool
+batch_begin(void)
+{
+	char		error[REDIS_ERROR_SIZE];
+	PoolResult	result = pool_get(&conn, error);
+
+	sent = NIL;
+	nunlink = 0;
+	if (result == POOL_FAILED)
+		(void) breaker_failure(error);
+	return result == POOL_REUSED || result == POOL_OPENED;
+}
+
+/*-------------------------------------------------------------------------
+ * Prepared transactions
+ *-------------------------------------------------------------------------
+ */
+
+static void
+wait_for(const QueueItem *item, const char *message)
+{
+	MemoryContext old;
+	Waiting    *entry;
+
+	/* Too much to keep: then what is kept is that there was something. */
+	if (waiting_bytes > PREPARED_MAX)
+	{
+		Waiting    *last = llast(waiting);
+
+		if (last->message == NULL && last->item.prepared == item->prepared)
+			return;
+		message = NULL;
+	}
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	entry = palloc(sizeof(Waiting));
+	entry->item = *item;
+	entry->message = message ? pnstrdup(message, item->len) : NULL;
+	if (message == NULL)
+		entry->item.hash = 0;
+	waiting = lappend(waiting, entry);
+	waiting_bytes += sizeof(Waiting) + item->len;
+	MemoryContextSwitchTo(old);
+}
+
+/* What was prepared before this process knew of it. */
+static void
+wait_for_unknown(void)
+{
+	for (int i = 0; i < max_prepared_xacts; i++)
+	{
+		QueueItem	item = {0};
+
+		item.prepared = PreparedXactProcs[i].xid;
+		if (item.prepared != InvalidTransactionId)
+			wait_for(&item, NULL);
+	}
+}
+
+/* Send what the end of a prepared transaction has made true. */
+static void
+send_waiting(void)
+{
+	ListCell   *lc;
+	List	   *ready = NIL;
+
+	foreach(lc, waiting)
+	{
+		Waiting    *entry = lfirst(lc);
+
+		if (!TransactionIdIsInProgress((TransactionId) entry->item.prepared))
+			ready = lappend(ready, entry);
+	}
+	if (ready == NIL || !batch_begin())
+		return;
+	foreach(lc, ready)
+	{
+		Waiting    *entry = lfirst(lc);
+
+		if (TransactionIdDidCommit((TransactionId) entry->item.prepared))
+			batch_invalidate(&entry->item, entry->message);
+		waiting = list_delete_ptr(waiting, entry);
+		waiting_bytes -= sizeof(Waiting) + entry->item.len;
+		if (entry->message)
+			pfree(entry->message);
+		pfree(entry);
+	}
+	batch_end();
+}
+
+/*-------------------------------------------------------------------------
+ * The queue
+ *-------------------------------------------------------------------------
+ */
+
+static void
+send_item(const QueueItem *item, const char *payload)
+{
+	if (item->kind == QUEUE_FILL)
+		batch_fill(item, payload);
+	else if (item->prepared != 0 &&
+			 TransactionIdIsInProgress((TransactionId) item->prepared))
+		wait_for(item, payload);
+	else if (item->prepared == 0 ||
+			 TransactionIdDidCommit((TransactionId) item->prepared))
+		batch_invalidate(item, payload);
+}
+
+/* There is no Redis for these. */
+static void
+drop_item(const QueueItem *item, const char *payload)
+{
+	if (item->kind == QUEUE_FILL)
+	{
+		breaker_count(REDIS_FILLS_DROPPED, 1);
+		return;
+	}
+	if (item->hash != 0)
+		breaker_count(REDIS_DELETES_DROPPED, 1);
+	breaker_count(REDIS_MESSAGES_DROPPED, 1);
+	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+}
+
+/* Empty the queue, for good or for nothing.  True if there was something. */
+static bool
+send_queue(bool usable)
+{
+	uint32		size = cache_shared->queue.size / 2;
+	char	   *items;
+	uint32		taken;
+	bool		began;
+
+	if (queue_bytes() == 0)
+		return false;
+	items = palloc(size);
+	while ((taken = queue_take(items, size)) > 0)
+	{
+		began = usable && batch_begin();
+		for (uint32 at = 0; at < taken;)
+		{
+			QueueItem  *item = (QueueItem *) (items + at);
+
+			(began ? send_item : drop_item) (item, (char *) (item + 1));
+			at += item->bytes;
+		}
+		if (began)
+			batch_end();
+		usable = usable && breaker_state() != BREAKER_DOWN;
+	}
+	return true;
+}
+
+/* Messages were lost: whoever listens has to forget everything. */
+static void
+send_lost(void)
+{
+	StringInfoData text;
+
+	if (pg_atomic_read_u32(&cache_shared->queue.lost) == 0 || !batch_begin())
+		return;
+	pg_atomic_write_u32(&cache_shared->queue.lost, 0);
+	initStringInfo(&text);
+	broadcast_lost(&text);
+	batch_publish(&text);
+	batch_end();
+}
+
+/*-------------------------------------------------------------------------
+ * The process
+ *-------------------------------------------------------------------------
+ */
+
+static void
+worker_exit(int code, Datum arg)
+{
+	queue_attach(-1);
+}
+
+/* One round; gives for how many milliseconds nothing is due, -1: for ever. */
+static long
+worker_round(void)
+{
+	BreakerState state;
+	bool		sent_some;
+	long		due;
+
+	if (redis_addr[0] == '\0')
+	{
+		(void) send_queue(false);
+		return -1;
+	}
+	probe_if_due(PROBE_UP_MS, PROBE_DOWN_MS);
+	state = breaker_state();
+	sent_some = send_queue(state != BREAKER_DOWN);
+	if (state == BREAKER_UP || state == BREAKER_READ_ONLY)
+	{
+		if (waiting != NIL)
+			send_waiting();
+		send_lost();
+	}
+	if (sent_some)
+		return GATHER_MS;
+	due = probe_due(PROBE_UP_MS, PROBE_DOWN_MS);
+	return waiting != NIL ? Min(due, PREPARED_MS) : due;
+}
+
+/* The settings may have changed. */
+static void
+worker_reload(void)
+{
+	uint64		before = redis_generation;
+
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	if (redis_generation != before)
+	{
+		breaker_reset();
+		probe_soon();
+	}
+}
+
+/*
+ * The main function of the process.
+ */
+void
+cache_worker_main(Datum arg)
+{
+	long		timeout;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "cache worker");
+	batch_context = AllocSetContextCreate(TopMemoryContext, "cache worker",
+										  ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(batch_context);
+	(void) shared_is_ready();
+	pool_reserve();
+	before_shmem_exit(worker_exit, (Datum) 0);
+	queue_attach(CACHE_MY_PROCNO);
+	wait_for_unknown();
+
+	while (!ShutdownRequestPending)
+	{
+		if (ConfigReloadPending)
+			worker_reload();
+		timeout = worker_round();
+		pool_end_transaction();
+		MemoryContextReset(batch_context);
+
+		if (timeout != GATHER_MS && !queue_sleep())
+			continue;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+						 (timeout >= 0 ? WL_TIMEOUT : 0),
+						 timeout, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+
+	/* What is still in the queue, if Redis takes it. */
+	if (redis_addr[0] != '\0')
+		(void) send_queue(breaker_state() != BREAKER_DOWN);
+	proc_exit(0);
+}
+
+/*
+ * Have the postmaster start the worker; while libraries are preloaded.
+ */
+void
+worker_register(void)
+{
+	BackgroundWorker worker = {0};
+
+	if (IsBinaryUpgrade)
+		return;
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = 1;
+	strlcpy(worker.bgw_library_name, "cache", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "cache_worker_main", BGW_MAXLEN);
+	strlcpy(worker.bgw_name, "cache worker", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "cache worker", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}

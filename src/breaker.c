@@ -37,6 +37,9 @@ breaker_init(Breaker *breaker)
 {
 	pg_atomic_init_u32(&breaker->state, BREAKER_CONNECTING);
 	pg_atomic_init_u32(&breaker->failures, 0);
+	pg_atomic_init_u32(&breaker->trips, 0);
+	pg_atomic_init_u32(&breaker->doubted, 0);
+	pg_atomic_init_u64(&breaker->proofs, 0);
 	pg_atomic_init_u64(&breaker->since, GetCurrentTimestamp());
 	pg_atomic_init_u32(&breaker->connections, 0);
 	pg_atomic_init_u32(&breaker->idle, 0);
@@ -77,6 +80,7 @@ void
 breaker_reset(void)
 {
 	pg_atomic_write_u32(&cache_shared->breaker.failures, 0);
+	pg_atomic_write_u32(&cache_shared->breaker.trips, 0);
 	pg_atomic_write_u64(&cache_shared->breaker.round_trip, 0);
 	change_state(BREAKER_CONNECTING);
 }
@@ -96,16 +100,28 @@ time_interval(uint64 nanoseconds)
 }
 
 /*
- * Redis has answered after that many nanoseconds.
+ * Redis has answered a get.
  */
 void
-breaker_success(uint64 nanoseconds)
+breaker_success(void)
+{
+	Breaker    *breaker = &cache_shared->breaker;
+
+	if (pg_atomic_read_u32(&breaker->failures) != 0)
+		pg_atomic_write_u32(&breaker->failures, 0);
+	if (pg_atomic_read_u32(&breaker->trips) != 0)
+		pg_atomic_write_u32(&breaker->trips, 0);
+}
+
+/*
+ * A round trip has taken that many nanoseconds.
+ */
+void
+breaker_time(uint64 nanoseconds)
 {
 	Breaker    *breaker = &cache_shared->breaker;
 	uint64		before = pg_atomic_read_u64(&breaker->round_trip);
 
-	if (pg_atomic_read_u32(&breaker->failures) != 0)
-		pg_atomic_write_u32(&breaker->failures, 0);
 	pg_atomic_fetch_add_u64(&breaker->times[time_interval(nanoseconds)], 1);
 
 	/* Of two that do this at the same time, one may be forgotten. */
@@ -134,13 +150,15 @@ breaker_failure(const char *error)
 
 	breaker_count(REDIS_FAILURES, 1);
 	note_error(error);
+	if (pg_atomic_exchange_u32(&breaker->doubted, 1) == 0)
+		queue_wake();
 	if (pg_atomic_add_fetch_u32(&breaker->failures, 1) < FAILURES_TO_OPEN ||
 		!change_state(BREAKER_DOWN))
 		return false;
+	pg_atomic_fetch_add_u32(&breaker->trips, 1);
 	ereport(LOG,
 			(errmsg("Redis at \"%s\" is not usable: %s", redis_addr, error),
 			 errdetail("It is not asked until it answers again.")));
-	queue_wake();
 	return true;
 }
 
@@ -153,7 +171,10 @@ breaker_close(const char *read_only)
 {
 	Breaker    *breaker = &cache_shared->breaker;
 
-	pg_atomic_write_u32(&breaker->failures, 0);
+	/* Some gets may fail nevertheless: that is for them to tell. */
+	if (breaker_state() == BREAKER_DOWN)
+		pg_atomic_write_u32(&breaker->failures, 0);
+	pg_atomic_fetch_add_u64(&breaker->proofs, 1);
 	if (read_only != NULL)
 	{
 		note_error(read_only);
@@ -165,6 +186,37 @@ breaker_close(const char *read_only)
 	else if (change_state(BREAKER_UP))
 		ereport(LOG,
 				(errmsg("Redis at \"%s\" is usable", redis_addr)));
+}
+
+/*
+ * Has somebody failed since this was asked last?
+ */
+bool
+breaker_is_doubted(void)
+{
+	pg_atomic_uint32 *doubted = &cache_shared->breaker.doubted;
+
+	return pg_atomic_read_u32(doubted) != 0 &&
+		pg_atomic_exchange_u32(doubted, 0) != 0;
+}
+
+/*
+ * A number that moves whenever Redis has been found in order.
+ */
+uint64
+breaker_proofs(void)
+{
+	return pg_atomic_read_u64(&cache_shared->breaker.proofs);
+}
+
+/*
+ * How often the breaker has opened without a single get being answered in
+ * between: as if probes succeeded where gets do not.
+ */
+uint32
+breaker_trips(void)
+{
+	return pg_atomic_read_u32(&cache_shared->breaker.trips);
 }
 
 /*

@@ -51,6 +51,9 @@ typedef struct Breaker
 {
 	pg_atomic_uint32 state;
 	pg_atomic_uint32 failures;	/* in a row */
+	pg_atomic_uint32 trips;		/* openings without an answer in between */
+	pg_atomic_uint32 doubted;	/* somebody has failed: a probe is wanted */
+	pg_atomic_uint64 proofs;	/* probes that have succeeded */
 	pg_atomic_uint64 since;		/* time stamp of the last change of state */
 	pg_atomic_uint32 connections;
 	pg_atomic_uint32 idle;		/* of these, not used lately */
@@ -64,9 +67,13 @@ typedef struct Breaker
 extern void breaker_init(Breaker *breaker);
 extern BreakerState breaker_state(void);
 extern void breaker_reset(void);
-extern void breaker_success(uint64 nanoseconds);
+extern void breaker_success(void);
+extern void breaker_time(uint64 nanoseconds);
 extern bool breaker_failure(const char *error);
 extern void breaker_close(const char *read_only);
+extern bool breaker_is_doubted(void);
+extern uint64 breaker_proofs(void);
+extern uint32 breaker_trips(void);
 extern void breaker_count(RedisCounter counter, uint64 n);
 extern double breaker_percentile(double part);
 

@@ -78,6 +78,17 @@ key_fence(uint64 hash)
 	return &cache_fences[hash & (cache_shared->nfences - 1)];
 }
 
+/*
+ * The newest transaction that has published a key, by more of the hash than a
+ * fence has: whatever took place long before is not forgotten so soon, but
+ * stands apart from that of other keys.  See coherence_accept.
+ */
+static inline pg_atomic_uint64 *
+key_stamp(uint64 hash)
+{
+	return &cache_stamps[hash & (cache_shared->nstamps - 1)];
+}
+
 /*-------------------------------------------------------------------------
  * Writers
  *-------------------------------------------------------------------------
@@ -132,6 +143,8 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid)
 	note_xid(xid);
 	store_lock(hash, LW_EXCLUSIVE);
 	fence_publish(key_fence(hash), xid);
+	if (U64FromFullTransactionId(xid) > pg_atomic_read_u64(key_stamp(hash)))
+		pg_atomic_write_u64(key_stamp(hash), U64FromFullTransactionId(xid));
 	if (!GUARD_REMOVED("remove"))
 		n = store_unlink(hash);
 	store_unlock(hash);
@@ -451,9 +464,18 @@ coherence_accept(CoherentGet *get, const SnapshotImage *seen, bool own_path)
 		return false;
 
 	/* Nothing was published since the fences were read. */
-	return fill_check(get) &&
-		fence_was_clear(&get->key_fence, seen) &&
-		fence_was_clear(&get->cache_fence, seen);
+	if (!fill_check(get))
+		return false;
+
+	/*
+	 * A fence is shared by many keys, and each of them is written now and
+	 * then, while values stay in Redis for long.  So the stamp, which is
+	 * shared by fewer, may tell as well that the load saw everything.
+	 */
+	if (pg_atomic_read_u64(key_stamp(get->key->hash)) >= seen->xmin &&
+		!fence_was_clear(&get->key_fence, seen))
+		return false;
+	return fence_was_clear(&get->cache_fence, seen);
 }
 
 /*

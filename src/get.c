@@ -245,16 +245,17 @@ fetch_depend(CacheDef *def, const CodecValue *received)
 
 /*
  * Ask Redis for the key, which shared memory does not have.  What it gives is
- * stored there, too.
+ * stored there, too.  Nobody waits for another's answer: Redis is as fast.
  */
 static bool
-fetch_remote(Fetch *fetch, StoreValue *value, bool *stored)
+fetch_remote(Fetch *fetch, StoreValue *value)
 {
 	CacheDef   *def = fetch->def;
 	CodecValue	received;
 	uint64		generation = fetch->get.cache_fence.changes;
 
-	if (!tier_wanted(def) ||
+	if (!tier_wanted(def) || !coherence_may_fill(&fetch->get) ||
+		!fetch_settle(fetch) ||
 		!tier_read(def, &fetch->key, &received, value))
 		return false;
 	value->generation = generation;
@@ -267,7 +268,7 @@ fetch_remote(Fetch *fetch, StoreValue *value, bool *stored)
 			coherence_accept(&fetch->get, &received.seen, received.own_path))
 		{
 			tier_used();
-			*stored = coherence_fill(&fetch->get, value) == STORE_STORED;
+			(void) coherence_fill(&fetch->get, value);
 			return true;
 		}
 	}
@@ -292,6 +293,8 @@ fetch_miss(Fetch *fetch)
 
 	store_missed(&fetch->key.key);
 	STOP_POINT("missed");
+	if (fetch_remote(fetch, &value))
+		return fetch_hit(fetch, &value, STATS_REDIS_HITS);
 	while (!leading)
 	{
 		FlightRole	role;
@@ -315,12 +318,6 @@ fetch_miss(Fetch *fetch)
 	}
 
 	settled = fetch_settle(fetch);
-	if (settled && fetch_remote(fetch, &value, &stored))
-	{
-		if (leading)
-			flight_end(hash, stored);
-		return fetch_hit(fetch, &value, STATS_REDIS_HITS);
-	}
 	fetch_load(fetch, &result);
 	if (settled && coherence_may_fill(&fetch->get))
 		stored = fetch_store(fetch, &result);

@@ -50,6 +50,7 @@ typedef struct StateHeader
 	Lineage		lineage;
 	uint32		nfences;		/* in memory */
 	uint32		nsaved;			/* of these, in the file */
+	uint32		nsaved_stamps;	/* of SHARED_STAMPS for each fence */
 	uint32		nslots;			/* in the file */
 } StateHeader;
 
@@ -59,6 +60,13 @@ typedef struct SavedFence
 	uint32		index;
 	FenceState	state;
 } SavedFence;
+
+typedef struct SavedStamp
+{
+	uint64		xid;
+	uint32		index;
+	uint32		unused;
+} SavedStamp;
 
 typedef struct SavedSlot
 {
@@ -122,6 +130,12 @@ fence_is_blank(const Fence *fence)
 	return fence->nxids == 0 && fence->floor == cache_shared->start_floor;
 }
 
+static bool
+stamp_is_blank(uint32 index)
+{
+	return pg_atomic_read_u64(&cache_stamps[index]) == cache_shared->start_floor;
+}
+
 static void
 write_slot(StateFile *state, CacheSlot *slot)
 {
@@ -150,6 +164,8 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 	header.nfences = cache_shared->nfences;
 	for (uint32 i = 0; i < cache_shared->nfences; i++)
 		header.nsaved += !fence_is_blank(&cache_fences[i]);
+	for (uint32 i = 0; i < cache_shared->nstamps; i++)
+		header.nsaved_stamps += !stamp_is_blank(i);
 	for (uint32 i = 0; i < cache_shared->nslots; i++)
 		header.nslots += cache_slots[i].used;
 	put(state, &header, sizeof(header));
@@ -175,6 +191,16 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 		memset(&saved, 0, sizeof(saved));
 		saved.index = i;
 		fence_read(&cache_fences[i], &saved.state);
+		put(state, &saved, sizeof(saved));
+	}
+	for (uint32 i = 0; i < cache_shared->nstamps; i++)
+	{
+		SavedStamp	saved = {0};
+
+		if (stamp_is_blank(i))
+			continue;
+		saved.index = i;
+		saved.xid = pg_atomic_read_u64(&cache_stamps[i]);
 		put(state, &saved, sizeof(saved));
 	}
 	if (state->good &&
@@ -234,7 +260,7 @@ fence_restore(Fence *fence, const FenceState *state)
 }
 
 /*
- * There may be another number of fences now, also a power of two: then a fence
+ * There may be another number of fences or stamps now, also a power of two: then a fence
  * takes over from all that its keys may have had before.
  */
 static void
@@ -244,6 +270,18 @@ restore_key_fence(uint32 index, uint32 nfences, const FenceState *state)
 
 	for (uint64 i = index & (now - 1); i < now; i += nfences)
 		fence_restore(&cache_fences[i], state);
+}
+
+static void
+restore_stamp(uint32 index, uint32 nstamps, uint64 xid)
+{
+	uint32		now = cache_shared->nstamps;
+
+	for (uint64 i = index & (now - 1); i < now; i += nstamps)
+	{
+		if (xid > pg_atomic_read_u64(&cache_stamps[i]))
+			pg_atomic_write_u64(&cache_stamps[i], xid);
+	}
 }
 
 static bool
@@ -272,7 +310,7 @@ header_fits(const StateHeader *header)
 		header->version == STATE_VERSION &&
 		header->lineage.system == GetSystemIdentifier() &&
 		header->lineage.nincarnations <= LINEAGE_MAX &&
-		header->nfences > 0 &&
+		header->nfences > 0 && header->nfences < PG_UINT32_MAX / SHARED_STAMPS &&
 		(header->nfences & (header->nfences - 1)) == 0 &&
 		header->nslots <= SHARED_SLOTS &&
 		header->checkpoint == shutdown_checkpoint();
@@ -288,6 +326,7 @@ read_state(StateFile *state)
 	StateHeader header;
 	FenceState	fence;
 	SavedFence	saved;
+	SavedStamp	stamp;
 	pg_crc32c	crc;
 
 	if (!get(state, &header, sizeof(header)) || !header_fits(&header))
@@ -314,6 +353,15 @@ read_state(StateFile *state)
 			saved.index >= header.nfences)
 			return false;
 		restore_key_fence(saved.index, header.nfences, &saved.state);
+	}
+	for (uint32 i = 0; i < cache_shared->nstamps; i++)
+		pg_atomic_write_u64(&cache_stamps[i], header.start_floor);
+	for (uint32 i = 0; i < header.nsaved_stamps; i++)
+	{
+		if (!get(state, &stamp, sizeof(stamp)) ||
+			stamp.index >= header.nfences * SHARED_STAMPS)
+			return false;
+		restore_stamp(stamp.index, header.nfences * SHARED_STAMPS, stamp.xid);
 	}
 	return fread(&crc, sizeof(crc), 1, state->file) == 1 &&
 		EQ_CRC32C(crc, state->crc);

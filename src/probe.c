@@ -26,6 +26,8 @@
 #include "redis.h"
 #include "tier.h"
 
+#define MAX_DOUBLINGS	6
+
 static TimestampTz last_probe = 0;
 static int	attempts = 0;		/* to resolve; each takes the next address */
 
@@ -46,7 +48,12 @@ long
 probe_due(long up_ms, long down_ms)
 {
 	BreakerState state = breaker_state();
+	uint32		trips = breaker_trips();
 	long		interval = state == BREAKER_UP ? up_ms : down_ms;
+
+	/* Where probes succeed and gets do not, they need not alternate often. */
+	if (state == BREAKER_DOWN && trips > 1)
+		interval <<= Min(trips - 1, MAX_DOUBLINGS);
 
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 										   TimestampTzPlusMilliseconds(last_probe,
@@ -162,7 +169,7 @@ exercise(RedisConn *conn, char *error, char *read_only)
 		if (i == 1)
 			ask_for(conn, name);
 	}
-	breaker_success(cache_nanoseconds(end));
+	breaker_time(cache_nanoseconds(end));
 	return true;
 }
 
@@ -206,6 +213,8 @@ probe(void)
 void
 probe_if_due(long up_ms, long down_ms)
 {
+	if (breaker_is_doubted() && breaker_state() != BREAKER_DOWN)
+		probe_soon();
 	if (probe_due(up_ms, down_ms) > 0)
 		return;
 	probe();

@@ -5,8 +5,8 @@
  *
  * The segment holds, in this order: the header (CacheShared), the registry
  * of caches (CacheSlot), the ring of the queue to Redis, and then, within
- * cache.memory, the key fences, the buckets of the index, the pool's eviction
- * policy and the arena of entries.
+ * cache.memory, the key fences and stamps, the buckets of the index, the pool's
+ * eviction policy and the arena of entries.
  * No pointer is stored in it; entries are addressed by 32-bit references.
  *
  * Locks, to be taken in this order, and what they protect:
@@ -15,8 +15,8 @@
  *	store		the arena, the eviction policies; memory is only ever given
  *				away under this lock
  *	partition	SHARED_PARTITIONS locks chosen by the low bits of a key's
- *				hash: the buckets and key fences with these low bits, the
- *				chains of entries, and the list of dead entries
+ *				hash: the buckets, key fences and stamps with these low
+ *				bits, the chains of entries, and the list of dead entries
  *	redis		the address that Redis' name stands for, its last error
  *	queue		the queue to Redis
  *
@@ -43,6 +43,7 @@
 CacheShared *cache_shared = NULL;
 CacheSlot  *cache_slots;
 Fence	   *cache_fences;
+pg_atomic_uint64 *cache_stamps;
 Bucket	   *cache_buckets;
 struct Policy *cache_pool;
 char	   *cache_arena;
@@ -66,6 +67,7 @@ typedef struct Layout
 	Size		slots;
 	Size		ring;
 	Size		fences;
+	Size		stamps;
 	Size		buckets;
 	Size		pool;
 	Size		arena;
@@ -90,8 +92,8 @@ add_aligned(Size at, Size bytes)
 }
 
 /*
- * Lay the segment out.  Of cache.memory, about 1 % each goes to the fences
- * and the policy's sketch and 3 % to the buckets; the rest is the arena.
+ * Lay the segment out.  Of cache.memory, about 1 % each goes to the fences,
+ * the stamps and the policy's sketch and 3 % to the buckets; the rest is the arena.
  */
 static void
 shared_layout(Layout *layout)
@@ -108,8 +110,11 @@ shared_layout(Layout *layout)
 							   mul_size(SHARED_SLOTS, sizeof(CacheSlot)));
 	layout->fences = add_aligned(layout->ring,
 								 mul_size((Size) queue_size_kb, 1024));
-	layout->buckets = add_aligned(layout->fences,
-								  mul_size(layout->nfences, sizeof(Fence)));
+	layout->stamps = add_aligned(layout->fences,
+								 mul_size(layout->nfences, sizeof(Fence)));
+	layout->buckets = add_aligned(layout->stamps,
+								  mul_size(mul_size(layout->nfences, SHARED_STAMPS),
+										   sizeof(pg_atomic_uint64)));
 	layout->pool = add_aligned(layout->buckets,
 							   mul_size(layout->nbuckets, sizeof(Bucket)));
 	layout->arena = add_aligned(layout->pool,
@@ -156,6 +161,7 @@ shared_startup(void)
 	cache_shared = (CacheShared *) base;
 	cache_slots = (CacheSlot *) (base + layout.slots);
 	cache_fences = (Fence *) (base + layout.fences);
+	cache_stamps = (pg_atomic_uint64 *) (base + layout.stamps);
 	cache_buckets = (Bucket *) (base + layout.buckets);
 	cache_pool = (struct Policy *) (base + layout.pool);
 	cache_arena = base + layout.arena;
@@ -175,6 +181,7 @@ shared_startup(void)
 		memset(base, 0, layout.ring);
 		memset(base + layout.fences, 0, layout.pool - layout.fences);
 		shared->nfences = layout.nfences;
+		shared->nstamps = layout.nfences * SHARED_STAMPS;
 		shared->nbuckets = layout.nbuckets;
 		shared->pool_entries = layout.pool_entries;
 		shared->arena_bytes = layout.arena_bytes;
@@ -189,6 +196,8 @@ shared_startup(void)
 			fence_init(&shared->database_fences[i], 0);
 		for (uint32 i = 0; i < shared->nfences; i++)
 			fence_init(&cache_fences[i], 0);
+		for (uint32 i = 0; i < shared->nstamps; i++)
+			pg_atomic_init_u64(&cache_stamps[i], 0);
 		for (uint32 i = 0; i < shared->nbuckets; i++)
 			pg_atomic_init_u32(&cache_buckets[i].seq, 0);
 		for (int i = 0; i < SHARED_SLOTS; i++)
@@ -217,6 +226,8 @@ shared_begin(uint64 next)
 	cache_shared->nslots = 0;
 	for (uint32 i = 0; i < cache_shared->nfences; i++)
 		fence_init(&cache_fences[i], next - 1);
+	for (uint32 i = 0; i < cache_shared->nstamps; i++)
+		pg_atomic_write_u64(&cache_stamps[i], next - 1);
 	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
 		fence_init(&cache_shared->database_fences[i], next - 1);
 	for (int i = 0; i < SHARED_SLOTS; i++)

@@ -25,6 +25,7 @@
 #define SHARED_PARTITIONS		128 /* a power of two */
 #define SHARED_SLOTS			1024	/* caches that can be in memory at once */
 #define SHARED_DATABASE_FENCES	64	/* a power of two */
+#define SHARED_STAMPS			8	/* per fence; a power of two */
 
 /* A chain of entries; one sequence number covers the whole chain. */
 typedef struct Bucket
@@ -38,6 +39,7 @@ typedef struct CacheShared
 	/* Written once, by the postmaster. */
 	uint32		nbuckets;		/* a power of two, >= SHARED_PARTITIONS */
 	uint32		nfences;		/* a power of two, >= SHARED_PARTITIONS */
+	uint32		nstamps;		/* a power of two, >= nfences */
 	uint64		arena_bytes;
 	uint32		pool_entries;	/* what the pool's policy was made for */
 
@@ -75,6 +77,7 @@ struct Policy;
 extern CacheShared *cache_shared;	/* NULL: not preloaded */
 extern struct CacheSlot *cache_slots;
 extern Fence *cache_fences;
+extern pg_atomic_uint64 *cache_stamps;
 extern Bucket *cache_buckets;
 extern struct Policy *cache_pool;
 extern char *cache_arena;

@@ -29,6 +29,7 @@
 #include "common/hmac.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 
 #include "breaker.h"
@@ -49,22 +50,27 @@
 #define LOAD_BITS		48
 #define LOAD_MASK		((UINT64CONST(1) << LOAD_BITS) - 1)
 
-#define HEX64			"%016" INT64_MODIFIER "x"
+#define PREFIX_MAX		100		/* bytes */
 
 /* cache.redis_prefix, cache.redis_force, cache.redis_expire */
 char	   *tier_prefix = NULL;
 static bool tier_force = false;
 static int	tier_expire_s = 86400;
 
-/* The statement in which Redis has failed: it is not asked again there. */
+/*
+ * The statement in which Redis has failed, and what breaker_proofs was then:
+ * it is not asked again in that statement before it has proved to be in order.
+ * So a statement with many gets waits in vain but once.
+ */
 static TimestampTz failed_statement = 0;
+static uint64 failed_proofs;
 
 static bool
 check_prefix(char **newval, void **extra, GucSource source)
 {
-	if (strlen(*newval) > 100)
+	if (strlen(*newval) > PREFIX_MAX)
 	{
-		GUC_check_errdetail("It may have 100 bytes.");
+		GUC_check_errdetail("It may have %d bytes.", PREFIX_MAX);
 		return false;
 	}
 	return true;
@@ -96,6 +102,14 @@ tier_define_settings(void)
 							NULL, NULL, NULL);
 }
 
+static char *
+append_hex(char *to, uint64 number, int digits)
+{
+	while (digits-- > 0)
+		*to++ = "0123456789abcdef"[(number >> (digits * 4)) & 15];
+	return to;
+}
+
 /*
  * The name of a key in Redis, in a buffer of TIER_NAME bytes.  Gives its
  * length.
@@ -104,11 +118,24 @@ int
 tier_name(char *name, Oid dbid, uint64 cache, uint64 hash, uint32 variant)
 {
 	const Lineage *lineage = &cache_shared->lineage;
+	char	   *to = name + strlcpy(name, tier_prefix, PREFIX_MAX + 1);
 
-	return snprintf(name, TIER_NAME,
-					"%s:" UINT64_FORMAT ":%u:" HEX64 ":%u:" UINT64_FORMAT ":" HEX64 ":%08x",
-					tier_prefix, lineage->system, lineage->timeline,
-					lineage->epoch, dbid, cache, hash, variant);
+	*to++ = ':';
+	to += pg_ulltoa_n(lineage->system, to);
+	*to++ = ':';
+	to += pg_ultoa_n(lineage->timeline, to);
+	*to++ = ':';
+	to = append_hex(to, lineage->epoch, 16);
+	*to++ = ':';
+	to += pg_ultoa_n(dbid, to);
+	*to++ = ':';
+	to = append_hex(to, cache, 16);
+	*to++ = ':';
+	to = append_hex(to, hash, 16);
+	*to++ = ':';
+	to = append_hex(to, variant, 8);
+	*to = '\0';
+	return to - name;
 }
 
 /* Everything in an image but the key itself is a variant of the key. */
@@ -214,6 +241,7 @@ static void
 failed(const char *error)
 {
 	failed_statement = GetCurrentStatementStartTimestamp();
+	failed_proofs = breaker_proofs();
 	(void) breaker_failure(error);
 }
 
@@ -259,8 +287,11 @@ get_reply(const char *name, int len)
 		{
 			INSTR_TIME_SET_CURRENT(end);
 			INSTR_TIME_SUBTRACT(end, start);
-			if (result == POOL_REUSED && reply->type != REDIS_REPLY_ERROR)
-				breaker_success(cache_nanoseconds(end));
+			if (result == POOL_REUSED)
+				breaker_time(cache_nanoseconds(end));
+			if (reply->type == REDIS_REPLY_STRING ||
+				reply->type == REDIS_REPLY_NIL)
+				breaker_success();
 			pool_release();
 			return reply;
 		}
@@ -347,7 +378,8 @@ tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 	redisReply *reply;
 	bool		found = false;
 
-	if (failed_statement == GetCurrentStatementStartTimestamp())
+	if (failed_statement == GetCurrentStatementStartTimestamp() &&
+		failed_proofs == breaker_proofs())
 		return false;
 	len = tier_name(name, MyDatabaseId, def->id, key->key.hash,
 					key_variant(key));

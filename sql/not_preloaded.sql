@@ -31,6 +31,8 @@ SELECT cache_invalidate('c', 1);
 \echo :SQLSTATE
 SELECT * FROM cache_stats;
 \echo :SQLSTATE
+SELECT * FROM cache_redis;
+\echo :SQLSTATE
 SELECT cache_stats_reset();
 \echo :SQLSTATE
 SELECT cache_stats_reset('c');

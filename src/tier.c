@@ -211,19 +211,13 @@ tier_note_load(CacheDef *def, uint64 nanoseconds)
 }
 
 /*
- * May this cache use Redis at present, and is it worth while?  The cache must
- * have its slot.
+ * Does this cache use Redis, and is it worth while?  It must have its slot.
  */
 bool
 tier_wanted(CacheDef *def)
 {
 	if (!def->redis || redis_addr[0] == '\0' || cache_shared->lineage.broken)
 		return false;
-	if (breaker_state() == BREAKER_DOWN)
-	{
-		breaker_count(REDIS_SKIPPED, 1);
-		return false;
-	}
 	return tier_force || !loader_is_faster(def);
 }
 
@@ -378,6 +372,11 @@ tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 	redisReply *reply;
 	bool		found = false;
 
+	if (breaker_state() == BREAKER_DOWN)
+	{
+		breaker_count(REDIS_SKIPPED, 1);
+		return false;
+	}
 	if (failed_statement == GetCurrentStatementStartTimestamp() &&
 		failed_proofs == breaker_proofs())
 		return false;

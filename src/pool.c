@@ -251,14 +251,15 @@ pool_discard(void)
 
 /*
  * The transaction has ended; raises no errors.  What was in use is no more,
- * if an error has ended it.  A pool of one has to be shared with the worker.
+ * if an error has ended it; nor what nobody wants any more.  A pool of one has
+ * to be shared with the worker.
  */
 void
 pool_end_transaction(void)
 {
 	if (pool_conn == NULL)
 		return;
-	if (pool_busy || pool_size == 1)
+	if (pool_busy || pool_size == 1 || redis_addr[0] == '\0')
 		pool_discard();
 	else if (pool_placed)
 		pool_start_timer();

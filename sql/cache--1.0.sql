@@ -323,3 +323,38 @@ CREATE VIEW cache_redis AS SELECT * FROM cache_redis_row();
 COMMENT ON VIEW cache_redis IS
 	'how Redis does, for the whole server since its start';
 GRANT SELECT ON cache_redis TO PUBLIC;
+
+/*
+ * Rate limits.  Not STRICT: a NULL instead of an answer could be taken for
+ * leave.
+ */
+CREATE FUNCTION cache_rate_limit(
+	key text,
+	max_requests integer,
+	period interval,
+	OUT allowed boolean,
+	OUT remaining integer,
+	OUT retry_after interval)
+RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'cache_rate_limit';
+COMMENT ON FUNCTION cache_rate_limit(text, integer, interval) IS
+	'allows at most max_requests requests of a key in any window of length period';
+
+CREATE FUNCTION cache_rate_limits_row(
+	OUT keys bigint,
+	OUT bytes bigint,
+	OUT allowed bigint,
+	OUT refused bigint,
+	OUT overflows bigint,
+	OUT reclaimed bigint)
+RETURNS record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'cache_rate_limits_row';
+COMMENT ON FUNCTION cache_rate_limits_row() IS
+	'row of the view cache_rate_limits';
+
+CREATE VIEW cache_rate_limits AS SELECT * FROM cache_rate_limits_row();
+COMMENT ON VIEW cache_rate_limits IS
+	'what rate limits hold in shared memory, and how many requests there have been since the server start';
+GRANT SELECT ON cache_rate_limits TO PUBLIC;

@@ -37,6 +37,10 @@ SELECT cache_stats_reset();
 \echo :SQLSTATE
 SELECT cache_stats_reset('c');
 \echo :SQLSTATE
+SELECT * FROM cache_rate_limit('a', 1, '1 minute');
+\echo :SQLSTATE
+SELECT * FROM cache_rate_limits;
+\echo :SQLSTATE
 SELECT cache_get(NULL, NULL);
 \echo :SQLSTATE
 SELECT cache_trigger();

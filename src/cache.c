@@ -21,6 +21,11 @@
  *	arena, policy, sketch						memory, which entries go
  *	shared, devel								the segment; development builds
  *
+ * and beside them, with a segment of their own,
+ *
+ *	ratelimit									cache_rate_limit()
+ *	window										when requests were allowed
+ *
  * Without shared_preload_libraries the library has no shared memory: all SQL
  * functions say so, and the triggers do nothing.
  *
@@ -45,12 +50,14 @@
 #include "persist.h"
 #include "pool.h"
 #include "queue.h"
+#include "ratelimit.h"
 #include "redis.h"
 #include "shared.h"
 #include "statement.h"
 #include "tier.h"
 #include "transaction.h"
 #include "utility.h"
+#include "window.h"
 #include "worker.h"
 
 #if PG_VERSION_NUM >= 180000
@@ -71,6 +78,7 @@ cache_shmem_request(void)
 	if (prev_shmem_request)
 		prev_shmem_request();
 	shared_request();
+	window_shmem_request();
 }
 
 static void
@@ -79,6 +87,7 @@ cache_shmem_startup(void)
 	if (prev_shmem_startup)
 		prev_shmem_startup();
 	shared_startup();
+	window_shmem_startup();
 	if (!IsUnderPostmaster)
 		persist_startup();
 }
@@ -115,6 +124,7 @@ _PG_init(void)
 	redis_define_settings();
 	pool_define_settings();
 	tier_define_settings();
+	ratelimit_define_settings();
 	devel_init();
 	MarkGUCPrefixReserved("cache");
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * devel.c
- *		Stop points and guard switches, for development builds only.
+ *		Stop points, guard switches and a clock, for development builds only.
  *
  * A stop point parks a backend at a named place, so that a test can force a
  * race instead of hoping for it.  A session that has the point's name in
@@ -11,6 +11,10 @@
  *
  * A guard switch takes out one of the protocol's guards, by its name in
  * cache.removed_guard.  Tests use it to prove that they fail without it.
+ *
+ * cache.rate_limit_clock, in microseconds, stands for the monotonic clock as
+ * far as rate limits are concerned, so that tests decide what time it is; SHOW
+ * gives what it is now.
  *
  * Locking: stop points wait in the lock manager, so they must not stand where
  * an LWLock is held.
@@ -27,9 +31,21 @@
 #include "utils/guc.h"
 
 #include "devel.h"
+#include "window.h"
 
 static char *stop_points = NULL;
 static char *removed_guard = NULL;
+static double set_clock = -1;
+
+/* What SHOW cache.rate_limit_clock gives. */
+static const char *
+show_clock(void)
+{
+	static char buffer[32];
+
+	snprintf(buffer, sizeof(buffer), INT64_FORMAT, window_clock());
+	return buffer;
+}
 
 void
 devel_init(void)
@@ -42,6 +58,11 @@ devel_init(void)
 							   "Name of the guard that is taken out.",
 							   NULL, &removed_guard, "", PGC_SUSET, 0,
 							   NULL, NULL, NULL);
+	DefineCustomRealVariable("cache.rate_limit_clock",
+							 "The time of rate limits, in microseconds.",
+							 "-1 is the system's clock.",
+							 &set_clock, -1, -1, 1e15, PGC_SUSET, 0,
+							 NULL, NULL, show_clock);
 }
 
 /* hashtext() of a C string */
@@ -90,6 +111,15 @@ devel_guard_removed(const char *guard)
 {
 	return removed_guard != NULL && *removed_guard != '\0' &&
 		list_names(removed_guard, guard);
+}
+
+/*
+ * The time that has been set, or else the one that is given.
+ */
+int64
+devel_clock(int64 now)
+{
+	return set_clock < 0 ? now : (int64) set_clock;
 }
 
 #endif							/* CACHE_DEVEL */

@@ -20,6 +20,9 @@
  *	redis		the address that Redis' name stands for, its last error
  *	queue		the queue to Redis
  *
+ * Rate limits have a segment and locks of their own (window.c), which are
+ * never held together with these.
+ *
  * At most one partition lock is held at a time.  Nothing that can raise an
  * error is called while a sequence number is odd.
  *

@@ -289,6 +289,18 @@ AS 'MODULE_PATHNAME', 'cache_stats_reset';
 COMMENT ON FUNCTION cache_stats_reset(text) IS
 	'resets the counters of a cache, or of all caches of the caller';
 
+CREATE FUNCTION cache_verify(
+	name text,
+	sample integer DEFAULT NULL,
+	OUT key text,
+	OUT cached jsonb,
+	OUT loaded jsonb)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1
+AS 'MODULE_PATHNAME', 'cache_verify';
+COMMENT ON FUNCTION cache_verify(text, integer) IS
+	'runs the loader for what is cached and returns what differs: nothing, unless a watch is wrong';
+
 CREATE FUNCTION cache_redis_row(
 	OUT state text,
 	OUT since timestamptz,

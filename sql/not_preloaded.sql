@@ -41,6 +41,8 @@ SELECT * FROM cache_rate_limit('a', 1, '1 minute');
 \echo :SQLSTATE
 SELECT * FROM cache_rate_limits;
 \echo :SQLSTATE
+SELECT * FROM cache_verify('c');
+\echo :SQLSTATE
 SELECT cache_get(NULL, NULL);
 \echo :SQLSTATE
 SELECT cache_trigger();

@@ -7,7 +7,8 @@
  * would give under the caller's own snapshot.  The parts, from the surface
  * down (arrows of dependency point the same way):
  *
- *	functions, admin, watch, trigger, stats		what SQL calls
+ *	functions, admin, watch, trigger,			what SQL calls
+ *	stats, verify
  *	get											one read-through get
  *	loader, session, flight						running loaders
  *	utility, transaction						DDL; commit

@@ -392,3 +392,19 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	PG_END_TRY();
 	return result;
 }
+
+/*
+ * Give the value that a get of this key would find in shared memory, as it is
+ * there, in the current memory context.  False if it would find none.
+ *
+ * The caller has checked privileges and locked the definition, which may have
+ * been replaced afterwards.  Counts as nothing.
+ */
+bool
+cache_peek(CacheDef *def, StoreKey *key, StoreValue *value)
+{
+	Fetch		fetch;
+
+	fetch.def = def;
+	return coherence_begin(&fetch.get, def, key) && fetch_lookup(&fetch, value);
+}

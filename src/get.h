@@ -13,8 +13,10 @@
 #include "postgres.h"
 
 #include "definition.h"
+#include "store.h"
 
 extern Datum cache_fetch(CacheDef *def, Datum *args, const bool *nulls,
 						 Oid collation, bool native, bool *isnull);
+extern bool cache_peek(CacheDef *def, StoreKey *key, StoreValue *value);
 
 #endif							/* CACHE_GET_H */

@@ -30,6 +30,8 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
 #include "storage/s_lock.h"
 
 #include "entry.h"
@@ -37,6 +39,13 @@
 
 /* After that many disturbed attempts a reader takes the partition lock. */
 #define LOCKLESS_TRIES		16
+
+/* How far store_next_keys goes at a time, to the end of a chain. */
+#define WALK_KEYS			256
+#define WALK_BYTES			(256 * 1024)
+
+/* Buckets after which a walk looks whether it is cancelled */
+#define WALK_BUCKETS		65536
 
 static bool
 entry_has_key(const Entry *entry, const StoreKey *key)
@@ -349,4 +358,62 @@ store_usage(StoreUsage *usage)
 		}
 		store_unlock(p);
 	}
+}
+
+/*
+ * Begin to walk over keys: anywhere, or at the first bucket.
+ */
+void
+store_start_walk(StoreWalk *walk, bool anywhere)
+{
+	walk->done = 0;
+	walk->start = !anywhere ? 0 :
+		pg_prng_uint64(&pg_global_prng_state) & (cache_shared->nbuckets - 1);
+}
+
+/*
+ * Copies of some keys of a slot that have entries, in a list of StoreKey in
+ * the current memory context; NIL at the end of the walk.  What is stored or
+ * goes meanwhile may be missed, or no longer be there.
+ *
+ * Takes one partition lock at a time.
+ */
+List *
+store_next_keys(StoreWalk *walk, uint16 slot)
+{
+	List	   *keys = NIL;
+	Size		bytes = 0;
+
+	while (walk->done < cache_shared->nbuckets &&
+		   list_length(keys) < WALK_KEYS && bytes < WALK_BYTES)
+	{
+		uint32		b = (walk->start + walk->done++) & (cache_shared->nbuckets - 1);
+
+		if (walk->done % WALK_BUCKETS == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (cache_buckets[b].head == 0)
+			continue;
+		store_lock(b, LW_SHARED);
+		for (ArenaRef ref = cache_buckets[b].head; ref != 0;
+			 ref = entry_at(ref)->chain)
+		{
+			Entry	   *entry = entry_at(ref);
+			StoreKey   *key;
+			char	   *image;
+
+			if (entry->node.slot != slot)
+				continue;
+			key = palloc0(sizeof(StoreKey));
+			image = palloc(entry->keylen);
+			memcpy(image, entry->data + entry_keyoffset(entry), entry->keylen);
+			key->hash = entry->node.hash;
+			key->image = image;
+			key->len = entry->keylen;
+			key->slot = slot;
+			keys = lappend(keys, key);
+			bytes += entry->keylen;
+		}
+		store_unlock(b);
+	}
+	return keys;
 }

@@ -188,4 +188,93 @@ key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 	buffer->key.hash = hash;
 	buffer->key.image = buffer->image;
 	buffer->key.slot = 0;
+	buffer->key.aside = false;
+}
+
+/* Copy the next bytes of an image.  False if there are not so many. */
+static bool
+image_read(const StoreKey *key, uint32 *at, void *to, uint32 len)
+{
+	if (key->len - *at < len)
+		return false;
+	memcpy(to, key->image + *at, len);
+	*at += len;
+	return true;
+}
+
+/* The counterpart of image_append_datum; in the current memory context. */
+static bool
+image_read_datum(const StoreKey *key, uint32 *at, const KeyColumn *column,
+				 Datum *value, bool *isnull)
+{
+	char		null;
+	uint32		len;
+	char	   *bytes;
+
+	*value = (Datum) 0;
+	if (!image_read(key, at, &null, 1))
+		return false;
+	*isnull = null;
+	if (*isnull)
+		return true;
+	if (column->typbyval)
+		return image_read(key, at, value, sizeof(Datum));
+	if (column->typlen == -1)
+	{
+		if (!image_read(key, at, &len, sizeof(len)) || key->len - *at < len)
+			return false;
+		bytes = palloc(VARHDRSZ + len);
+		SET_VARSIZE(bytes, VARHDRSZ + len);
+		*value = PointerGetDatum(bytes);
+		return image_read(key, at, VARDATA(bytes), len);
+	}
+	len = column->typlen == -2 ?
+		strnlen(key->image + *at, key->len - *at) + 1 : column->typlen;
+	bytes = palloc(len);
+	*value = PointerGetDatum(bytes);
+	return image_read(key, at, bytes, len);
+}
+
+/*
+ * Read an image, with the key's values in the current memory context.  False
+ * if it is one that no call of the current role would build now: of another
+ * version of the definition, another role, another layout of the value's type.
+ */
+bool
+key_parse(KeyParts *parts, const CacheDef *def, const StoreKey *key)
+{
+	uint32		at = 0;
+	uint64		version;
+	uint64		layout;
+	uint8		flags;
+	Oid			role;
+
+	if (!image_read(key, &at, &version, sizeof(version)) ||
+		version != def->version ||
+		!image_read(key, &at, &flags, 1))
+		return false;
+
+	parts->native = (flags & IMAGE_NATIVE) != 0;
+	if (((flags & IMAGE_ROLE) != 0) == def->definer ||
+		((flags & IMAGE_LAYOUT) != 0) != (parts->native && def->has_layout))
+		return false;
+	if ((flags & IMAGE_ROLE) &&
+		(!image_read(key, &at, &role, sizeof(role)) || role != GetUserId()))
+		return false;
+	parts->collation = def->collatable ? DEFAULT_COLLATION_OID : InvalidOid;
+	if ((flags & IMAGE_COLLATION) &&
+		!image_read(key, &at, &parts->collation, sizeof(Oid)))
+		return false;
+	if ((flags & IMAGE_LAYOUT) &&
+		(!image_read(key, &at, &layout, sizeof(layout)) ||
+		 layout != value_layout(def->rettype)))
+		return false;
+
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		if (!image_read_datum(key, &at, &def->keys[i], &parts->values[i],
+							  &parts->nulls[i]))
+			return false;
+	}
+	return at == key->len;
 }

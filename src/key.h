@@ -26,8 +26,19 @@ typedef struct KeyBuffer
 	char		fixed[KEY_INLINE];
 } KeyBuffer;
 
+/* What an image says. */
+typedef struct KeyParts
+{
+	bool		native;			/* the value is in the loader's own type */
+	Oid			collation;		/* that the loader is called with */
+	Datum		values[FUNC_MAX_ARGS];
+	bool		nulls[FUNC_MAX_ARGS];
+} KeyParts;
+
 extern void key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 					  const bool *nulls, Oid collation, bool native);
+extern bool key_parse(KeyParts *parts, const CacheDef *def,
+					  const StoreKey *key);
 extern uint64 key_hash_start(const CacheDef *def);
 extern uint64 key_hash_add(uint64 hash, KeyHash *how, Oid collation,
 						   Datum value, bool isnull);

@@ -33,7 +33,8 @@ store_get(const StoreKey *key, uint64 generation, TimestampTz now,
 
 	if (ref == 0)
 		return false;
-	evict_note(key->hash, ref, key->slot);
+	if (!key->aside)
+		evict_note(key->hash, ref, key->slot);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
 #include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
@@ -22,6 +23,7 @@ typedef struct StoreKey
 	const char *image;			/* what an entry must have to be this key's */
 	uint32		len;
 	uint16		slot;			/* of the registry */
+	bool		aside;			/* looking for it does not count as a use */
 } StoreKey;
 
 typedef struct StoreValue
@@ -61,6 +63,16 @@ extern void store_lock(uint64 hash, LWLockMode mode);
 extern void store_unlock(uint64 hash);
 extern uint32 store_unlink(uint64 hash);
 extern void store_missed(const StoreKey *key);
+
+/* Where the walk over a cache's keys is: see store_next_keys. */
+typedef struct StoreWalk
+{
+	uint32		start;			/* the bucket that it began with */
+	uint32		done;			/* buckets that have been walked */
+} StoreWalk;
+
+extern void store_start_walk(StoreWalk *walk, bool anywhere);
+extern List *store_next_keys(StoreWalk *walk, uint16 slot);
 
 typedef struct StoreUsage
 {

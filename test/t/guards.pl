@@ -176,6 +176,44 @@ END
 		]
 	},
 	{
+		guard => 'settle',
+		title => 'nor does it verify with functions that it has not heard were replaced',
+		setup => $item . <<'END',
+CREATE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE
+  AS 'BEGIN RETURN (SELECT tax(price) FROM item WHERE id = $1); END';
+END
+		steps => [
+			'f > BEGIN',
+			"f > $get",
+			"f > SELECT count(*) = 0 FROM cache_verify('c')",
+			"w > CREATE OR REPLACE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT \$1 + 1000'",
+			"r > $get",
+			"f = SELECT count(*) = 0 FROM cache_verify('c')",
+			'f > COMMIT'
+		]
+	},
+	{
+		guard => 'verify_again',
+		title => 'what a replaced function would give is no difference',
+		setup => $item . <<'END',
+CREATE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  PERFORM FROM pg_am;
+  RETURN (SELECT tax(price) FROM item WHERE id = $1);
+END$$;
+CREATE TABLE seen (exact boolean);
+END
+		steps => [
+			"f > $get", '+ peeked',
+			"r & INSERT INTO seen SELECT count(*) = 0 FROM cache_verify('c')",
+			"w > CREATE OR REPLACE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT \$1 + 1000'",
+			'- peeked', 'r .',
+			'f = SELECT bool_and(exact) FROM seen'
+		]
+	},
+	{
 		guard => 'flight',
 		title => 'one session loads a key that three have missed',
 		setup => $item . <<'END',
@@ -254,7 +292,7 @@ my $node = new_node('guards');
 $node->safe_psql('postgres', 'CREATE ROLE reader');
 my %sessions = map {
 	$_ => session($node, $_,
-		"SET cache.stop_points = 'copied, missed, loaded, published'",
+		"SET cache.stop_points = 'copied, missed, loaded, published, peeked'",
 		'SET client_min_messages = error')
 } qw(f r w);
 $sessions{h} = session($node, 'h');

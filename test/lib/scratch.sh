@@ -38,8 +38,8 @@ scratch_enter() {
     trap 'rm -rf "$SCRATCH"' EXIT
     trap 'exit 130' HUP INT TERM
     mkdir "$SCRATCH/tree" "$SCRATCH/tmp"
-    for part in sql src expected test; do
-      [ ! -d "$top/$part" ] || cp -R "$top/$part" "$SCRATCH/tree/"
+    for part in sql src expected test README.md; do
+      [ ! -e "$top/$part" ] || cp -R "$top/$part" "$SCRATCH/tree/"
     done
     [ -z "${SCRATCH_NOTE-}" ] || echo "$SCRATCH" >"$top/$SCRATCH_NOTE"
     export SCRATCH

@@ -55,6 +55,15 @@ bucket_of(uint64 hash)
 	return &cache_buckets[hash & (cache_shared->nbuckets - 1)];
 }
 
+/* The chain of a hash; the bucket has taken the lowest bits. */
+static inline ArenaRef *
+chain_of(uint64 hash)
+{
+	uint32		bits = (hash >> 32) & PG_UINT16_MAX;
+
+	return &bucket_of(hash)->heads[(bits * BUCKET_CHAINS) >> 16];
+}
+
 static inline uint32
 partition_of(uint64 hash)
 {

@@ -64,7 +64,7 @@ evict_hear(void)
 	for (int i = 0; i < naccesses; i++)
 	{
 		Access	   *access = &accesses[i];
-		ArenaRef	ref = bucket_of(access->hash)->head;
+		ArenaRef	ref = *chain_of(access->hash);
 		ArenaRef	found = 0;
 		CacheSlot  *slot = &cache_slots[access->slot];
 

@@ -3,8 +3,8 @@
  * index.c
  *		Finding entries: buckets and their chains.
  *
- * The index is an array of buckets, each the head of a chain of entries, and
- * a sequence number that covers the whole chain.  An entry is one block of
+ * The index is an array of buckets, each a cache line with the heads of some
+ * chains of entries and a sequence number that covers them all.  An entry is one block of
  * the arena: header, key and value side by side, so that a hit costs two
  * dependent memory accesses, the bucket and the entry.
  *
@@ -40,12 +40,12 @@
 /* After that many disturbed attempts a reader takes the partition lock. */
 #define LOCKLESS_TRIES		16
 
-/* How far store_next_keys goes at a time, to the end of a chain. */
+/* How far store_next_keys goes at a time, to the end of a bucket. */
 #define WALK_KEYS			256
 #define WALK_BYTES			(256 * 1024)
 
 /* Buckets after which a walk looks whether it is cancelled */
-#define WALK_BUCKETS		65536
+#define WALK_BUCKETS		4096
 
 static bool
 entry_has_key(const Entry *entry, const StoreKey *key)
@@ -85,12 +85,12 @@ bucket_end_write(Bucket *bucket)
 }
 
 /*
- * The place that refers to an entry of a bucket's chain.  Partition lock.
+ * The place that refers to an entry in the chain of its hash.  Partition lock.
  */
 static ArenaRef *
-chain_link(Bucket *bucket, ArenaRef ref)
+chain_link(uint64 hash, ArenaRef ref)
 {
-	ArenaRef   *link = &bucket->head;
+	ArenaRef   *link = chain_of(hash);
 
 	while (*link != ref)
 	{
@@ -108,7 +108,7 @@ chain_remove(ArenaRef ref)
 	Bucket	   *bucket = bucket_of(entry->node.hash);
 
 	bucket_begin_write(bucket);
-	*chain_link(bucket, ref) = entry->chain;
+	*chain_link(entry->node.hash, ref) = entry->chain;
 	bucket_end_write(bucket);
 }
 
@@ -156,7 +156,7 @@ chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
 		return READ_DISTURBED;
 	pg_read_barrier();
 
-	ref = bucket->head;
+	ref = *chain_of(key->hash);
 	while (ref != 0)
 	{
 		Entry		entry;
@@ -238,7 +238,8 @@ index_link(ArenaRef ref, const StoreKey *key, TimestampTz now)
 {
 	Entry	   *entry = entry_at(ref);
 	Bucket	   *bucket = bucket_of(key->hash);
-	ArenaRef	old = bucket->head;
+	ArenaRef   *head = chain_of(key->hash);
+	ArenaRef	old = *head;
 
 	while (old != 0)
 	{
@@ -256,9 +257,9 @@ index_link(ArenaRef ref, const StoreKey *key, TimestampTz now)
 		old = next;
 	}
 
-	entry->chain = bucket->head;
+	entry->chain = *head;
 	bucket_begin_write(bucket);
-	bucket->head = ref;
+	*head = ref;
 	bucket_end_write(bucket);
 }
 
@@ -296,7 +297,7 @@ index_move(ArenaRef from, ArenaRef to)
 	if (linked)
 	{
 		bucket_begin_write(bucket);
-		*chain_link(bucket, from) = to;
+		*chain_link(hash, from) = to;
 		arena_slide(&cache_shared->arena, cache_arena, from, to);
 		bucket_end_write(bucket);
 	}
@@ -311,7 +312,7 @@ index_move(ArenaRef from, ArenaRef to)
 uint32
 store_unlink(uint64 hash)
 {
-	ArenaRef	ref = bucket_of(hash)->head;
+	ArenaRef	ref = *chain_of(hash);
 	uint32		n = 0;
 
 	while (ref != 0)
@@ -329,6 +330,21 @@ store_unlink(uint64 hash)
 	return n;
 }
 
+static void
+chain_usage(ArenaRef ref, StoreUsage *usage, TimestampTz now)
+{
+	for (; ref != 0; ref = entry_at(ref)->chain)
+	{
+		Entry	   *entry = entry_at(ref);
+
+		if (entry_is_stale(entry, now))
+			continue;
+		usage[entry->node.slot].entries++;
+		usage[entry->node.slot].bytes +=
+			(uint64) arena_units(cache_arena, ref) * ARENA_UNIT;
+	}
+}
+
 /*
  * Count the live entries of every slot: usage has SHARED_SLOTS members.
  * Walks the whole index, one partition at a time.
@@ -344,17 +360,8 @@ store_usage(StoreUsage *usage)
 		store_lock(p, LW_SHARED);
 		for (uint32 b = p; b < cache_shared->nbuckets; b += SHARED_PARTITIONS)
 		{
-			for (ArenaRef ref = cache_buckets[b].head; ref != 0;
-				 ref = entry_at(ref)->chain)
-			{
-				Entry	   *entry = entry_at(ref);
-
-				if (entry_is_stale(entry, now))
-					continue;
-				usage[entry->node.slot].entries++;
-				usage[entry->node.slot].bytes +=
-					(uint64) arena_units(cache_arena, ref) * ARENA_UNIT;
-			}
+			for (int c = 0; c < BUCKET_CHAINS; c++)
+				chain_usage(cache_buckets[b].heads[c], usage, now);
 		}
 		store_unlock(p);
 	}
@@ -369,6 +376,31 @@ store_start_walk(StoreWalk *walk, bool anywhere)
 	walk->done = 0;
 	walk->start = !anywhere ? 0 :
 		pg_prng_uint64(&pg_global_prng_state) & (cache_shared->nbuckets - 1);
+}
+
+/* Add copies of a chain's keys to a list. */
+static List *
+chain_keys(ArenaRef ref, uint16 slot, List *keys, Size *bytes)
+{
+	for (; ref != 0; ref = entry_at(ref)->chain)
+	{
+		Entry	   *entry = entry_at(ref);
+		StoreKey   *key;
+		char	   *image;
+
+		if (entry->node.slot != slot)
+			continue;
+		key = palloc0(sizeof(StoreKey));
+		image = palloc(entry->keylen);
+		memcpy(image, entry->data + entry_keyoffset(entry), entry->keylen);
+		key->hash = entry->node.hash;
+		key->image = image;
+		key->len = entry->keylen;
+		key->slot = slot;
+		keys = lappend(keys, key);
+		*bytes += entry->keylen;
+	}
+	return keys;
 }
 
 /*
@@ -391,28 +423,9 @@ store_next_keys(StoreWalk *walk, uint16 slot)
 
 		if (walk->done % WALK_BUCKETS == 0)
 			CHECK_FOR_INTERRUPTS();
-		if (cache_buckets[b].head == 0)
-			continue;
 		store_lock(b, LW_SHARED);
-		for (ArenaRef ref = cache_buckets[b].head; ref != 0;
-			 ref = entry_at(ref)->chain)
-		{
-			Entry	   *entry = entry_at(ref);
-			StoreKey   *key;
-			char	   *image;
-
-			if (entry->node.slot != slot)
-				continue;
-			key = palloc0(sizeof(StoreKey));
-			image = palloc(entry->keylen);
-			memcpy(image, entry->data + entry_keyoffset(entry), entry->keylen);
-			key->hash = entry->node.hash;
-			key->image = image;
-			key->len = entry->keylen;
-			key->slot = slot;
-			keys = lappend(keys, key);
-			bytes += entry->keylen;
-		}
+		for (int c = 0; c < BUCKET_CHAINS; c++)
+			keys = chain_keys(cache_buckets[b].heads[c], slot, keys, &bytes);
 		store_unlock(b);
 	}
 	return keys;

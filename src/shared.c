@@ -43,6 +43,8 @@
 
 #define TRANCHE_NAME	"cache"
 
+StaticAssertDecl(sizeof(Bucket) == 64, "a bucket is one cache line");
+
 CacheShared *cache_shared = NULL;
 CacheSlot  *cache_slots;
 Fence	   *cache_fences;
@@ -95,8 +97,9 @@ add_aligned(Size at, Size bytes)
 }
 
 /*
- * Lay the segment out.  Of cache.memory, about 1 % each goes to the fences,
- * the stamps and the policy's sketch and 3 % to the buckets; the rest is the arena.
+ * Lay the segment out.  Of cache.memory, about 0.4 % each goes to the
+ * fences and the stamps, 1.6 % each to the buckets and the policy's sketch; the
+ * rest is the arena.
  */
 static void
 shared_layout(Layout *layout)
@@ -104,8 +107,8 @@ shared_layout(Layout *layout)
 	Size		memory = mul_size((Size) cache_memory_kb, 1024);
 	Size		used;
 
-	layout->nfences = power_of_two(memory / 8192);
-	layout->nbuckets = power_of_two(memory / 256);
+	layout->nfences = power_of_two(memory / 16384);
+	layout->nbuckets = power_of_two(memory / 256 / (BUCKET_CHAINS + 1));
 	layout->pool_entries = power_of_two(memory / 512);
 
 	layout->slots = CACHELINEALIGN(sizeof(CacheShared));

@@ -27,11 +27,13 @@
 #define SHARED_DATABASE_FENCES	64	/* a power of two */
 #define SHARED_STAMPS			8	/* per fence; a power of two */
 
-/* A chain of entries; one sequence number covers the whole chain. */
+#define BUCKET_CHAINS			15
+
+/* Chains of entries, a cache line of them; one sequence number covers all. */
 typedef struct Bucket
 {
 	pg_atomic_uint32 seq;		/* odd while a writer is inside */
-	uint32		head;			/* first entry, or 0 */
+	ArenaRef	heads[BUCKET_CHAINS];	/* first entries, or 0 */
 } Bucket;
 
 typedef struct CacheShared

@@ -4,8 +4,9 @@
 #   make demo           see it work            make check        all the tests
 #   make torture        random load under the oracle: CLIENTS=8 TIME=120 SEED=1
 #   make hitratio       the admission policy on a trace: TRACE=file SIZE=n
+#   make bench          how fast it is: ROUNDS=5 SECTIONS="..." TRACES=directory
 #
-# check, demo and torture first fetch what they need from the distribution
+# check, demo, torture and bench first fetch what they need from the distribution
 # (make deps); they run on a scratch server of their own, as an unprivileged
 # user, and leave nothing behind but the installed extension.
 
@@ -13,7 +14,7 @@ EXTENSION = cache
 EXTVERSION = 1.0
 
 PG_CONFIG ?= pg_config
-TOOLS = deps check demo demo-stop torture hitratio
+TOOLS = deps check demo demo-stop torture hitratio bench
 
 # The tools must work where PostgreSQL is not installed yet, and PGXS has a
 # "check" of its own: so make reads either their rules or PGXS, never both.
@@ -91,6 +92,12 @@ torture:
 hitratio:
 	+@$(MAKE) --no-print-directory -s -C test/hitratio hitratio \
 		TRACE='$(abspath $(TRACE))' SIZE='$(SIZE)'
+
+bench:
+	@sh test/lib/deps.sh install
+	+@$(MAKE) --no-print-directory -s DEVEL= install
+	@ROUNDS='$(ROUNDS)' SECTIONS='$(SECTIONS)' TRACES='$(abspath $(TRACES))' \
+		sh test/bench/bench.sh
 
 # Any other goal on the same command line goes to PGXS.
 OTHERS = $(filter-out $(TOOLS),$(MAKECMDGOALS))

@@ -10,7 +10,7 @@ use IPC::Open2;
 use List::Util qw(max min);
 
 our @EXPORT = qw(session query milliseconds per_row pgbench restart warm rounds
-  median number spread versus aim table text machine);
+  median number spread versus aim table text machine load);
 
 binmode STDOUT, ':utf8';
 STDOUT->autoflush;
@@ -219,11 +219,15 @@ sub table
 	return;
 }
 
+sub load
+{
+	return (split ' ', qx(cat /proc/loadavg))[0];
+}
+
 # machine says in a line where this runs.
 sub machine
 {
 	my $lscpu = qx(LC_ALL=C lscpu);
-	my ($load) = split ' ', qx(cat /proc/loadavg);
 	my $meminfo = qx(cat /proc/meminfo);
 	my ($cpu) = $lscpu =~ /^Model name:\s*(.*)/m;
 	my ($l3) = $lscpu =~ /^L3 cache:\s*(\S+ \S+)/m;
@@ -234,7 +238,7 @@ sub machine
 	return sprintf '%s, %d CPUs, %s of L3 cache, %.0f GB of memory, %s huge pages; %s, Linux %s, PostgreSQL %s;'
 	  . ' load average %s at the start.',
 	  $cpu // 'unknown CPU', $cpus, $l3 // 'unknown', $memory / 1024 / 1024, $huge || 'no',
-	  $system, $kernel, scalar query(session(), 'SHOW server_version'), $load;
+	  $system, $kernel, scalar query(session(), 'SHOW server_version'), load();
 }
 
 1;

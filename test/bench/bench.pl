@@ -35,4 +35,4 @@ for my $section (@sections)
 	require "./test/bench/sections/$section.pl";
 	main->can("section_$section")->();
 }
-printf "\n%d s\n", time - $started;
+text(sprintf "\nThe run has taken %d s, with a load average of %s at its end.", time - $started, load());

@@ -17,7 +17,7 @@ sub section_clients
 		[ 'naive table', 2, "$key\nSELECT naive_get(:k)" ],
 		[ '**cache_get**', 2, "$key\nSELECT cache_get('item', :k::int)" ],
 		[ 'cache_get, the key without a type', 1, "$key\nSELECT cache_get('item', :k)" ],
-		[ 'SELECT by primary key', 2, "$key\nSELECT value FROM item WHERE id = :k" ],
+		[ 'SELECT by primary key', 1, "$key\nSELECT value FROM item WHERE id = :k" ],
 		[ 'UNLOGGED cache table with expiry', 1,
 			"$key\nSELECT value FROM cached WHERE cache = 'item' AND key = :k::text AND expires > now()" ],
 		[ '**cache_get** of the aggregate', 1, "$customer\nSELECT cache_get('total', :k::int)" ],

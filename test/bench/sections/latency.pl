@@ -58,7 +58,7 @@ sub section_latency
 			spread([ map { percentile($_, $percent) } @{ $logs->{$name} } ])
 		} 50, 90, 99, 99.9 ];
 		my @all = sort { $a <=> $b } map { @$_ } @{ $logs->{$name} };
-		$series{$name} = [ map { [ percentile(\@all, $_), $_ ] } 0 .. 99, 99.9 ];
+		$series{$name} = [ grep { $_->[0] <= 3000 } map { [ percentile(\@all, $_), $_ ] } 0 .. 99, 99.9 ];
 	}
 	table('Latency of a statement, 1 client, in microseconds',
 		[ 'statement', 'median', '90 %', '99 %', '99.9 %' ], @rows);

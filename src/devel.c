@@ -16,6 +16,10 @@
  * far as rate limits are concerned, so that tests decide what time it is; SHOW
  * gives what it is now.
  *
+ * cache_devel_protect() makes the library's shared memory read-only for this
+ * process, but for the batches in which it says what it has used: so a hit that
+ * wrote there would end in a crash.
+ *
  * Locking: stop points wait in the lock manager, so they must not stand where
  * an LWLock is held.
  *
@@ -25,17 +29,30 @@
 
 #ifdef CACHE_DEVEL
 
+#include <sys/mman.h>
+
 #include "common/hashfn.h"
+#include "fmgr.h"
 #include "miscadmin.h"
+#include "catalog/pg_type.h"
 #include "storage/lock.h"
+#include "utils/array.h"
 #include "utils/guc.h"
 
 #include "devel.h"
+#include "shared.h"
 #include "window.h"
 
 static char *stop_points = NULL;
 static char *removed_guard = NULL;
 static double set_clock = -1;
+
+/* Locks that this library has taken in this process */
+uint64		devel_locks = 0;
+
+static bool protected = false;
+static int	batch_depth = 0;
+static int64 batches = 0;
 
 /* What SHOW cache.rate_limit_clock gives. */
 static const char *
@@ -120,6 +137,49 @@ int64
 devel_clock(int64 now)
 {
 	return set_clock < 0 ? now : (int64) set_clock;
+}
+
+/* Whole pages: shared.c sees to it that nothing else is on the first one. */
+static void
+protect(bool read_only)
+{
+	char	   *end = cache_arena + cache_shared->arena_bytes;
+	Size		size = (end - (char *) cache_shared) / DEVEL_PAGE * DEVEL_PAGE;
+
+	if (mprotect(cache_shared, size,
+				 read_only ? PROT_READ : PROT_READ | PROT_WRITE) != 0)
+		elog(PANIC, "could not protect shared memory: %m");
+}
+
+/*
+ * A batch of writes begins or ends.
+ */
+void
+devel_batch(bool begin)
+{
+	batch_depth += begin ? 1 : -1;
+	if (!protected || batch_depth > (begin ? 1 : 0))
+		return;
+	protect(!begin);
+	batches += begin;
+}
+
+/*
+ * cache_devel_protect(on boolean) returns bigint[]: the locks that this library
+ * has taken in this process, and the batches that it has written
+ */
+PG_FUNCTION_INFO_V1(cache_devel_protect);
+Datum
+cache_devel_protect(PG_FUNCTION_ARGS)
+{
+	Datum		counts[2];
+
+	protected = PG_GETARG_BOOL(0);
+	protect(protected);
+	counts[0] = Int64GetDatum(devel_locks);
+	counts[1] = Int64GetDatum(batches);
+	PG_RETURN_ARRAYTYPE_P(construct_array(counts, 2, INT8OID, sizeof(int64),
+										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 #endif							/* CACHE_DEVEL */

@@ -23,6 +23,7 @@
 
 #include "access/xact.h"
 
+#include "devel.h"
 #include "entry.h"
 #include "evict.h"
 #include "index.h"
@@ -101,6 +102,7 @@ evict_note(uint64 hash, ArenaRef ref, uint16 slot)
 {
 	if (naccesses >= ACCESS_BUFFER)
 	{
+		SHARED_BATCH(true);
 		if (LWLockConditionalAcquire(cache_store_lock, LW_EXCLUSIVE))
 		{
 			evict_hear();
@@ -108,6 +110,7 @@ evict_note(uint64 hash, ArenaRef ref, uint16 slot)
 		}
 		else
 			naccesses = 0;
+		SHARED_BATCH(false);
 	}
 	accesses[naccesses].hash = hash;
 	accesses[naccesses].ref = ref;

@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "devel.h"
 #include "registry.h"
 #include "shared.h"
 
@@ -390,6 +391,7 @@ stats_count(int slot, StatsCounter counter, uint32 n)
 void
 stats_flush(void)
 {
+	SHARED_BATCH(true);
 	for (int i = 0; i < ndirty; i++)
 	{
 		LocalCounts *local = &local_counts[dirty_slots[i]];
@@ -404,4 +406,5 @@ stats_flush(void)
 	}
 	ndirty = 0;
 	unflushed = 0;
+	SHARED_BATCH(false);
 }

@@ -37,6 +37,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "devel.h"
 #include "policy.h"
 #include "registry.h"
 #include "shared.h"
@@ -141,7 +142,7 @@ shared_request(void)
 	Layout		layout;
 
 	shared_layout(&layout);
-	RequestAddinShmemSpace(add_size(layout.total, PG_CACHE_LINE_SIZE));
+	RequestAddinShmemSpace(add_size(layout.total, SHARED_SLACK));
 	RequestNamedLWLockTranche(TRANCHE_NAME, 4 + SHARED_PARTITIONS);
 }
 
@@ -161,8 +162,8 @@ shared_startup(void)
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	base = ShmemInitStruct("cache",
-						   add_size(layout.total, PG_CACHE_LINE_SIZE), &found);
-	base = (char *) CACHELINEALIGN(base);
+						   add_size(layout.total, SHARED_SLACK), &found);
+	base = (char *) SHARED_ALIGN(base);
 
 	cache_shared = (CacheShared *) base;
 	cache_slots = (CacheSlot *) (base + layout.slots);

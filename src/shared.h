@@ -17,6 +17,7 @@
 
 #include "arena.h"
 #include "breaker.h"
+#include "devel.h"
 #include "fence.h"
 #include "lineage.h"
 #include "queue.h"

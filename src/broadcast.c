@@ -27,6 +27,7 @@
 #include "broadcast.h"
 #include "redis.h"
 #include "shared.h"
+#include "tier.h"
 
 /*
  * Is there somebody to tell?
@@ -123,8 +124,8 @@ broadcast_key_end(StringInfo key)
 }
 
 /*
- * Tell the worker of an invalidation: cache 0 stands for all, hash 0 for all
- * keys.  prepared: it takes effect only when the transaction has ended.
+ * Tell the worker of an invalidation: cache 0 stands for all caches, hash 0 for
+ * all keys.  prepared: it takes effect only when the transaction has ended.
  * Raises no errors.
  */
 void
@@ -137,13 +138,13 @@ broadcast_put(uint64 cache, uint64 hash, uint64 xid, bool prepared,
 	item.len = strlen(message);
 	item.dbid = MyDatabaseId;
 	item.cache = cache;
-	item.hash = hash;
+	item.hash = hash != 0 && tier_unmark(hash) ? hash : 0;
 	item.xid = xid;
 	item.prepared = prepared ? xid : 0;
 	if (breaker_state() != BREAKER_DOWN && queue_put(&item, "", message, true))
 		return;
 	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
-	if (hash != 0)
+	if (item.hash != 0)
 		breaker_count(REDIS_DELETES_DROPPED, 1);
 	breaker_count(REDIS_MESSAGES_DROPPED, 1);
 }

@@ -29,7 +29,7 @@ typedef struct QueueItem
 	uint32		len;			/* of the payload */
 	Oid			dbid;
 	uint64		cache;			/* its id, or 0: all of the database's */
-	uint64		hash;			/* of the key; 0: the whole cache */
+	uint64		hash;			/* of the key that is to be deleted, or 0 */
 	uint64		xid;
 	uint64		prepared;		/* not before this transaction has ended */
 	int64		expires;		/* of a fill, in milliseconds from now */

@@ -5,8 +5,8 @@
  *
  * The segment holds, in this order: the header (CacheShared), the registry
  * of caches (CacheSlot), the ring of the queue to Redis, and then, within
- * cache.memory, the key fences and stamps, the buckets of the index, the pool's
- * eviction policy and the arena of entries.
+ * cache.memory, the key fences and stamps, the marks of keys in Redis, the
+ * buckets of the index, the pool's eviction policy and the arena of entries.
  * No pointer is stored in it; entries are addressed by 32-bit references.
  *
  * Locks, to be taken in this order, and what they protect:
@@ -50,6 +50,7 @@ CacheShared *cache_shared = NULL;
 CacheSlot  *cache_slots;
 Fence	   *cache_fences;
 pg_atomic_uint64 *cache_stamps;
+pg_atomic_uint32 *cache_marks;
 Bucket	   *cache_buckets;
 struct Policy *cache_pool;
 char	   *cache_arena;
@@ -74,6 +75,7 @@ typedef struct Layout
 	Size		ring;
 	Size		fences;
 	Size		stamps;
+	Size		marks;
 	Size		buckets;
 	Size		pool;
 	Size		arena;
@@ -119,9 +121,12 @@ shared_layout(Layout *layout)
 								 mul_size((Size) queue_size_kb, 1024));
 	layout->stamps = add_aligned(layout->fences,
 								 mul_size(layout->nfences, sizeof(Fence)));
-	layout->buckets = add_aligned(layout->stamps,
-								  mul_size(mul_size(layout->nfences, SHARED_STAMPS),
-										   sizeof(pg_atomic_uint64)));
+	layout->marks = add_aligned(layout->stamps,
+								mul_size(mul_size(layout->nfences, SHARED_STAMPS),
+										 sizeof(pg_atomic_uint64)));
+	layout->buckets = add_aligned(layout->marks,
+								  mul_size(layout->nfences,
+										   SHARED_STAMPS * SHARED_MARKS / 8));
 	layout->pool = add_aligned(layout->buckets,
 							   mul_size(layout->nbuckets, sizeof(Bucket)));
 	layout->arena = add_aligned(layout->pool,
@@ -169,6 +174,7 @@ shared_startup(void)
 	cache_slots = (CacheSlot *) (base + layout.slots);
 	cache_fences = (Fence *) (base + layout.fences);
 	cache_stamps = (pg_atomic_uint64 *) (base + layout.stamps);
+	cache_marks = (pg_atomic_uint32 *) (base + layout.marks);
 	cache_buckets = (Bucket *) (base + layout.buckets);
 	cache_pool = (struct Policy *) (base + layout.pool);
 	cache_arena = base + layout.arena;
@@ -205,6 +211,8 @@ shared_startup(void)
 			fence_init(&cache_fences[i], 0);
 		for (uint32 i = 0; i < shared->nstamps; i++)
 			pg_atomic_init_u64(&cache_stamps[i], 0);
+		for (uint32 i = 0; i < shared->nstamps / (32 / SHARED_MARKS); i++)
+			pg_atomic_init_u32(&cache_marks[i], PG_UINT32_MAX);
 		for (uint32 i = 0; i < shared->nbuckets; i++)
 			pg_atomic_init_u32(&cache_buckets[i].seq, 0);
 		for (int i = 0; i < SHARED_SLOTS; i++)

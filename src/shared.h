@@ -27,6 +27,7 @@
 #define SHARED_SLOTS			1024	/* caches that can be in memory at once */
 #define SHARED_DATABASE_FENCES	64	/* a power of two */
 #define SHARED_STAMPS			8	/* per fence; a power of two */
+#define SHARED_MARKS			16	/* bits per stamp; a power of two */
 
 #define BUCKET_CHAINS			15
 
@@ -81,6 +82,7 @@ extern CacheShared *cache_shared;	/* NULL: not preloaded */
 extern struct CacheSlot *cache_slots;
 extern Fence *cache_fences;
 extern pg_atomic_uint64 *cache_stamps;
+extern pg_atomic_uint32 *cache_marks;
 extern Bucket *cache_buckets;
 extern struct Policy *cache_pool;
 extern char *cache_arena;

@@ -138,6 +138,44 @@ tier_name(char *name, Oid dbid, uint64 cache, uint64 hash, uint32 variant)
 	return to - name;
 }
 
+/*
+ * Marks say by a hash what may be in Redis, so that nothing else need be
+ * deleted there.  They begin as set.  Those of a key that is deleted are taken
+ * off, together with the mark of whoever shares it: at worst a value that no
+ * fence allows any more stays until it expires.
+ */
+static pg_atomic_uint32 *
+key_mark(uint64 hash, uint32 *bit)
+{
+	uint32		index = (hash >> 8) & (cache_shared->nstamps * SHARED_MARKS - 1);
+
+	*bit = (uint32) 1 << (index % 32);
+	return &cache_marks[index / 32];
+}
+
+static void
+mark_key(uint64 hash)
+{
+	uint32		bit;
+	pg_atomic_uint32 *mark = key_mark(hash, &bit);
+
+	if (!(pg_atomic_read_u32(mark) & bit))
+		pg_atomic_fetch_or_u32(mark, bit);
+}
+
+/*
+ * May values of a key be in Redis?  They are about to be deleted.
+ */
+bool
+tier_unmark(uint64 hash)
+{
+	uint32		bit;
+	pg_atomic_uint32 *mark = key_mark(hash, &bit);
+
+	return (pg_atomic_read_u32(mark) & bit) != 0 &&
+		(pg_atomic_fetch_and_u32(mark, ~bit) & bit) != 0;
+}
+
 /* Everything in an image but the key itself is a variant of the key. */
 static uint32
 key_variant(const KeyBuffer *key)
@@ -469,6 +507,7 @@ tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
 															   value->expires));
 		bytes = palloc(size);
 		codec_encode(value, bytes);
+		mark_key(key->key.hash);
 		queued = item.expires > 0 && queue_put(&item, name, bytes, false);
 		pfree(bytes);
 		queue_wake();

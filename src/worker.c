@@ -45,7 +45,7 @@
 #include "worker.h"
 
 /* After something was sent, more of it is waited for: so batches grow. */
-#define GATHER_MS		2
+#define GATHER_MS		5
 
 /* How often Redis is looked after, while all is well, and while it is not */
 #define PROBE_UP_MS		5000
@@ -84,6 +84,8 @@ static RedisConn *conn;
 static List *sent;
 static char unlink_names[UNLINK_MAX][TIER_NAME];
 static int	nunlink;
+static StringInfoData publishing;
+static char *channel;
 
 PGDLLEXPORT void cache_worker_main(Datum arg);
 
@@ -126,21 +128,15 @@ batch_unlink(void)
 static void
 batch_publish(const StringInfo message)
 {
-	const char *args[3] = {"PUBLISH"};
-	size_t		lengths[3] = {7};
-	char	   *channel = psprintf("%s:invalidate", tier_prefix);
+	const char *args[3] = {"PUBLISH", channel, message->data};
+	size_t		lengths[3] = {7, strlen(channel), message->len};
 
-	args[1] = channel;
-	lengths[1] = strlen(channel);
-	args[2] = message->data;
-	lengths[2] = message->len;
 	batch_add(3, args, lengths, REDIS_MESSAGES, REDIS_MESSAGES_DROPPED, 1);
 }
 
 static void
 batch_invalidate(const QueueItem *item, const char *message)
 {
-	StringInfoData text;
 	uint32		variants[SLOT_VARIANTS];
 	uint32		n = 0;
 
@@ -154,12 +150,12 @@ batch_invalidate(const QueueItem *item, const char *message)
 		(void) tier_name(unlink_names[nunlink++], item->dbid, item->cache,
 						 item->hash, variants[i]);
 	}
-	initStringInfo(&text);
+	resetStringInfo(&publishing);
 	if (message != NULL)
-		broadcast_complete(&text, message, item->len, item->xid);
+		broadcast_complete(&publishing, message, item->len, item->xid);
 	else
-		broadcast_lost(&text);
-	batch_publish(&text);
+		broadcast_lost(&publishing);
+	batch_publish(&publishing);
 }
 
 static void
@@ -247,6 +243,8 @@ batch_begin(void)
 
 	sent = NIL;
 	nunlink = 0;
+	initStringInfo(&publishing);
+	channel = psprintf("%s:invalidate", tier_prefix);
 	if (result == POOL_FAILED)
 		(void) breaker_failure(error);
 	return result == POOL_REUSED || result == POOL_OPENED;
@@ -394,14 +392,11 @@ send_queue(bool usable)
 static void
 send_lost(void)
 {
-	StringInfoData text;
-
 	if (pg_atomic_read_u32(&cache_shared->queue.lost) == 0 || !batch_begin())
 		return;
 	pg_atomic_write_u32(&cache_shared->queue.lost, 0);
-	initStringInfo(&text);
-	broadcast_lost(&text);
-	batch_publish(&text);
+	broadcast_lost(&publishing);
+	batch_publish(&publishing);
 	batch_end();
 }
 

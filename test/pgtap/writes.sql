@@ -1,9 +1,15 @@
--- Every kind of write, under the oracle: in the writing transaction and in the
--- triggers that it fires, rolled back to a savepoint, and committed.
+-- Every kind of write, with every ending that a transaction can have, under the
+-- oracle: with all keys hot before, in the writing transaction and in the triggers
+-- that it fires, from another session meanwhile and afterwards, and under a
+-- snapshot from before it. The kinds of writes and the endings are data.
 \ir exact.psql
 SET client_min_messages = warning;
+CREATE EXTENSION dblink;
+\pset fieldsep '\n'
 CREATE TABLE t (k int PRIMARY KEY, v int, note text);
-CREATE TABLE child (id serial PRIMARY KEY, k int DEFAULT 1 REFERENCES t ON DELETE CASCADE ON UPDATE CASCADE, v int);
+CREATE FUNCTION make_child() RETURNS void LANGUAGE sql AS
+  'CREATE TABLE child (id serial PRIMARY KEY, k int DEFAULT 1 REFERENCES t ON DELETE CASCADE ON UPDATE CASCADE, v int)';
+SELECT make_child();
 CREATE TABLE child_null (id serial PRIMARY KEY, k int REFERENCES t ON DELETE SET NULL ON UPDATE CASCADE, v int);
 CREATE TABLE child_default (id serial PRIMARY KEY, k int DEFAULT 1 REFERENCES t ON DELETE SET DEFAULT ON UPDATE SET DEFAULT, v int);
 CREATE TABLE p (k int, v int, PRIMARY KEY (k)) PARTITION BY RANGE (k);
@@ -16,15 +22,19 @@ CREATE TABLE p3 PARTITION OF p DEFAULT;
 CREATE TABLE loose (k int NOT NULL, v int);
 CREATE TABLE g (base int, k int GENERATED ALWAYS AS (base + 1) STORED, v int);
 CREATE TABLE apart (note text);
+CREATE TABLE inh (k int, v int);
+CREATE TABLE heir (extra int) INHERITS (inh);
+CREATE TABLE loose_heir (v int, k int);
 
 -- The loader reads all of them.
 CREATE FUNCTION total(a int) RETURNS text LANGUAGE sql STABLE AS $$
   SELECT concat_ws('/', (SELECT sum(v) FROM t WHERE k = a), (SELECT sum(v) FROM child WHERE k = a),
                    (SELECT sum(v) FROM child_null WHERE k = a), (SELECT sum(v) FROM child_null WHERE k IS NULL AND a = 0),
                    (SELECT sum(v) FROM child_default WHERE k = a),
-                   (SELECT sum(v) FROM p WHERE k = a), (SELECT sum(v) FROM g WHERE k = a), a) $$;
+                   (SELECT sum(v) FROM p WHERE k = a), (SELECT sum(v) FROM g WHERE k = a),
+                   (SELECT sum(v) FROM inh WHERE k = a), a) $$;
 SELECT cache_create('c', 'total(int)');
-SELECT cache_watch('c', r, 'k') FROM unnest('{t,child,p,g}'::regclass[]) r;
+SELECT cache_watch('c', r, 'k') FROM unnest('{t,child,p,g,inh,heir}'::regclass[]) r;
 -- This one has rows without a key, which concern the key 0: watch it as a whole.
 SELECT cache_watch('c', 'child_null'), cache_watch('c', 'child_default', 'k');
 -- A second cache, watched as a whole.
@@ -47,6 +57,8 @@ END $$;
 CREATE TRIGGER instead INSTEAD OF UPDATE ON instead FOR EACH ROW EXECUTE FUNCTION instead();
 CREATE FUNCTION moves_key() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.k := 12; RETURN new; END';
 CREATE TRIGGER moves_key BEFORE INSERT OR UPDATE ON t FOR EACH ROW WHEN (new.v = 4242) EXECUTE FUNCTION moves_key();
+CREATE TRIGGER " first_moves_key" BEFORE INSERT OR UPDATE ON t FOR EACH ROW WHEN (new.v = 4243) EXECUTE FUNCTION moves_key();
+CREATE TRIGGER "~~~last_moves_key" BEFORE INSERT OR UPDATE ON t FOR EACH ROW WHEN (new.v = 4244) EXECUTE FUNCTION moves_key();
 CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE p SET v = v + 7; RETURN NULL; END';
 CREATE CONSTRAINT TRIGGER later AFTER UPDATE ON g DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION later();
 CREATE FUNCTION bump(a int) RETURNS int LANGUAGE sql AS 'UPDATE t SET v = v + 1 WHERE k = a; SELECT a';
@@ -75,40 +87,76 @@ FROM unnest('{t,child,p}'::regclass[]) r,
 CREATE FUNCTION fill() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   SET LOCAL session_replication_role = replica;
-  TRUNCATE t, child, child_null, child_default, p, g, apart, loose;
-  INSERT INTO t SELECT i, i * 10 FROM generate_series(1, 10) i;
-  INSERT INTO child (k, v) SELECT i % 5 + 1, i FROM generate_series(1, 10) i;
+  TRUNCATE t, child, child_null, child_default, p, g, loose, inh, heir, loose_heir;
+  INSERT INTO t SELECT i, i * 10 FROM generate_series(1, 8) i;
+  INSERT INTO child (k, v) SELECT i % 5 + 1, i FROM generate_series(1, 6) i;
   INSERT INTO child_null (k, v) SELECT i + 5, i FROM generate_series(1, 3) i;
-  INSERT INTO child_default (k, v) SELECT i + 7, i FROM generate_series(1, 3) i;
-  INSERT INTO p SELECT i, i * 100 FROM generate_series(1, 12) i;
-  INSERT INTO g (base, v) SELECT i, i * 3 FROM generate_series(1, 10) i;
-  INSERT INTO loose SELECT i, i FROM generate_series(20, 22) i;
+  INSERT INTO child_default (k, v) SELECT i + 5, i FROM generate_series(1, 3) i;
+  INSERT INTO p SELECT i, i * 100 FROM generate_series(1, 9) i;
+  INSERT INTO g (base, v) SELECT i, i * 3 FROM generate_series(1, 6) i;
+  INSERT INTO loose SELECT i, i FROM generate_series(15, 17) i;
+  INSERT INTO inh SELECT i, i * 5 FROM generate_series(1, 5) i;
+  INSERT INTO heir SELECT i, i * 6 FROM generate_series(3, 7) i;
+  INSERT INTO loose_heir (k, v) SELECT i, i * 7 FROM generate_series(6, 9) i;
   SET LOCAL session_replication_role = origin;
 END $$;
+CREATE FUNCTION enable_triggers(rel regclass) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE name name;
+BEGIN
+  FOR name IN SELECT tgname FROM pg_trigger WHERE tgrelid = rel LOOP
+    EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', rel, CASE WHEN name LIKE '!cache%' THEN 'ALWAYS' END, name);
+  END LOOP;
+END $$;
 CREATE FUNCTION state() RETURNS text LANGUAGE sql STABLE AS
-  'SELECT md5(string_agg(total(a) || whole(1), '','' ORDER BY a)) FROM generate_series(0, 25) a';
-CREATE TABLE before (state text);
--- gets reads all keys of both caches.
+  'SELECT md5(string_agg(total(a) || whole(1), '','' ORDER BY a)) FROM generate_series(0, 17) a';
+-- gets reads all keys of a cache.
 CREATE FUNCTION gets(cache text, n int) RETURNS bigint LANGUAGE sql AS
   'SELECT count(cache_get(cache, a) IS NULL) FROM generate_series(0, n - 1) a';
--- right asserts the oracle for all keys of both caches.
-CREATE FUNCTION right_now(label text) RETURNS text LANGUAGE sql AS $$
-  SELECT is((SELECT string_agg(format('%s is %s, not %s', a, got, want), '; ')
-             FROM (SELECT a, cache_get('c', a) AS got, to_jsonb(total(a)) AS want FROM generate_series(0, 25) a
-                   UNION ALL SELECT -a, cache_get('whole', a), to_jsonb(whole(a)) FROM generate_series(1, 2) a OFFSET 0) x
-             WHERE got IS DISTINCT FROM want), NULL, label) $$;
+-- all_hits reads all keys of both caches and gives how many were hits.
+CREATE FUNCTION all_hits() RETURNS bigint LANGUAGE sql AS
+  $$ SELECT hits(NULL, 'SELECT gets(''c'', 18), gets(''whole'', 3)') $$;
+-- wrong lists what is not exact among all keys of both caches.
+CREATE FUNCTION wrong() RETURNS text LANGUAGE sql AS $$
+  SELECT string_agg(format('%s is %s, not %s', a, got, want), '; ')
+  FROM (SELECT a, cache_get('c', a) AS got, to_jsonb(total(a)) AS want FROM generate_series(0, 17) a
+        UNION ALL SELECT -a, cache_get('whole', a), to_jsonb(whole(a)) FROM generate_series(1, 2) a OFFSET 0) x
+  WHERE got IS DISTINCT FROM want $$;
+-- locked: does somebody keep readers away, the loader's as well as the cache's?
+CREATE FUNCTION locked() RETURNS boolean LANGUAGE sql AS $$
+  SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND pid IS DISTINCT FROM pg_backend_pid()) $$;
+CREATE FUNCTION right_now(label text) RETURNS text LANGUAGE plpgsql AS
+  'BEGIN RETURN CASE WHEN locked() THEN pass(label || '' (locked)'') ELSE is(wrong(), NULL, label) END; END';
+-- right_there asks another session.
+CREATE FUNCTION there(session text, query text) RETURNS text LANGUAGE sql AS
+  'SELECT answer FROM dblink(session, query) AS d (answer text)';
+CREATE FUNCTION right_there(session text, label text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock') THEN
+    RETURN pass(label || ' (locked)');
+  END IF;
+  RETURN is(there(session, 'SELECT wrong()'), NULL, label || ': in session ' || session);
+END $$;
+SELECT dblink_connect(name, format('host=%s port=%s dbname=%s user=%s', split_part(current_setting('unix_socket_directories'), ',', 1),
+                                   current_setting('port'), current_database(), current_user))
+FROM unnest('{other,old}'::text[]) name;
 
-CREATE TABLE writes (n serial, name text, statement text);
+-- undo: what has to follow a commit, for the next write to find what it needs.
+-- changes: whether it changes what the loaders give; if not, all keys stay hot.
+CREATE TABLE writes (n serial, name text, statement text, undo text DEFAULT 'SELECT', changes boolean DEFAULT true);
 INSERT INTO writes (name, statement) VALUES
   ('INSERT', 'INSERT INTO t VALUES (11, 110)'),
-  ('INSERT of many rows', 'INSERT INTO t SELECT i, i FROM generate_series(11, 20) i'),
+  ('INSERT of many rows', 'INSERT INTO t SELECT i, i FROM generate_series(11, 16) i'),
   ('INSERT into a child', 'INSERT INTO child (k, v) VALUES (3, 33)'),
   ('UPDATE', 'UPDATE t SET v = v + 1 WHERE k = 3'),
   ('UPDATE of all rows', 'UPDATE t SET v = v + k'),
   ('UPDATE of the key', 'UPDATE child SET k = 7 WHERE k = 2'),
   ('UPDATE that permutes keys', 'UPDATE child SET k = k % 5 + 1'),
   ('UPDATE FROM', 'UPDATE t SET v = p.v FROM p WHERE p.k = t.k AND t.k > 3'),
-  ('UPDATE of a key by a BEFORE trigger', 'INSERT INTO t VALUES (11, 4242)'),
+  ('a key changed by a BEFORE trigger', 'INSERT INTO t VALUES (11, 4242)'),
+  ('by one whose name sorts first', 'INSERT INTO t VALUES (11, 4243)'),
+  ('by one whose name sorts last', 'UPDATE t SET v = 4244 WHERE k = 8'),
+  ('INSERT DEFAULT VALUES', 'INSERT INTO child DEFAULT VALUES; UPDATE child SET v = 5 WHERE v IS NULL'),
+  ('more keys than are kept', 'INSERT INTO g (base, v) SELECT i, i FROM generate_series(0, 17000) i'),
   ('DELETE', 'DELETE FROM p WHERE k = 4'),
   ('DELETE of all rows', 'DELETE FROM p'),
   ('DELETE USING', 'DELETE FROM child USING t WHERE t.k = child.k AND t.v > 30'),
@@ -117,11 +165,11 @@ INSERT INTO writes (name, statement) VALUES
   ('MERGE into a partitioned table', 'MERGE INTO p USING (VALUES (1, 5), (6, 6), (13, 7)) s (k, v) ON p.k = s.k
      WHEN MATCHED AND s.v = 5 THEN DELETE WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT VALUES (s.k, s.v)'),
   ('ON CONFLICT DO UPDATE', 'INSERT INTO t VALUES (2, 1), (12, 1) ON CONFLICT (k) DO UPDATE SET v = excluded.v - 1'),
-  ('ON CONFLICT DO UPDATE WHERE false', 'INSERT INTO p VALUES (2, 1) ON CONFLICT (k) DO UPDATE SET k = 3 WHERE false'),
   ('ON CONFLICT DO NOTHING', 'INSERT INTO t VALUES (2, 1), (13, 1) ON CONFLICT DO NOTHING'),
   ('COPY', 'COPY t (k, v) FROM PROGRAM ''printf "11,5\n12,6\n"'' CSV'),
   ('COPY into a partitioned table', 'COPY p FROM PROGRAM ''printf "0,5\n13,6\n"'' CSV'),
   ('COPY into a partition', 'COPY p3 FROM PROGRAM ''printf "14,6\n"'' CSV'),
+  ('COPY FREEZE', 'TRUNCATE child; COPY child (k, v) FROM PROGRAM ''printf "1,5\n2,6\n"'' (FORMAT csv, FREEZE)'),
   ('TRUNCATE', 'TRUNCATE child'),
   ('TRUNCATE CASCADE', 'TRUNCATE t CASCADE'),
   ('TRUNCATE of several tables', 'TRUNCATE child, p, g'),
@@ -139,11 +187,12 @@ INSERT INTO writes (name, statement) VALUES
   ('TRUNCATE of a middle partition', 'TRUNCATE p2'),
   ('TRUNCATE of a subpartition', 'TRUNCATE p2a'),
   ('TRUNCATE of a partitioned table', 'TRUNCATE p'),
-  ('DETACH PARTITION', 'ALTER TABLE p DETACH PARTITION p1'),
-  ('ATTACH PARTITION', 'ALTER TABLE p DETACH PARTITION p3; ALTER TABLE p ATTACH PARTITION loose FOR VALUES FROM (20) TO (30)'),
-  ('a partition attached and written', 'CREATE TABLE p4 PARTITION OF p FOR VALUES FROM (50) TO (60); ALTER TABLE p DETACH PARTITION p4;
-     INSERT INTO p4 VALUES (50, 1); ALTER TABLE p ATTACH PARTITION p4 FOR VALUES FROM (50) TO (60); UPDATE p SET k = k + 49 WHERE k = 5'),
-  ('DROP of a partition', 'DROP TABLE p2b'),
+  ('INSERT into an inheritance child', 'INSERT INTO heir VALUES (4, 44)'),
+  ('UPDATE of a parent and its children', 'UPDATE inh SET v = v + 1 WHERE k = 5'),
+  ('UPDATE of the key in a child', 'UPDATE inh SET k = k + 1'),
+  ('DELETE from a parent alone', 'DELETE FROM ONLY inh'),
+  ('TRUNCATE of a parent and its children', 'TRUNCATE inh'),
+  ('TRUNCATE of a child', 'TRUNCATE heir'),
   ('INSERT by a rule', 'INSERT INTO ruled VALUES (11, 1)'),
   ('UPDATE by a rule', 'UPDATE ruled SET v = 0 WHERE k < 3'),
   ('DELETE by a rule', 'DELETE FROM ruled WHERE k = 3'),
@@ -168,57 +217,93 @@ INSERT INTO writes (name, statement) VALUES
   ('EXPLAIN ANALYZE', 'EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) UPDATE t SET v = v + 1 WHERE k = 3'),
   ('a deferred trigger', 'UPDATE g SET v = v + 1 WHERE k = 2'),
   ('a generated column', 'UPDATE g SET base = base + 1'),
-  ('session_replication_role = replica', 'SET LOCAL session_replication_role = replica; UPDATE t SET v = v + 1 WHERE k = 2'),
-  ('a rewrite of the table', 'ALTER TABLE child ALTER v TYPE int USING v * 2'),
-  ('a column dropped and added', 'ALTER TABLE g DROP v; ALTER TABLE g ADD v int DEFAULT 9'),
-  ('DROP TABLE', 'DROP TABLE child; CREATE TABLE child (k int, v int)');
+  ('session_replication_role = replica', 'SET LOCAL session_replication_role = replica; UPDATE t SET v = v + 1 WHERE k = 2');
+INSERT INTO writes (name, statement, undo) VALUES
+  ('DETACH PARTITION', 'ALTER TABLE p DETACH PARTITION p1', 'ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (5)'),
+  ('DETACH and a write', 'ALTER TABLE p DETACH PARTITION p1; UPDATE p1 SET v = 0; UPDATE p SET v = v + 1',
+     'ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (5)'),
+  ('ATTACH of a table with rows', 'ALTER TABLE p DETACH PARTITION p3; ALTER TABLE p ATTACH PARTITION loose FOR VALUES FROM (15) TO (18)',
+     'ALTER TABLE p DETACH PARTITION loose; ALTER TABLE p ATTACH PARTITION p3 DEFAULT'),
+  ('a partition attached and written', 'CREATE TABLE p4 PARTITION OF p FOR VALUES FROM (50) TO (60); ALTER TABLE p DETACH PARTITION p4;
+     INSERT INTO p4 VALUES (50, 1); ALTER TABLE p ATTACH PARTITION p4 FOR VALUES FROM (50) TO (60); UPDATE p SET k = k + 49 WHERE k = 5',
+     'DROP TABLE p4'),
+  ('DROP of a partition', 'DROP TABLE p2b', 'CREATE TABLE p2b PARTITION OF p2 DEFAULT'),
+  ('INHERIT of a table with rows', 'ALTER TABLE loose_heir INHERIT inh', 'ALTER TABLE loose_heir NO INHERIT inh'),
+  ('INHERIT and writes to it', 'ALTER TABLE loose_heir INHERIT inh; UPDATE loose_heir SET v = 0; UPDATE inh SET v = v + 1',
+     'ALTER TABLE loose_heir NO INHERIT inh'),
+  ('NO INHERIT', 'ALTER TABLE heir NO INHERIT inh', 'ALTER TABLE heir INHERIT inh'),
+  ('ALTER TABLE DISABLE TRIGGER', 'ALTER TABLE p1 DISABLE TRIGGER ALL; UPDATE p SET v = v + 1', 'SELECT enable_triggers(''p1'')'),
+  ('a rewrite of the table', 'ALTER TABLE child ALTER v TYPE int USING v * 2', 'SELECT'),
+  ('a column dropped and added', 'ALTER TABLE g DROP v; ALTER TABLE g ADD v int DEFAULT 9', 'SELECT'),
+  ('a generated column''s expression', 'ALTER TABLE g DROP k; ALTER TABLE g ADD k int GENERATED ALWAYS AS (base + 2) STORED',
+     'SELECT cache_unwatch(''c'', ''g''); ALTER TABLE g DROP k; ALTER TABLE g ADD k int GENERATED ALWAYS AS (base + 1) STORED; SELECT cache_watch(''c'', ''g'', ''k'')'),
+  ('DROP TABLE', 'DROP TABLE child; CREATE TABLE child (k int, v int)', 'DROP TABLE child; SELECT make_child(); SELECT cache_watch(''c'', ''child'', ''k'')'),
+  ('a watch ended, a write, a watch', 'SELECT cache_unwatch(''c'', ''child''); UPDATE child SET v = v + 1; SELECT cache_watch(''c'', ''child'', ''k'')', 'SELECT');
+INSERT INTO writes (name, statement, changes) VALUES
+  ('SELECT FOR UPDATE', 'SELECT FROM t FOR UPDATE', false),
+  ('SELECT FOR NO KEY UPDATE', 'SELECT FROM p FOR NO KEY UPDATE', false),
+  ('SELECT FOR SHARE', 'SELECT FROM t FOR SHARE', false),
+  ('SELECT FOR KEY SHARE', 'SELECT FROM child FOR KEY SHARE', false),
+  ('ON CONFLICT DO UPDATE WHERE false', 'INSERT INTO p VALUES (2, 1) ON CONFLICT (k) DO UPDATE SET k = 3 WHERE false', false),
+  ('UPDATE of no row', 'UPDATE t SET v = 0 WHERE k = 99', false),
+  ('LOCK TABLE', 'LOCK TABLE t IN SHARE ROW EXCLUSIVE MODE', false),
+  ('CLUSTER', 'CLUSTER t USING t_pkey', false),
+  ('CREATE INDEX', 'CREATE INDEX ON t (v)', false),
+  ('a temporary table', 'DROP INDEX IF EXISTS t_v_idx', false);
 
-SELECT plan((SELECT count(*) FROM writes)::int * 9 + 13);
+-- How transactions end. @ stands for the write, ? for a look at all keys.
+CREATE TABLE endings (n serial, name text, steps text[], lasting boolean);
+INSERT INTO endings (name, steps, lasting) VALUES
+  ('rolled back', '{BEGIN, SAVEPOINT s, @, RELEASE s, ?, ROLLBACK}', false),
+  ('rolled back to a savepoint and done again', '{BEGIN, SAVEPOINT s, @, ?, ROLLBACK TO s, ?, @, COMMIT}', true),
+  ('after a released savepoint', '{BEGIN, SAVEPOINT s, @, RELEASE s, ?, COMMIT}', true),
+  ('rolled back when prepared', '{BEGIN, @, PREPARE TRANSACTION ''w'', ?, ROLLBACK PREPARED ''w''}', false),
+  ('committed when prepared', '{BEGIN, @, PREPARE TRANSACTION ''w'', ?, COMMIT PREPARED ''w''}', true),
+  ('committed', '{BEGIN, @, ?, COMMIT}', true);
+
+-- One row for each write and ending: the steps and the looks at all keys.
+CREATE VIEW runs AS
+  SELECT w.n * 100 + e.n AS n, w.name || ', ' || e.name AS label, w.statement, e.steps, w.changes AND e.lasting AS changes, w.changes AS invalidates,
+    CASE WHEN e.lasting THEN w.undo ELSE 'SELECT' END AS undo
+  FROM writes w, endings e;
+CREATE FUNCTION looks(label text) RETURNS text LANGUAGE sql AS $$
+  SELECT format('SELECT right_now(%1$L), right_there(''other'', %1$L)', label) $$;
+SELECT plan((SELECT sum(4 + 2 * (1 + cardinality(array_positions(steps, '?'))))::int FROM runs) + 29);
 SELECT unnest(ARRAY[
-  'SELECT fill()',
-  'SELECT gets(''c'', 26), gets(''whole'', 3)',
-  format('SELECT is(hits(''c'', ''SELECT gets(''''c'''', 26)'') + hits(''whole'', ''SELECT gets(''''whole'''', 3)''), 29::bigint, %L)', name || ': all hot before'),
-  'TRUNCATE before',
-  'INSERT INTO before VALUES (state())',
-  'BEGIN', 'SAVEPOINT s', statement,
-  format('SELECT right_now(%L)', name || ': in a savepoint'),
-  'ROLLBACK TO s',
-  format('SELECT right_now(%L)', name || ': rolled back to the savepoint'),
-  'COMMIT',
-  format('SELECT right_now(%L)', name || ': after the rollback'),
-  format('SELECT is(state(), (SELECT state FROM before), %L)', name || ': nothing has changed'),
-  'SELECT gets(''c'', 26), gets(''whole'', 3)',
-  'BEGIN', statement,
-  format('SELECT right_now(%L)', name || ': before commit'),
-  CASE WHEN name ~ 'DETACH|ATTACH|attached|DROP|column' THEN 'ROLLBACK' ELSE 'COMMIT' END,
-  format('SELECT right_now(%L)', name || ': after commit'),
-  format('SELECT right_now(%L)', name || ': and again'),
-  CASE WHEN name ~ 'DETACH|ATTACH|attached|DROP|column|false$' THEN format('SELECT pass(%L)', name)
-       ELSE format('SELECT isnt(state(), (SELECT state FROM before), %L)', name || ': it has changed something') END])
-FROM writes ORDER BY n
+    'SELECT fill()', 'SELECT gets(''c'', 18), gets(''whole'', 3)', format('SELECT is(all_hits(), 21::bigint, %L)', label || ': all hot before'),
+    'SELECT set_config(''test.before'', state(), false) IS NULL',
+    'SELECT dblink_exec(''old'', ''BEGIN ISOLATION LEVEL REPEATABLE READ''), there(''old'', ''SELECT 1'')']
+  || ARRAY(SELECT CASE step WHEN '@' THEN statement WHEN '?' THEN looks(label || format(': step %s', i)) ELSE step END
+           FROM unnest(steps) WITH ORDINALITY s (step, i) ORDER BY i)
+  || ARRAY[
+    looks(label || ': afterwards'),
+    format('SELECT right_there(''old'', %L), dblink_exec(''old'', ''COMMIT'')', label || ': before it'),
+    format('SELECT %s(state(), current_setting(''test.before''), %L)', CASE WHEN changes THEN 'isnt' ELSE 'is' END,
+           label || CASE WHEN changes THEN ': it has changed something' ELSE ': nothing has changed' END),
+    CASE WHEN invalidates THEN format('SELECT pass(%L)', label) ELSE format('SELECT is(all_hits(), 21::bigint, %L)', label || ': all hot still') END,
+    undo])
+FROM runs ORDER BY n
 \gexec
 
--- The same in one implicit transaction each, and prepared ones.
+-- What ends transactions itself, or cannot be in one.
+CREATE PROCEDURE commits(n int) LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1 .. n LOOP
+    UPDATE t SET v = v + i WHERE k = i;
+    PERFORM cache_get('c', i), cache_get('c', i + 1);
+    IF i % 3 = 0 THEN ROLLBACK; ELSE COMMIT; END IF;
+    PERFORM gets('c', 18);
+  END LOOP;
+END $$;
+SELECT unnest(ARRAY['SELECT gets(''c'', 18), gets(''whole'', 3)', statement, looks('by itself: ' || statement)])
+FROM unnest(ARRAY[
+  'SELECT fill()', 'UPDATE t SET v = v + 1', 'CALL commits(7)', 'DROP TABLE p3', 'ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY', 'UPDATE p1 SET v = 0',
+  'ALTER TABLE p ATTACH PARTITION p1 FOR VALUES FROM (0) TO (5)', 'CREATE TABLE p3 PARTITION OF p DEFAULT',
+  'VACUUM FULL t', 'TRUNCATE p2a']) WITH ORDINALITY s (statement, n) ORDER BY n
+\gexec
 SELECT fill();
-SELECT gets('c', 26);
-UPDATE t SET v = v + 1; 
-SELECT right_now('autocommit');
-BEGIN;
-UPDATE t SET v = v + 1;
-UPDATE p SET v = v + 1 WHERE k = 2;
-PREPARE TRANSACTION 'write';
-SELECT right_now('prepared');
-SELECT gets('c', 26);
-COMMIT PREPARED 'write';
-SELECT right_now('commit prepared');
-BEGIN;
-DELETE FROM child;
-PREPARE TRANSACTION 'write';
-SELECT gets('c', 26);
-ROLLBACK PREPARED 'write';
-SELECT right_now('rollback prepared');
 BEGIN ISOLATION LEVEL REPEATABLE READ;
-SELECT gets('c', 26);
+SELECT gets('c', 18);
 UPDATE t SET v = v + 1;
 SELECT right_now('repeatable read');
 COMMIT;
@@ -226,16 +311,16 @@ SELECT right_now('repeatable read, committed');
 
 -- Without its guard, each of these goes wrong.
 SELECT fill();
-SELECT gets('c', 26), gets('whole', 3);
+SELECT gets('c', 18), gets('whole', 3);
 SET cache.removed_guard = 'own';
 BEGIN;
 UPDATE g SET v = v + 1000 WHERE k = 5;
 SELECT isnt(cache_get('c', 5), to_jsonb(total(5)), 'guard own: a stale value in the writing transaction');
 ROLLBACK;
-SELECT gets('c', 26), gets('whole', 3);
+SELECT gets('c', 18), gets('whole', 3);
 SET cache.removed_guard = 'statement';
 SELECT throws_like('UPDATE t SET v = v + 1000', '% of UPDATE on t%', 'guard statement: a stale value in a trigger');
-SELECT gets('c', 26), gets('whole', 3);
+SELECT gets('c', 18), gets('whole', 3);
 SET cache.removed_guard = 'remove';
 UPDATE g SET v = v + 1000 WHERE k = 5;
 SELECT isnt(cache_get('c', 5), to_jsonb(total(5)), 'guard remove: a stale value after the commit');
@@ -249,10 +334,10 @@ INSERT INTO parent VALUES (1, 10);
 CREATE FUNCTION of_parent(a int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(v) FROM parent WHERE k = a';
 SELECT cache_create('parent', 'of_parent(int)'), cache_watch('parent', 'parent', 'k');
 SELECT cache_get('parent', 1);
-CREATE TABLE heir () INHERITS (parent);
-INSERT INTO heir VALUES (1, 5);
+CREATE TABLE late_heir () INHERITS (parent);
+INSERT INTO late_heir VALUES (1, 5);
 SELECT is(cache_get('parent', 1), '15', 'an inheritance child');
 SELECT is(hits('parent', 'SELECT cache_get(''parent'', 1)'), 0::bigint, 'is not stored while it is not watched');
-SELECT cache_watch('parent', 'heir', 'k');
+SELECT cache_watch('parent', 'late_heir', 'k');
 SELECT exact('parent', '1', 'of_parent', 'watched as well');
 SELECT * FROM finish();

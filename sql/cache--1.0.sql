@@ -75,6 +75,16 @@ AS 'MODULE_PATHNAME', 'cache_watch';
 COMMENT ON FUNCTION cache_watch(text, regclass, text[]) IS
 	'makes writes to a table invalidate the keys found in its columns, or the whole cache';
 
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	keys regprocedure)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch_keys';
+COMMENT ON FUNCTION cache_watch(text, regclass, regprocedure) IS
+	'makes writes to a table invalidate the keys that a function tells from each row';
+
 CREATE FUNCTION cache_unwatch(name text, relation regclass)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

@@ -35,7 +35,7 @@ SELECT cache_watch('c', 0, 'k');
 \echo :SQLSTATE
 SELECT cache_watch('c', 't', NULL);
 \echo :SQLSTATE
-SELECT cache_watch('c', 't', VARIADIC NULL);
+SELECT cache_watch('c', 't', VARIADIC NULL::text[]);
 \echo :SQLSTATE
 SELECT cache_watch('c', 't', 'no_such_column');
 \echo :SQLSTATE

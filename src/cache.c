@@ -9,6 +9,7 @@
  *
  *	functions, admin, watch, trigger,			what SQL calls
  *	stats, verify
+ *	keyfunction									from rows to keys
  *	get											one read-through get
  *	loader, session, flight						running loaders
  *	utility, transaction						DDL; commit
@@ -18,6 +19,7 @@
  *	broadcast, queue, worker, probe				what is sent there
  *	pool, redis, breaker						connections to it
  *	store, index, evict							entries
+ *	mapping										key functions that race
  *	registry, fence, lineage, persist			caches, invalidations
  *	arena, policy, sketch						memory, which entries go
  *	shared, devel								the segment; development builds

@@ -89,6 +89,14 @@ key_stamp(uint64 hash)
 	return &cache_stamps[hash & (cache_shared->nstamps - 1)];
 }
 
+/* Under the key's partition lock. */
+static void
+raise_stamp(uint64 hash, uint64 xid)
+{
+	if (xid > pg_atomic_read_u64(key_stamp(hash)))
+		pg_atomic_write_u64(key_stamp(hash), xid);
+}
+
 /*-------------------------------------------------------------------------
  * Writers
  *-------------------------------------------------------------------------
@@ -131,10 +139,12 @@ note_xid(FullTransactionId xid)
 }
 
 /*
- * Publish the change of a key.
+ * Publish the change of a key.  others: transactions that may be changing the
+ * same without knowing, or NULL.
  */
 void
-coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid)
+coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
+					  const MappingRunning *others)
 {
 	uint32		n = 0;
 
@@ -143,8 +153,14 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid)
 	note_xid(xid);
 	store_lock(hash, LW_EXCLUSIVE);
 	fence_publish(key_fence(hash), xid);
-	if (U64FromFullTransactionId(xid) > pg_atomic_read_u64(key_stamp(hash)))
-		pg_atomic_write_u64(key_stamp(hash), U64FromFullTransactionId(xid));
+	raise_stamp(hash, U64FromFullTransactionId(xid));
+	if (others != NULL)
+	{
+		fence_add(key_fence(hash), others->xids, others->n, others->floor);
+		raise_stamp(hash, others->floor);
+		for (uint32 i = 0; i < others->n; i++)
+			raise_stamp(hash, others->xids[i]);
+	}
 	if (!GUARD_REMOVED("remove"))
 		n = store_unlink(hash);
 	store_unlock(hash);
@@ -153,15 +169,16 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid)
 }
 
 /*
- * Publish the change of a whole cache.
+ * Publish the change of a whole cache, in the same way.
  */
 void
-coherence_publish_cache(uint64 cache, FullTransactionId xid)
+coherence_publish_cache(uint64 cache, FullTransactionId xid,
+						const MappingRunning *others)
 {
 	if (!shared_is_ready())
 		return;
 	note_xid(xid);
-	slot_publish(MyDatabaseId, cache, xid);
+	slot_publish(MyDatabaseId, cache, xid, others);
 }
 
 /*

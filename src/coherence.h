@@ -16,6 +16,7 @@
 
 #include "definition.h"
 #include "fence.h"
+#include "mapping.h"
 #include "store.h"
 
 /* What a get knows of its key; made by coherence_begin. */
@@ -29,8 +30,10 @@ typedef struct CoherentGet
 } CoherentGet;
 
 extern void coherence_publish_key(uint64 cache, uint64 hash,
-								  FullTransactionId xid);
-extern void coherence_publish_cache(uint64 cache, FullTransactionId xid);
+								  FullTransactionId xid,
+								  const MappingRunning *others);
+extern void coherence_publish_cache(uint64 cache, FullTransactionId xid,
+									const MappingRunning *others);
 extern void coherence_publish_database(Oid dbid, FullTransactionId xid);
 extern void coherence_begin_publish(Oid dbid);
 

@@ -10,8 +10,10 @@
 
 #include "postgres.h"
 
+#include "access/attmap.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
@@ -59,6 +61,21 @@
 	pg_proc_aclcheck((oid), (role), ACL_EXECUTE)
 #define cache_aclcheck_namespace(oid, role) \
 	pg_namespace_aclcheck((oid), (role), ACL_USAGE)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define cache_ownercheck_class(oid, role) \
+	object_ownercheck(RelationRelationId, (oid), (role))
+#else
+#define cache_ownercheck_class(oid, role) \
+	pg_class_ownercheck((oid), (role))
+#endif
+
+/* 16 can do without columns that are missing */
+#if PG_VERSION_NUM >= 160000
+#define cache_attrmap(from, to)	build_attrmap_by_name((from), (to), false)
+#else
+#define cache_attrmap(from, to)	build_attrmap_by_name((from), (to))
 #endif
 
 /* 16 made the parsing of names report errors softly */

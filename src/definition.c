@@ -452,8 +452,7 @@ definition_read(Relation rel, HeapTuple tuple)
 		loader_describe(def, def->loader, false);
 	if (def->usable && !IS_NULL(ANUM_KEY_COLLATIONS))
 		def->usable = read_collations(def, VALUE(ANUM_KEY_COLLATIONS));
-	watch_relations(NameStr(def->name), &def->watched, &def->nwatched);
-	def->private = watch_is_private(def);
+	watch_read(def);
 	def->slot = -1;
 	def->valid = true;
 	MemoryContextSwitchTo(old);

@@ -120,6 +120,7 @@ typedef struct CacheDef
 	uint64		allowed_generation;
 	int			nwatched;		/* watched relations */
 	Oid		   *watched;
+	bool		mapped;			/* some watch has a key function */
 	bool		private;		/* one has a temporary child of this session */
 	bool		names_temp;		/* the loader's source names pg_temp */
 } CacheDef;

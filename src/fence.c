@@ -109,6 +109,22 @@ fence_publish(Fence *fence, FullTransactionId xid)
 }
 
 /*
+ * Give a fence more to remember, and count a change.
+ *
+ * The caller holds the owner's lock exclusively.
+ */
+void
+fence_add(Fence *fence, const uint64 *xids, uint32 n, uint64 floor)
+{
+	fence_begin_write(fence);
+	fence->changes++;
+	fence->floor = Max(fence->floor, floor);
+	for (uint32 i = 0; i < n; i++)
+		fence_add_xid(fence, xids[i]);
+	fence_end_write(fence);
+}
+
+/*
  * Give a fence everything that another one remembers, and count a change.
  *
  * The caller holds the owner's lock of both exclusively.
@@ -116,12 +132,7 @@ fence_publish(Fence *fence, FullTransactionId xid)
 void
 fence_inherit(Fence *fence, const Fence *from)
 {
-	fence_begin_write(fence);
-	fence->changes++;
-	fence->floor = Max(fence->floor, from->floor);
-	for (uint32 i = 0; i < from->nxids; i++)
-		fence_add_xid(fence, from->xids[i]);
-	fence_end_write(fence);
+	fence_add(fence, from->xids, from->nxids, from->floor);
 }
 
 /*
@@ -208,6 +219,24 @@ xid_is_running(uint64 xid, const SnapshotView *view)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Does the snapshot see a top-level transaction, or what is left of it?
+ */
+bool
+snapshot_sees(const SnapshotView *view, uint64 xid)
+{
+	return !xid_is_running(xid, view);
+}
+
+/*
+ * A transaction id of a snapshot's, in 64 bits.
+ */
+uint64
+snapshot_widen(const SnapshotView *view, TransactionId xid)
+{
+	return xid_widen(xid, view->xmax);
 }
 
 /*

@@ -52,9 +52,12 @@ typedef struct SnapshotView
 
 extern void fence_init(Fence *fence, uint64 floor);
 extern void fence_publish(Fence *fence, FullTransactionId xid);
+extern void fence_add(Fence *fence, const uint64 *xids, uint32 n, uint64 floor);
 extern void fence_inherit(Fence *fence, const Fence *from);
 extern void fence_read(Fence *fence, FenceState *state);
 extern void snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference);
+extern bool snapshot_sees(const SnapshotView *view, uint64 xid);
+extern uint64 snapshot_widen(const SnapshotView *view, TransactionId xid);
 extern bool fence_is_clear(const FenceState *state, const SnapshotView *view);
 extern void snapshot_image(SnapshotImage *image, const SnapshotView *view,
 						   FullTransactionId own);

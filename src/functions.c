@@ -416,6 +416,7 @@ cache_invalidate(PG_FUNCTION_ARGS)
 	KeyBuffer	key;
 
 	key_build(&key, def, keys.values, keys.nulls, site->collation, false);
+	invalidate_mapped(def);
 	if (invalidate_key(def, key.key.hash))
 	{
 		Oid			types[FUNC_MAX_ARGS];
@@ -443,6 +444,7 @@ cache_invalidate_all(PG_FUNCTION_ARGS)
 		definition_require_loader(def);
 		definition_require_read(def);
 	}
+	invalidate_mapped(def);
 	invalidate_cache(def);
 	PG_RETURN_VOID();
 }

@@ -23,6 +23,17 @@ is_told(CacheDef *def)
 }
 
 /*
+ * The transaction is about to change some of a cache: it has to be known
+ * which, if the cache has key functions.
+ */
+void
+invalidate_mapped(CacheDef *def)
+{
+	if (def->mapped)
+		pending_note_mapped(def->id, is_told(def) ? NameStr(def->name) : NULL);
+}
+
+/*
  * The transaction changes all of a cache.
  */
 void

@@ -23,8 +23,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "devel.h"
@@ -53,6 +55,23 @@ mix(uint64 h)
 	h *= UINT64CONST(0x94d049bb133111eb);
 	h ^= h >> 31;
 	return h;
+}
+
+/*
+ * Do values of a type compare, and hash, like those of the key?
+ * Sets up the column's hash function in the current memory context.
+ */
+bool
+key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash)
+{
+	if (!key_hash_lookup(type, hash) || hash->opfamily != key->hash.opfamily)
+		return false;
+
+	/* Some classes serve many types that do not compare with each other. */
+	if (IsPolymorphicType(hash->input) || hash->input == RECORDOID ||
+		IsPolymorphicType(key->hash.input) || key->hash.input == RECORDOID)
+		return getBaseType(type) == getBaseType(key->type);
+	return true;
 }
 
 /*

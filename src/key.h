@@ -39,6 +39,7 @@ extern void key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 					  const bool *nulls, Oid collation, bool native);
 extern bool key_parse(KeyParts *parts, const CacheDef *def,
 					  const StoreKey *key);
+extern bool key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash);
 extern uint64 key_hash_start(const CacheDef *def);
 extern uint64 key_hash_add(uint64 hash, KeyHash *how, Oid collation,
 						   Datum value, bool isnull);

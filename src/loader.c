@@ -39,6 +39,7 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -58,6 +59,7 @@
 typedef struct Load
 {
 	CacheDef   *def;
+	bool		keys;			/* it is a key function, not the loader */
 	bool		forbidden;		/* has read what must not be stored */
 	Oid			unwatched;		/* a table that is not watched, if any */
 	SessionUse	use;			/* of the clock and the session */
@@ -72,7 +74,7 @@ typedef struct Warned
 {
 	uint64		cache;
 	Oid			relid;			/* or WARNED_... */
-	uint32		unused;			/* keys are compared as bytes */
+	uint32		keys;			/* read by a key function */
 } Warned;
 
 /* Numbers that no table has */
@@ -146,7 +148,7 @@ note_relation(Relation rel)
 			load->unwatched = relid;
 
 		/* A slot that cannot hold all that is read makes hits useless. */
-		if (load->def->slot >= 0 &&
+		if (!load->keys && load->def->slot >= 0 &&
 			rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP)
 			slot_add_read(load->def->slot, relid);
 	}
@@ -158,7 +160,8 @@ note_view(Oid relid)
 {
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
-		if (load->def->slot >= 0 && !slot_add_view(load->def->slot, relid))
+		if (!load->keys && load->def->slot >= 0 &&
+			!slot_add_view(load->def->slot, relid))
 			load->forbidden = true;
 	}
 }
@@ -185,7 +188,7 @@ note_own_path(void)
 {
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
-		if (load->def->slot >= 0)
+		if (!load->keys && load->def->slot >= 0)
 			pg_atomic_write_u32(&cache_slots[load->def->slot].own_path, 1);
 	}
 }
@@ -322,7 +325,7 @@ loader_init(void)
 
 /* Is this the first time that this session is to be warned of it? */
 static bool
-warn_first(CacheDef *def, Oid what)
+warn_first(CacheDef *def, Oid what, bool keys)
 {
 	Warned		key = {0};
 	bool		found;
@@ -337,6 +340,7 @@ warn_first(CacheDef *def, Oid what)
 	}
 	key.cache = def->id;
 	key.relid = what;
+	key.keys = keys;
 	hash_search(warned, &key, HASH_ENTER, &found);
 	return !found;
 }
@@ -352,7 +356,7 @@ warn_unwatched(CacheDef *def, Oid relid)
 							 relkind == RELKIND_PARTITIONED_TABLE) &&
 		relid >= FirstNormalObjectId;
 
-	if (relname == NULL || !warn_first(def, relid))
+	if (relname == NULL || !warn_first(def, relid, false))
 		return;
 	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 									  relname);
@@ -370,7 +374,7 @@ warn_unwatched(CacheDef *def, Oid relid)
 static void
 warn_function(CacheDef *def, const char *name, bool clock)
 {
-	if (!warn_first(def, clock ? WARNED_CLOCK : WARNED_SESSION))
+	if (!warn_first(def, clock ? WARNED_CLOCK : WARNED_SESSION, false))
 		return;
 	ereport(WARNING,
 			(errmsg("results of cache \"%s\" are not stored, because its loader uses %s",
@@ -546,4 +550,82 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		warn_function(def, load.use.clock, true);
 	}
 	def->unstorable = !result->storable;
+}
+
+/* Warn, once a session, that a key function's answers cannot be relied on. */
+static void
+warn_keys(CacheDef *def, Oid function, const Load *load)
+{
+	const char *name = format_procedure(function);
+	char	   *relname = OidIsValid(load->unwatched) ?
+		get_rel_name(load->unwatched) : NULL;
+	const char *use = load->use.session ? load->use.session : load->use.clock;
+
+	if (!warn_first(def, OidIsValid(load->unwatched) ? load->unwatched : WARNED_SESSION, true))
+		return;
+	ereport(WARNING,
+			(errmsg("key function %s invalidates all of cache \"%s\"",
+					name, NameStr(def->name)),
+			 relname ?
+			 errdetail("It reads table %s, which is not watched for the cache.",
+					   quote_qualified_identifier(get_namespace_name(get_rel_namespace(load->unwatched)),
+												  relname)) :
+			 use ?
+			 errdetail("It uses %s.", use) :
+			 errdetail("It reads what is different for different roles or sessions."),
+			 relname ?
+			 errhint("Watch that table as well.") :
+			 use ?
+			 errhint("The keys of a row must depend on nothing but tables.") :
+			 errhint("Let it read plain tables without row level security.")));
+}
+
+/*
+ * Call a key function, by way of the given procedure, as a loader is called:
+ * under the recorded settings, and watched.  False if it has read something
+ * whose changes could move rows from key to key without notice; then its
+ * answer must not be relied on.
+ */
+bool
+loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
+{
+	Load		load = {0};
+	bool		complete = false;
+	int			nestlevel = 0;
+	Oid			role;
+	int			context;
+
+	load.def = def;
+	load.keys = true;
+	load.outer = current_load;
+	current_load = &load;
+	definition_use(def);
+	GetUserIdAndSecContext(&role, &context);
+	PG_TRY();
+	{
+		nestlevel = settings_apply(&def->settings, &complete);
+		SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
+		call(arg);
+	}
+	PG_CATCH();
+	{
+		current_load = load.outer;
+		definition_release(def);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	SetUserIdAndSecContext(role, context);
+	settings_restore(nestlevel);
+	current_load = load.outer;
+	if (GUARD_REMOVED("unwatched"))
+		load.unwatched = InvalidOid;
+	if (load.forbidden || OidIsValid(load.unwatched) ||
+		load.use.session != NULL || load.use.clock != NULL)
+	{
+		complete = false;
+		warn_keys(def, function, &load);
+	}
+	definition_release(def);
+	return complete;
 }

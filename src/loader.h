@@ -27,6 +27,8 @@ extern void loader_init(void);
 extern int	loader_depth(void);
 extern void loader_run(CacheDef *def, Datum *args, const bool *nulls,
 					   Oid collation, bool native, LoadResult *result);
+extern bool loader_call_keys(CacheDef *def, Oid function,
+							 void (*call) (void *), void *arg);
 extern void loader_note_hit(CacheDef *inner, uint64 generation,
 							TimestampTz expires);
 extern void loader_reset(void);

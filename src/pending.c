@@ -29,6 +29,8 @@
 
 #include "broadcast.h"
 #include "coherence.h"
+#include "devel.h"
+#include "mapping.h"
 #include "pending.h"
 #include "queue.h"
 #include "registry.h"
@@ -153,11 +155,13 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 	switch (item->kind)
 	{
 		case PENDING_KEY:
-			coherence_publish_key(item->cache, item->hash, xid);
+			coherence_publish_key(item->cache, item->hash, xid,
+								  mapping_running(item->cache));
 			break;
 		case PENDING_CACHE:
 		case PENDING_DROPPED:
-			coherence_publish_cache(item->cache, xid);
+			coherence_publish_cache(item->cache, xid,
+									mapping_running(item->cache));
 			break;
 		case PENDING_DATABASE:
 			coherence_publish_database((Oid) item->cache, xid);
@@ -181,6 +185,49 @@ attach_message(char *message)
 	}
 	messages[nitems - 1] = message;
 	message_bytes += strlen(message);
+}
+
+/*
+ * What others have changed is pending here as well.  Of such a key only the
+ * hash is known: whoever is to be told is told of the whole cache.
+ */
+static void
+add_others(uint64 cache, const MappingKeys *others)
+{
+	bool		added = false;
+
+	for (int i = 0; i < others->n && !others->whole; i++)
+		added |= pending_add_key(cache, others->hashes[i]);
+	if (others->whole)
+		added = pending_add_cache(cache);
+	if (added && others->told != NULL)
+		attach_message(broadcast_message(others->told, NULL));
+}
+
+/*
+ * Bring our keys of a cache that has key functions, n items from first on,
+ * together with those of others; see mapping.c.
+ */
+static void
+publish_mapped(uint64 cache, int first, int n, FullTransactionId xid)
+{
+	uint64	   *hashes = palloc(sizeof(uint64) * Max(n, 1));
+	int			nhashes = 0;
+	bool		whole = false;
+	MappingKeys others;
+
+	for (int i = first; i < first + n; i++)
+	{
+		if (items[i].cache != cache)
+			continue;
+		if (items[i].kind == PENDING_KEY)
+			hashes[nhashes++] = items[i].hash;
+		else if (items[i].kind == PENDING_CACHE)
+			whole = true;
+	}
+	mapping_publish(cache, xid, hashes, nhashes, whole, &others);
+	pfree(hashes);
+	add_others(cache, &others);
 }
 
 /* Add an item; false if it is there. */
@@ -222,6 +269,8 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	{
 		if (kind == PENDING_DATABASE)
 			coherence_begin_publish((Oid) cache);
+		if (mapping_is_active())
+			publish_mapped(cache, nitems - 1, 1, GetTopFullTransactionIdIfAny());
 		publish_item(&item, GetTopFullTransactionIdIfAny());
 	}
 	return true;
@@ -269,6 +318,29 @@ void
 pending_describe(char *message)
 {
 	attach_message(message);
+}
+
+/*
+ * This transaction changes a cache some of whose watches have key functions.
+ * told: its name, if others are told of its keys, else NULL.
+ */
+void
+pending_note_mapped(uint64 cache, const char *told)
+{
+	mapping_note_write(cache, told);
+}
+
+/*
+ * A key function of a cache is about to be called under this snapshot.
+ */
+void
+pending_note_call(uint64 cache, Snapshot snapshot)
+{
+	MappingKeys others;
+
+	mapping_note_call(cache, snapshot, &others);
+	if (!GUARD_REMOVED("mapping"))
+		add_others(cache, &others);
 }
 
 /*
@@ -344,6 +416,13 @@ pending_drop_database(Oid dbid)
 bool
 pending_covers(uint64 cache, uint64 hash)
 {
+	if (mapping_is_active())
+	{
+		MappingKeys others;
+
+		mapping_catch_up(cache, &others);
+		add_others(cache, &others);
+	}
 	if (nitems == 0)
 		return false;
 	if (nwide > 0 &&
@@ -366,7 +445,7 @@ pending_covers(uint64 cache, uint64 hash)
 void
 pending_publish(FullTransactionId xid)
 {
-	if (nitems == 0)
+	if (nitems == 0 && !mapping_is_active())
 		return;
 	if (!FullTransactionIdIsValid(xid) && shared_is_ready() &&
 		!IsInParallelMode())
@@ -376,6 +455,8 @@ pending_publish(FullTransactionId xid)
 		if (items[i].kind == PENDING_DATABASE)
 			coherence_begin_publish((Oid) items[i].cache);
 	}
+	for (int i = 0; i < mapping_count(); i++)
+		publish_mapped(mapping_cache(i), 0, nitems, xid);
 	for (int i = 0; i < nitems; i++)
 		publish_item(&items[i], xid);
 	published = true;
@@ -445,6 +526,7 @@ pending_reset(void)
 	nlevels = 0;
 	nwide = 0;
 	published = false;
+	mapping_reset();
 }
 
 /*
@@ -466,6 +548,7 @@ pending_subcommit(int nestlevel)
 void
 pending_subabort(int nestlevel)
 {
+	mapping_subabort();
 	while (nlevels > 0 && levels[nlevels - 1].nestlevel >= nestlevel)
 	{
 		while (nitems > levels[nlevels - 1].start)

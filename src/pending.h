@@ -13,9 +13,12 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "utils/snapshot.h"
 
 extern bool pending_add_key(uint64 cache, uint64 hash);
 extern bool pending_add_cache(uint64 cache);
+extern void pending_note_mapped(uint64 cache, const char *told);
+extern void pending_note_call(uint64 cache, Snapshot snapshot);
 extern void pending_add_created(uint64 cache);
 extern bool pending_add_dropped(uint64 cache);
 extern bool pending_is_key(void);

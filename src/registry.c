@@ -202,10 +202,12 @@ slot_read(int index, Oid dbid, uint64 id, FenceState *state)
 }
 
 /*
- * Publish the invalidation of a whole cache.
+ * Publish the invalidation of a whole cache; others as in
+ * coherence_publish_key.
  */
 void
-slot_publish(Oid dbid, uint64 id, FullTransactionId xid)
+slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
+			 const MappingRunning *others)
 {
 	int			index;
 
@@ -214,6 +216,9 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid)
 	/* Later users of this cache have to know of this transaction. */
 	index = slot_attach_locked(dbid, id);
 	fence_publish(&cache_slots[index].fence, xid);
+	if (others != NULL)
+		fence_add(&cache_slots[index].fence, others->xids, others->n,
+				  others->floor);
 	slot_reset_reads(&cache_slots[index]);
 	pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
 	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);

@@ -16,6 +16,7 @@
 #include "port/atomics.h"
 
 #include "fence.h"
+#include "mapping.h"
 
 /* Counters, in the order of cache_stats. */
 typedef enum StatsCounter
@@ -87,7 +88,8 @@ extern void slot_init(CacheSlot *slot);
 extern int	slot_find(Oid dbid, uint64 id);
 extern int	slot_attach(Oid dbid, uint64 id);
 extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
-extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid);
+extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
+						 const MappingRunning *others);
 extern void slot_publish_database(Oid dbid, FullTransactionId xid);
 extern void slot_add_read(int index, Oid relid);
 extern bool slot_add_view(int index, Oid relid);

@@ -11,7 +11,8 @@
  *
  * Locks, to be taken in this order, and what they protect:
  *
- *	registry	creation of slots, whole-cache and database fences
+ *	registry	creation of slots, whole-cache and database fences, the changes
+ *				that key functions may have missed (mapping.c)
  *	store		the arena, the eviction policies; memory is only ever given
  *				away under this lock
  *	partition	SHARED_PARTITIONS locks chosen by the low bits of a key's
@@ -207,6 +208,7 @@ shared_startup(void)
 		pg_atomic_init_u32(&shared->sweep_wanted, 0);
 		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
 			fence_init(&shared->database_fences[i], 0);
+		mapping_init(&shared->mapping);
 		for (uint32 i = 0; i < shared->nfences; i++)
 			fence_init(&cache_fences[i], 0);
 		for (uint32 i = 0; i < shared->nstamps; i++)
@@ -267,6 +269,7 @@ shared_open(void)
 		if (!cache_shared->restored ||
 			cache_shared->lineage.timeline != GetWALInsertionTimeLine())
 			shared_begin(next);
+		mapping_open(&cache_shared->mapping, next);
 		pg_atomic_write_u64(&cache_shared->xid_reference, next);
 		pg_write_barrier();
 		pg_atomic_write_u32(&cache_shared->ready, 1);

@@ -20,6 +20,7 @@
 #include "devel.h"
 #include "fence.h"
 #include "lineage.h"
+#include "mapping.h"
 #include "queue.h"
 #include "redis.h"
 
@@ -66,6 +67,7 @@ typedef struct CacheShared
 	uint64		policy_units;	/* of these policies themselves; store lock */
 	Arena		arena;			/* store lock */
 	Fence		database_fences[SHARED_DATABASE_FENCES];	/* registry lock */
+	MappingShared mapping;		/* registry lock */
 
 	/* Of Redis */
 	Lineage		lineage;

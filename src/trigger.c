@@ -4,8 +4,8 @@
  *		The trigger function of watches.
  *
  * After each row that is inserted, updated or deleted, the keys that its old
- * and its new version hold become pending; before a TRUNCATE, the whole
- * cache.  Where the key cannot be read from the row any more (the cache or
+ * and its new version hold, or that the watch's key function tells from them,
+ * become pending; before a TRUNCATE, the whole cache.  Where the key cannot be read from the row any more (the cache or
  * the table has been altered in between), the whole cache is pending instead:
  * a trigger never makes a write fail, and never misses one.
  *
@@ -22,11 +22,13 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "definition.h"
 #include "invalidate.h"
 #include "key.h"
+#include "keyfunction.h"
 #include "pending.h"
 #include "shared.h"
 #include "watch.h"
@@ -46,6 +48,8 @@ typedef struct WatchInfo
 	CacheDef   *def;			/* NULL: there is no such cache */
 	bool		unknown;		/* no definition can be read at present */
 	bool		whole;			/* no key can be told from a row */
+	KeyFunction *keys;			/* that tells the keys, if any */
+	bool		called;			/* it has been, by this statement */
 	int			ncolumns;
 	WatchedColumn columns[FLEXIBLE_ARRAY_MEMBER];
 } WatchInfo;
@@ -71,7 +75,7 @@ column_setup(WatchedColumn *column, KeyColumn *key, Relation rel,
 		att->attcollation != key->collation &&
 		!get_collation_isdeterministic(att->attcollation))
 		return false;
-	return watch_column_fits(key, att->atttypid, &column->hash);
+	return key_column_fits(key, att->atttypid, &column->hash);
 }
 
 static WatchInfo *
@@ -91,7 +95,15 @@ watch_info(FunctionCallInfo fcinfo, TriggerData *data)
 	if (!info->unknown)
 		info->def = definition_find(trigger->tgargs[0]);
 	info->ncolumns = trigger->tgnargs - 1;
-	if (info->def != NULL)
+	if (info->def != NULL &&
+		key_function_is_named(trigger->tgnargs, trigger->tgargs))
+	{
+		if (info->def->usable)
+			info->keys = key_function_open(info->def, trigger->tgargs,
+										   data->tg_relation);
+		info->whole = info->keys == NULL;
+	}
+	else if (info->def != NULL)
 	{
 		info->whole = !info->def->usable || info->ncolumns == 0 ||
 			info->ncolumns != info->def->nkeys;
@@ -129,8 +141,48 @@ row_pending(WatchInfo *info, TupleTableSlot *slot)
 }
 
 /*
+ * The keys that a key function tells from a row are pending.  Everything that
+ * a statement's rows make pending is looked up under the same snapshot.
+ */
+static void
+call_pending(WatchInfo *info, TupleTableSlot *slot)
+{
+	bool		pushed = false;
+
+	if (!ActiveSnapshotSet() ||
+		GetActiveSnapshot()->snapshot_type != SNAPSHOT_MVCC)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		info->called = false;
+		pushed = true;
+	}
+	if (!info->called)
+		pending_note_call(info->def->id, GetActiveSnapshot());
+	info->called = true;
+	key_function_call(info->def, info->keys, slot);
+	if (pushed)
+		PopActiveSnapshot();
+}
+
+/* What a row stands for is pending. */
+static void
+slot_pending(FunctionCallInfo fcinfo, TriggerData *data, TupleTableSlot *slot)
+{
+	WatchInfo  *info = watch_info(fcinfo, data);
+
+	if (info->def == NULL)
+		return;
+	if (info->whole)
+		invalidate_cache(info->def);
+	else if (info->keys != NULL)
+		call_pending(info, slot);
+	else
+		row_pending(info, slot);
+}
+
+/*
  * cache_trigger(): the trigger function.  Arguments: the cache's name, and
- * the columns that hold the key.
+ * the columns that hold the key or the names of a key function.
  */
 PG_FUNCTION_INFO_V1(cache_trigger);
 Datum
@@ -163,13 +215,14 @@ cache_trigger(PG_FUNCTION_ARGS)
 		pending_add_database(MyDatabaseId);
 	if (info->def == NULL)
 		return PointerGetDatum(NULL);
-	if (info->whole || TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+	invalidate_mapped(info->def);
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		invalidate_cache(info->def);
 	else
 	{
-		row_pending(info, data->tg_trigslot);
+		slot_pending(fcinfo, data, data->tg_trigslot);
 		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-			row_pending(info, data->tg_newslot);
+			slot_pending(fcinfo, data, data->tg_newslot);
 	}
 	return PointerGetDatum(NULL);
 }

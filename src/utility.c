@@ -300,6 +300,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	Oid			dropped = InvalidOid;
 	Oid			copied = InvalidOid;
 	List	   *remembered = NIL;
+	List	   *watches = NIL;
 	int			level = 0;
 
 	/*
@@ -315,7 +316,10 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		if (IsA(command, CreateTrigStmt))
 			watch_check_trigger((CreateTrigStmt *) command);
 		if (renames_something(command))
+		{
 			remembered = admin_remember();
+			watches = watch_remember();
+		}
 	}
 
 	if (GetCommandLogLevel(command) == LOGSTMT_DDL)
@@ -342,8 +346,11 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	if (renames_something(command) && IsTransactionState())
 	{
 		rename_watched_column(command);
+		watch_follow(watches);
 		admin_follow(remembered);
 	}
+	if (IsA(command, CreateTrigStmt))
+		watch_trigger_created((CreateTrigStmt *) command);
 
 	if (GetCommandLogLevel(command) == LOGSTMT_DDL)
 		pending_count_ddl();

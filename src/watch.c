@@ -4,7 +4,8 @@
  *		Which tables are watched for which caches.
  *
  * A watch is a pair of triggers on the table, and nothing else: their
- * arguments are the cache's name and the columns that hold the key.  So a
+ * arguments are the cache's name and the columns that hold the key, or the
+ * names of a function that tells the keys (keyfunction.c).  So a
  * watch follows its table through renames, dumps and restores; partitions
  * inherit the row trigger; and whoever wants to know what is watched looks at
  * the table's triggers.
@@ -17,7 +18,9 @@
  *
  * Locking: cache_watch() takes SHARE ROW EXCLUSIVE on the table, as CREATE
  * TRIGGER does, and so waits for all who are writing to it unwatched;
- * cache_unwatch() takes ACCESS EXCLUSIVE, as DROP TRIGGER does.
+ * cache_unwatch() takes ACCESS EXCLUSIVE, as DROP TRIGGER does.  The first
+ * watch of a cache that has a key function waits for the writers of all its
+ * watched tables (mapping.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -58,6 +61,8 @@
 #include "definition.h"
 #include "extension.h"
 #include "invalidate.h"
+#include "key.h"
+#include "keyfunction.h"
 #include "shared.h"
 #include "watch.h"
 
@@ -136,6 +141,8 @@ typedef struct Watch
 	Oid			trigger;
 	Oid			relid;
 	bool		rows;			/* the row trigger, not the one for TRUNCATE */
+	char	  **args;			/* the cache's name first */
+	bool		function;		/* a key function follows, not columns */
 	int			ncolumns;
 	char	  **columns;
 } Watch;
@@ -162,11 +169,12 @@ trigger_arguments(HeapTuple tuple, Relation pg_trigger, int n)
 }
 
 /*
- * All triggers that watch for a cache, except those that partitions have
- * from their parents.  relid: of that table only, if valid.
+ * All triggers that watch for a cache (NULL: for any), of one table only if
+ * relid is valid; those that partitions have from their parents only if
+ * wanted.
  */
 static List *
-watch_triggers(const char *cache, Oid relid)
+find_triggers(const char *cache, Oid relid, bool inherited)
 {
 	const Extension *extension = extension_find();
 	List	   *found = NIL;
@@ -204,19 +212,23 @@ watch_triggers(const char *cache, Oid relid)
 		{
 			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 
-			if (!OidIsValid(form->tgparentid) && form->tgnargs >= 1 &&
+			if ((inherited || !OidIsValid(form->tgparentid)) &&
+				form->tgnargs >= 1 &&
 				(!OidIsValid(relid) || form->tgrelid == relid))
 			{
 				char	  **args = trigger_arguments(tuple, pg_trigger,
 													 form->tgnargs);
 
-				if (args != NULL && strcmp(args[0], cache) == 0)
+				if (args != NULL &&
+					(cache == NULL || strcmp(args[0], cache) == 0))
 				{
 					Watch	   *watch = palloc(sizeof(Watch));
 
 					watch->trigger = form->oid;
 					watch->relid = form->tgrelid;
 					watch->rows = TRIGGER_FOR_ROW(form->tgtype);
+					watch->args = args;
+					watch->function = key_function_is_named(form->tgnargs, args);
 					watch->ncolumns = form->tgnargs - 1;
 					watch->columns = args + 1;
 					found = lappend(found, watch);
@@ -231,33 +243,18 @@ watch_triggers(const char *cache, Oid relid)
 	return found;
 }
 
-/*
- * The watched relations of a cache, each once, in the order of their OIDs (so
- * that all lock them in the same order).
- */
-void
-watch_relations(const char *cache, Oid **relids, int *n)
+static List *
+watch_triggers(const char *cache, Oid relid)
 {
-	List	   *oids = NIL;
-	ListCell   *lc;
-	int			i = 0;
-
-	foreach(lc, watch_triggers(cache, InvalidOid))
-		oids = list_append_unique_oid(oids, ((Watch *) lfirst(lc))->relid);
-	list_sort(oids, list_oid_cmp);
-	*n = list_length(oids);
-	*relids = palloc(sizeof(Oid) * Max(*n, 1));
-	foreach(lc, oids)
-		(*relids)[i++] = lfirst_oid(lc);
-	list_free(oids);
+	return find_triggers(cache, relid, false);
 }
 
 /*
  * Has a watched relation a temporary child?  Then this session reads from it
  * what others do not.
  */
-bool
-watch_is_private(CacheDef *def)
+static bool
+is_private(CacheDef *def)
 {
 	for (int i = 0; i < def->nwatched; i++)
 	{
@@ -277,6 +274,86 @@ watch_is_private(CacheDef *def)
 }
 
 /*
+ * Fill in what a definition has to know of its watches: the relations, each
+ * once, in the order of their OIDs (so that all lock them in the same order).
+ * Works in the current memory context.
+ */
+void
+watch_read(CacheDef *def)
+{
+	List	   *oids = NIL;
+	ListCell   *lc;
+	int			i = 0;
+
+	def->mapped = false;
+	foreach(lc, watch_triggers(NameStr(def->name), InvalidOid))
+	{
+		Watch	   *watch = lfirst(lc);
+
+		oids = list_append_unique_oid(oids, watch->relid);
+		def->mapped |= watch->function;
+	}
+	list_sort(oids, list_oid_cmp);
+	def->nwatched = list_length(oids);
+	def->watched = palloc(sizeof(Oid) * Max(def->nwatched, 1));
+	foreach(lc, oids)
+		def->watched[i++] = lfirst_oid(lc);
+	list_free(oids);
+	def->private = is_private(def);
+}
+
+/* The strings of a list of String nodes */
+static char **
+list_strings(List *list)
+{
+	char	  **strings = palloc(sizeof(char *) * Max(list_length(list), 1));
+	ListCell   *lc;
+
+	foreach(lc, list)
+		strings[foreach_current_index(lc)] = strVal(lfirst(lc));
+	return strings;
+}
+
+/*
+ * A key function runs as whoever writes to the table, an apply worker
+ * included.  That is for the table's owner to allow; and it must not be a way
+ * to call what one may not call oneself.
+ */
+static void
+check_key_function_rights(Oid relid, Oid function)
+{
+	AclResult	allowed = cache_aclcheck_proc(function, GetUserId());
+
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_FUNCTION, get_func_name(function));
+	if (!cache_ownercheck_class(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+}
+
+/* DROP FUNCTION takes the trigger with it or, without CASCADE, is refused. */
+static void
+depend_on_function(Oid trigger, Oid function)
+{
+	ObjectAddress depender;
+	ObjectAddress referenced;
+
+	ObjectAddressSet(depender, TriggerRelationId, trigger);
+	ObjectAddressSet(referenced, ProcedureRelationId, function);
+	recordDependencyOn(&depender, &referenced, DEPENDENCY_NORMAL);
+}
+
+/* The key function that a command names; false if there is none. */
+static bool
+key_function_of(CreateTrigStmt *stmt, Oid *function)
+{
+	char	  **args = list_strings(stmt->args);
+	Oid			relid;
+
+	return key_function_is_named(list_length(stmt->args), args) &&
+		key_function_find(args, function, &relid);
+}
+
+/*
  * May the current role make a trigger that calls cache_trigger()?  This is
  * how dumps are restored; else it would be a way to pass a watch of the wrong
  * columns off as the cache's.
@@ -286,6 +363,7 @@ watch_check_trigger(CreateTrigStmt *stmt)
 {
 	const Extension *extension = extension_find();
 	CacheDef   *def = NULL;
+	Oid			function;
 
 	if (extension == NULL || superuser() ||
 		LookupFuncName(stmt->funcname, 0, NULL, true) !=
@@ -298,27 +376,62 @@ watch_check_trigger(CreateTrigStmt *stmt)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to make a trigger that calls cache_trigger()"),
 				 errhint("Use cache_watch(), as owner of the cache.")));
+	if (key_function_of(stmt, &function))
+		check_key_function_rights(RangeVarGetRelid(stmt->relation, NoLock, false),
+								  function);
 }
 
-/* The arguments of a trigger with another column name in them; NULL: same. */
+/*
+ * A trigger has been made by a command.  If it calls a key function, it
+ * depends on it, as one that cache_watch() makes.
+ */
+void
+watch_trigger_created(CreateTrigStmt *stmt)
+{
+	const Extension *extension = extension_find();
+	Oid			function;
+	Oid			relid;
+	Oid			trigger;
+
+	if (extension == NULL ||
+		LookupFuncName(stmt->funcname, 0, NULL, true) !=
+		extension->trigger_function ||
+		!key_function_of(stmt, &function))
+		return;
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	trigger = OidIsValid(relid) ?
+		get_trigger_oid(relid, stmt->trigname, true) : InvalidOid;
+	if (OidIsValid(trigger))
+		depend_on_function(trigger, function);
+}
+
+/* Strings as the arguments of a trigger: NUL-terminated, in a bytea. */
 static Datum
-renamed_arguments(char **args, int n, const char *from, const char *to)
+arguments_datum(char **args, int n)
 {
 	StringInfoData bytes;
-	bool		renamed = false;
 
 	initStringInfo(&bytes);
 	appendStringInfoSpaces(&bytes, VARHDRSZ);
 	for (int i = 0; i < n; i++)
-	{
-		bool		same = (i > 0 && strcmp(args[i], from) == 0);
-		const char *arg = same ? to : args[i];
-
-		appendBinaryStringInfo(&bytes, arg, strlen(arg) + 1);
-		renamed |= same;
-	}
+		appendBinaryStringInfo(&bytes, args[i], strlen(args[i]) + 1);
 	SET_VARSIZE(bytes.data, bytes.len);
-	return renamed ? PointerGetDatum(bytes.data) : (Datum) 0;
+	return PointerGetDatum(bytes.data);
+}
+
+/* Update a trigger's row with other arguments. */
+static void
+set_arguments(Relation pg_trigger, HeapTuple tuple, char **args, int n)
+{
+	Datum		values[Natts_pg_trigger] = {0};
+	bool		nulls[Natts_pg_trigger] = {0};
+	bool		replace[Natts_pg_trigger] = {0};
+
+	values[Anum_pg_trigger_tgargs - 1] = arguments_datum(args, n);
+	replace[Anum_pg_trigger_tgargs - 1] = true;
+	tuple = heap_modify_tuple(tuple, RelationGetDescr(pg_trigger),
+							  values, nulls, replace);
+	CatalogTupleUpdate(pg_trigger, &tuple->t_self, tuple);
 }
 
 /*
@@ -348,26 +461,108 @@ watch_rename_column(Oid relid, const char *from, const char *to)
 		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		{
 			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-			Datum		values[Natts_pg_trigger] = {0};
-			bool		nulls[Natts_pg_trigger] = {0};
-			bool		replace[Natts_pg_trigger] = {0};
-			Datum		args;
+			char	  **args;
+			bool		renamed = false;
 
 			if (form->tgfoid != extension->trigger_function)
 				continue;
-			args = renamed_arguments(trigger_arguments(tuple, pg_trigger,
-													   form->tgnargs),
-									 form->tgnargs, from, to);
-			if (args == (Datum) 0)
+			args = trigger_arguments(tuple, pg_trigger, form->tgnargs);
+			if (args == NULL || key_function_is_named(form->tgnargs, args))
 				continue;
-			values[Anum_pg_trigger_tgargs - 1] = args;
-			replace[Anum_pg_trigger_tgargs - 1] = true;
-			tuple = heap_modify_tuple(tuple, RelationGetDescr(pg_trigger),
-									  values, nulls, replace);
-			CatalogTupleUpdate(pg_trigger, &tuple->t_self, tuple);
+			for (int i = 1; i < form->tgnargs; i++)
+			{
+				if (strcmp(args[i], from) != 0)
+					continue;
+				args[i] = pstrdup(to);
+				renamed = true;
+			}
+			if (renamed)
+				set_arguments(pg_trigger, tuple, args, form->tgnargs);
 		}
 		systable_endscan(scan);
 		CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
+	}
+	table_close(pg_trigger, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* A watch whose key function or table may be about to be renamed. */
+typedef struct Remembered
+{
+	Oid			trigger;
+	Oid			function;
+	Oid			relid;			/* whose rows it takes */
+} Remembered;
+
+/*
+ * Before something is renamed or moved to another schema: remember the key
+ * functions of all watches.
+ */
+List *
+watch_remember(void)
+{
+	List	   *all = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_triggers(NULL, InvalidOid, true))
+	{
+		Watch	   *watch = lfirst(lc);
+		Remembered *item = palloc(sizeof(Remembered));
+
+		if (!watch->function ||
+			!key_function_find(watch->args, &item->function, &item->relid))
+			continue;
+		item->trigger = watch->trigger;
+		all = lappend(all, item);
+	}
+	return all;
+}
+
+/*
+ * Afterwards: let the watches name them as they are called now.
+ */
+void
+watch_follow(List *remembered)
+{
+	Relation	pg_trigger;
+	ListCell   *lc;
+
+	if (remembered == NIL)
+		return;
+	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
+	foreach(lc, remembered)
+	{
+		Remembered *item = lfirst(lc);
+		SysScanDesc scan;
+		ScanKeyData key;
+		HeapTuple	tuple;
+
+		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(item->trigger));
+		scan = systable_beginscan(pg_trigger, TriggerOidIndexId, true, NULL,
+								  1, &key);
+		tuple = systable_getnext(scan);
+		if (HeapTupleIsValid(tuple))
+		{
+			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+			char	  **args = trigger_arguments(tuple, pg_trigger,
+												 form->tgnargs);
+			char	  **now = list_strings(key_function_names(item->function,
+															  item->relid));
+			bool		renamed = false;
+
+			for (int i = 1; i < KEY_FUNCTION_ARGS; i++)
+			{
+				renamed |= strcmp(args[i], now[i - 1]) != 0;
+				args[i] = now[i - 1];
+			}
+			if (renamed)
+			{
+				set_arguments(pg_trigger, tuple, args, form->tgnargs);
+				CacheInvalidateRelcacheByRelid(form->tgrelid);
+			}
+		}
+		systable_endscan(scan);
 	}
 	table_close(pg_trigger, RowExclusiveLock);
 	CommandCounterIncrement();
@@ -377,23 +572,6 @@ watch_rename_column(Oid relid, const char *from, const char *to)
  * Checking columns
  *-------------------------------------------------------------------------
  */
-
-/*
- * Do values of a column's type compare, and hash, like those of the key?
- * Sets up the column's hash function in the current memory context.
- */
-bool
-watch_column_fits(const KeyColumn *key, Oid type, KeyHash *hash)
-{
-	if (!key_hash_lookup(type, hash) || hash->opfamily != key->hash.opfamily)
-		return false;
-
-	/* Some classes serve many types that do not compare with each other. */
-	if (IsPolymorphicType(hash->input) || hash->input == RECORDOID ||
-		IsPolymorphicType(key->hash.input) || key->hash.input == RECORDOID)
-		return getBaseType(type) == getBaseType(key->type);
-	return true;
-}
 
 /*
  * Check one column of a watch.  Gives the collation under which the key has
@@ -422,7 +600,7 @@ check_column(CacheDef *def, int i, Relation rel, const char *column)
 				 errmsg("virtual generated column \"%s\" cannot be watched",
 						column),
 				 errhint("Use a stored generated column, or watch the whole cache by naming no columns.")));
-	if (!watch_column_fits(&def->keys[i], att->atttypid, &hash))
+	if (!key_column_fits(&def->keys[i], att->atttypid, &hash))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of type %s does not compare like key %d of cache \"%s\", which is of type %s",
@@ -467,6 +645,18 @@ check_columns(CacheDef *def, Relation rel, char **columns, int n,
 	}
 }
 
+/* Does the key function of a watch fit the cache? */
+static void
+check_key_function(CacheDef *def, char **args, Relation rel)
+{
+	Oid			function;
+	Oid			relid;
+
+	/* One that is gone makes each write invalidate the whole cache. */
+	if (key_function_find(args, &function, &relid))
+		key_function_check(def, function, rel, &relid);
+}
+
 /*
  * After a cache has got another loader: do its watches still fit?  Locks the
  * watched tables against writers, whose keys may be pending by the hashes of
@@ -488,7 +678,9 @@ watch_check_all(CacheDef *def)
 
 		if (rel == NULL)
 			continue;
-		if (watch->rows)
+		if (watch->rows && watch->function)
+			check_key_function(def, watch->args, rel);
+		else if (watch->rows)
 			check_columns(def, rel, watch->columns, watch->ncolumns, collations);
 		relation_close(rel, NoLock);
 	}
@@ -541,9 +733,11 @@ check_relation(Relation rel)
 						RelationGetRelationName(rel))));
 }
 
-/* Make one trigger of a watch. */
+/*
+ * Make one trigger of a watch; function is that of the keys or InvalidOid.
+ */
 static void
-create_trigger(Oid relid, char *name, List *args, bool rows)
+create_trigger(Oid relid, char *name, List *args, bool rows, Oid function)
 {
 	Extension	extension = *extension_get();
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
@@ -562,6 +756,8 @@ create_trigger(Oid relid, char *name, List *args, bool rows)
 	CommandCounterIncrement();
 	ObjectAddressSet(owner, ExtensionRelationId, extension.oid);
 	recordDependencyOn(&trigger, &owner, DEPENDENCY_AUTO_EXTENSION);
+	if (OidIsValid(function))
+		depend_on_function(trigger.objectId, function);
 }
 
 static char **
@@ -623,6 +819,69 @@ open_relation(Oid relid)
 	return rel;
 }
 
+/* Open the relation that a call of cache_watch() names. */
+static Relation
+open_argument(FunctionCallInfo fcinfo, int arg)
+{
+	Relation	rel;
+
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
+	rel = open_relation(PG_GETARG_OID(arg));
+	check_relation(rel);
+	return rel;
+}
+
+/*
+ * Make the triggers of a watch.  args: what follows the cache's name.
+ */
+static void
+create_watch(CacheDef *def, Relation rel, List *args, Oid function)
+{
+	Oid			relid = RelationGetRelid(rel);
+	char	  **columns = list_strings(args);
+	uint32		number;
+	char	   *base;
+	ListCell   *lc;
+
+	foreach(lc, watch_triggers(NameStr(def->name), relid))
+	{
+		if (same_columns(lfirst(lc), columns, list_length(args)))
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("relation \"%s\" is already watched for cache \"%s\" by %s",
+							RelationGetRelationName(rel), NameStr(def->name),
+							OidIsValid(function) ? "this function" : "these columns")));
+	}
+
+	/* Partitions inherit the trigger's name, and may have others' already. */
+	number = pg_prng_uint32(&pg_global_prng_state);
+	base = psprintf("!cache_watch_" UINT64_FORMAT "_%08x", def->id, number);
+	args = lcons(makeString(pstrdup(NameStr(def->name))), args);
+	create_trigger(relid, base, args, true, function);
+	create_trigger(relid, psprintf("%s_truncate", base), args, false, function);
+
+	/*
+	 * Who loads under a snapshot from before this cannot have seen all
+	 * changes that went unwatched, and must not store what it loads.
+	 */
+	invalidate_cache(def);
+	definition_changed();
+}
+
+/*
+ * Wait for all who are writing to what the cache watches already: they may
+ * have made pending what the cache's definition of before demanded.
+ */
+static void
+wait_for_writers(CacheDef *def)
+{
+	for (int i = 0; i < def->nwatched; i++)
+		LockRelationOid(def->watched[i], ShareRowExclusiveLock);
+}
+
 /*
  * cache_watch(name text, relation regclass, VARIADIC key_columns text[])
  */
@@ -636,18 +895,10 @@ cache_watch(PG_FUNCTION_ARGS)
 	int			ncolumns;
 	Oid		   *collations;
 	bool		recollate = false;
-	List	   *args;
-	List	   *watches;
-	ListCell   *lc;
-	char	   *base;
-	uint32		number;
+	List	   *args = NIL;
 
 	shared_require();
 	def = admin_begin(fcinfo, 0);
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("relation must not be null")));
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -655,49 +906,52 @@ cache_watch(PG_FUNCTION_ARGS)
 	definition_require_loader(def);
 	columns = text_array(PG_GETARG_ARRAYTYPE_P(2), &ncolumns);
 
-	rel = open_relation(PG_GETARG_OID(1));
-	check_relation(rel);
+	rel = open_argument(fcinfo, 1);
 	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
 	for (int i = 0; i < def->nkeys; i++)
 		collations[i] = def->keys[i].collation;
 	check_columns(def, rel, columns, ncolumns, collations);
 	for (int i = 0; i < def->nkeys; i++)
 		recollate |= collations[i] != def->keys[i].collation;
-
-	watches = watch_triggers(NameStr(def->name), RelationGetRelid(rel));
-	foreach(lc, watches)
-	{
-		if (same_columns(lfirst(lc), columns, ncolumns))
-			ereport(ERROR,
-					(errcode(ERRCODE_DUPLICATE_OBJECT),
-					 errmsg("relation \"%s\" is already watched for cache \"%s\" by these columns",
-							RelationGetRelationName(rel), NameStr(def->name))));
-	}
-	args = list_make1(makeString(pstrdup(NameStr(def->name))));
 	for (int i = 0; i < ncolumns; i++)
 		args = lappend(args, makeString(columns[i]));
-
-	/* Partitions inherit the trigger's name, and may have others' already. */
-	number = pg_prng_uint32(&pg_global_prng_state);
-	base = psprintf("!cache_watch_" UINT64_FORMAT "_%08x", def->id, number);
-	create_trigger(RelationGetRelid(rel), base, args, true);
-	create_trigger(RelationGetRelid(rel), psprintf("%s_truncate", base), args,
-				   false);
+	create_watch(def, rel, args, InvalidOid);
 	relation_close(rel, NoLock);
-
-	/*
-	 * Who loads under a snapshot from before this cannot have seen all
-	 * changes that went unwatched, and must not store what it loads.
-	 */
-	invalidate_cache(def);
-	definition_changed();
 	if (recollate)
 	{
-		/* Writers may have keys pending by the hashes of before. */
-		for (int i = 0; i < def->nwatched; i++)
-			LockRelationOid(def->watched[i], ShareRowExclusiveLock);
+		wait_for_writers(def);
 		admin_set_collations(def, collations);
 	}
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_watch(name text, relation regclass, keys regprocedure)
+ */
+PG_FUNCTION_INFO_V1(cache_watch_keys);
+Datum
+cache_watch_keys(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	Relation	rel;
+	Oid			function;
+	Oid			relid;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0);
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("key function must not be null")));
+	definition_require_loader(def);
+	function = PG_GETARG_OID(2);
+	rel = open_argument(fcinfo, 1);
+	key_function_check(def, function, rel, &relid);
+	check_key_function_rights(RelationGetRelid(rel), function);
+	if (!def->mapped)
+		wait_for_writers(def);
+	create_watch(def, rel, key_function_names(function, relid), function);
+	relation_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
 

@@ -25,6 +25,12 @@ CREATE TABLE apart (note text);
 CREATE TABLE inh (k int, v int);
 CREATE TABLE heir (extra int) INHERITS (inh);
 CREATE TABLE loose_heir (v int, k int);
+CREATE TABLE header (id int PRIMARY KEY, k int);
+CREATE TABLE detail (header int, v int) PARTITION BY LIST (header);
+CREATE TABLE detail1 PARTITION OF detail FOR VALUES IN (1, 2);
+CREATE TABLE detail2 (v int, header int);
+ALTER TABLE detail ATTACH PARTITION detail2 DEFAULT;
+CREATE FUNCTION key_of(l detail) RETURNS SETOF int LANGUAGE sql STABLE AS 'SELECT k FROM header WHERE id = l.header';
 
 -- The loader reads all of them.
 CREATE FUNCTION total(a int) RETURNS text LANGUAGE sql STABLE AS $$
@@ -32,9 +38,10 @@ CREATE FUNCTION total(a int) RETURNS text LANGUAGE sql STABLE AS $$
                    (SELECT sum(v) FROM child_null WHERE k = a), (SELECT sum(v) FROM child_null WHERE k IS NULL AND a = 0),
                    (SELECT sum(v) FROM child_default WHERE k = a),
                    (SELECT sum(v) FROM p WHERE k = a), (SELECT sum(v) FROM g WHERE k = a),
-                   (SELECT sum(v) FROM inh WHERE k = a), a) $$;
+                   (SELECT sum(v) FROM inh WHERE k = a), (SELECT sum(v) FROM detail l JOIN header h ON h.id = l.header WHERE k = a), a) $$;
 SELECT cache_create('c', 'total(int)');
-SELECT cache_watch('c', r, 'k') FROM unnest('{t,child,p,g,inh,heir}'::regclass[]) r;
+SELECT cache_watch('c', r, 'k') FROM unnest('{t,child,p,g,inh,heir,header}'::regclass[]) r;
+SELECT cache_watch('c', 'detail', keys => 'key_of(detail)');
 -- This one has rows without a key, which concern the key 0: watch it as a whole.
 SELECT cache_watch('c', 'child_null'), cache_watch('c', 'child_default', 'k');
 -- A second cache, watched as a whole.
@@ -87,7 +94,7 @@ FROM unnest('{t,child,p}'::regclass[]) r,
 CREATE FUNCTION fill() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   SET LOCAL session_replication_role = replica;
-  TRUNCATE t, child, child_null, child_default, p, g, loose, inh, heir, loose_heir;
+  TRUNCATE t, child, child_null, child_default, p, g, loose, inh, heir, loose_heir, header, detail;
   INSERT INTO t SELECT i, i * 10 FROM generate_series(1, 8) i;
   INSERT INTO child (k, v) SELECT i % 5 + 1, i FROM generate_series(1, 6) i;
   INSERT INTO child_null (k, v) SELECT i + 5, i FROM generate_series(1, 3) i;
@@ -98,6 +105,8 @@ BEGIN
   INSERT INTO inh SELECT i, i * 5 FROM generate_series(1, 5) i;
   INSERT INTO heir SELECT i, i * 6 FROM generate_series(3, 7) i;
   INSERT INTO loose_heir (k, v) SELECT i, i * 7 FROM generate_series(6, 9) i;
+  INSERT INTO header SELECT i, i % 3 + 4 FROM generate_series(1, 5) i;
+  INSERT INTO detail SELECT i % 4 + 1, i * 8 FROM generate_series(1, 6) i;
   SET LOCAL session_replication_role = origin;
 END $$;
 CREATE FUNCTION enable_triggers(rel regclass) RETURNS void LANGUAGE plpgsql AS $$
@@ -193,6 +202,18 @@ INSERT INTO writes (name, statement) VALUES
   ('DELETE from a parent alone', 'DELETE FROM ONLY inh'),
   ('TRUNCATE of a parent and its children', 'TRUNCATE inh'),
   ('TRUNCATE of a child', 'TRUNCATE heir'),
+  ('INSERT, keys by a function', 'INSERT INTO detail VALUES (1, 5), (3, 5)'),
+  ('UPDATE, keys by a function', 'UPDATE detail SET v = v + 1 WHERE header = 2'),
+  ('UPDATE of a column that the function reads', 'UPDATE detail SET header = header % 4 + 1'),
+  ('DELETE, keys by a function', 'DELETE FROM detail WHERE header = 3'),
+  ('what the function reads', 'UPDATE header SET k = 7 WHERE id = 1'),
+  ('both in one statement', 'WITH w AS (UPDATE header SET k = k % 3 + 6) INSERT INTO detail VALUES (1, 5), (3, 5)'),
+  ('one after the other', 'INSERT INTO header VALUES (9, 9); INSERT INTO detail VALUES (9, 1); UPDATE header SET k = 8 WHERE id = 9; UPDATE detail SET v = 2 WHERE header = 9;
+     DELETE FROM header WHERE id = 9; DELETE FROM detail WHERE header = 9; INSERT INTO detail VALUES (2, 1)'),
+  ('MERGE, keys by a function', 'MERGE INTO detail USING (VALUES (1, 5), (2, 6), (5, 7)) s (header, v) ON detail.header = s.header
+     WHEN MATCHED AND s.v = 5 THEN DELETE WHEN MATCHED THEN UPDATE SET header = 3 WHEN NOT MATCHED THEN INSERT VALUES (s.header, s.v)'),
+  ('COPY, keys by a function', 'COPY detail FROM PROGRAM ''printf "1,5\n3,6\n"'' CSV'),
+  ('TRUNCATE, keys by a function', 'TRUNCATE detail2'),
   ('INSERT by a rule', 'INSERT INTO ruled VALUES (11, 1)'),
   ('UPDATE by a rule', 'UPDATE ruled SET v = 0 WHERE k < 3'),
   ('DELETE by a rule', 'DELETE FROM ruled WHERE k = 3'),

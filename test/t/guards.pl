@@ -42,6 +42,23 @@ SELECT cache_create('a', 'load_a(integer)'), cache_create('b', 'load_b(integer)'
 SELECT cache_watch('a', 'a', 'id'), cache_watch('b', 'b', 'id');
 END
 
+# Order lines find their customer through the order
+my $lines = <<'END';
+CREATE TABLE orders (id integer PRIMARY KEY, customer integer);
+CREATE TABLE lines (id integer, order_id integer, amount integer);
+INSERT INTO orders VALUES (1, 1), (2, 2);
+INSERT INTO lines VALUES (1, 1, 10), (2, 2, 20);
+CREATE FUNCTION loader(integer) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(amount) FROM lines l JOIN orders o ON o.id = l.order_id WHERE customer = $1';
+CREATE FUNCTION customer_of(l lines) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT customer FROM orders WHERE id = l.order_id';
+SELECT cache_create('c', 'loader(integer)');
+SELECT cache_watch('c', 'lines', keys => 'customer_of(lines)');
+SELECT cache_watch('c', 'orders', 'customer');
+END
+my $line = 'INSERT INTO lines VALUES (3, 1, 100)';
+my $move = 'UPDATE orders SET customer = 3 WHERE id = 1';
+
 my @scenarios = (
 	{
 		guard => 'read_check',
@@ -271,6 +288,74 @@ END
 		title => 'what was read from a table that is not watched is not stored',
 		setup => $item . "SELECT cache_unwatch('c', 'item');\n",
 		steps => [ "r > $fill", "w > $update", "r = $probe" ]
+	},
+	{
+		guard => 'mapping',
+		title => 'a row is moved to another key before its writer commits',
+		setup => $lines,
+		steps => [ "w > BEGIN; $line", "f > $move", "f > $fill", 'w > COMMIT', "r = $probe" ]
+	},
+	{
+		guard => 'mapping',
+		title => 'its writer reads that key itself',
+		setup => $lines,
+		steps => [ "w > BEGIN; $line", "f > $move", "f > $fill", "w = $probe", 'w > COMMIT', "r = $probe" ]
+	},
+	{
+		guard => 'mapping',
+		title => 'a row is moved to another key after its writer has published',
+		setup => $lines,
+		steps => [
+			"w > BEGIN; $line; PREPARE TRANSACTION 'w'", "f > $move", "f > $fill",
+			"w > COMMIT PREPARED 'w'", "r = $probe"
+		]
+	},
+	{
+		guard => 'mapping',
+		title => 'a row was moved by a transaction that has published and not committed',
+		setup => $lines,
+		steps => [
+			"f > BEGIN; $move; PREPARE TRANSACTION 'f'", "w > BEGIN; $line", "f > COMMIT PREPARED 'f'",
+			"f > $fill", 'w > COMMIT', "r = $probe"
+		]
+	},
+	{
+		guard => 'mapping',
+		title => 'the key function sees the rows of an old snapshot',
+		setup => $lines,
+		steps => [ "w > $snapshot", "f > $move", "f > $fill", "w > $line", 'w > COMMIT', "r = $probe" ]
+	},
+	{
+		guard => 'mapping',
+		title => 'a snapshot that sees the move and not the row',
+		setup => $lines,
+		steps => [ "w > BEGIN; $line", "f > $move", "r > $snapshot", 'w > COMMIT', "f > $fill", "r = $probe" ]
+	},
+	{
+		guard => 'mapping',
+		title => 'what a subtransaction had taken over is taken over again',
+		setup => $lines,
+		steps => [
+			"w > BEGIN; $line", "f > $move", "f > $fill", "w > SAVEPOINT s; SELECT cache_get('c', 3); ROLLBACK TO s",
+			"w = $probe", 'w > COMMIT', "r = $probe"
+		]
+	},
+	{
+		guard => 'mapping',
+		title => 'more is moved than can be remembered',
+		setup => $lines,
+		steps => [
+			"w > $snapshot", "f > $move",
+			"f > INSERT INTO orders SELECT i, i FROM generate_series(10, 300) i",
+			(map { "f > UPDATE orders SET customer = customer + 1000 WHERE id BETWEEN 10 AND 210" } 1 .. 8),
+			"f > $fill", "w > $line", 'w > COMMIT', "r = $probe"
+		]
+	},
+	{
+		guard => 'unwatched',
+		title => 'a key function that reads an unwatched table is not relied on',
+		setup => $lines . "SELECT cache_unwatch('c', 'orders'); SELECT cache_alter('c', ttl => '1 hour');\n",
+		steps => [ "w > BEGIN; $line", "f > $move; $fill", 'w > COMMIT', "r = SELECT cache_get('c', 3) IS NOT DISTINCT FROM to_jsonb(loader(3))" ]
 	},
 	{
 		guard => 'nested_hit',

@@ -292,6 +292,17 @@ COMMENT ON VIEW cache_stats IS
 	'what each cache holds and how it has done since the server start or cache_stats_reset()';
 GRANT SELECT ON cache_stats TO PUBLIC;
 
+CREATE FUNCTION cache_check(
+	OUT cache text,
+	OUT object text,
+	OUT problem text,
+	OUT hint text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_check';
+COMMENT ON FUNCTION cache_check() IS
+	'lists what is wrong with caches and watches: nothing, if all is well';
+
 CREATE FUNCTION cache_stats_reset(name text DEFAULT NULL)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

@@ -15,6 +15,8 @@ SELECT cache_drop('c');
 \echo :SQLSTATE
 SELECT cache_watch('c', 't', 'k');
 \echo :SQLSTATE
+SELECT cache_watch('c', 't', keys => 'cache_trigger()');
+\echo :SQLSTATE
 SELECT cache_unwatch('c', 't');
 \echo :SQLSTATE
 SELECT cache_get('c');
@@ -32,6 +34,8 @@ SELECT cache_invalidate('c', 1);
 SELECT * FROM cache_stats;
 \echo :SQLSTATE
 SELECT * FROM cache_redis;
+\echo :SQLSTATE
+SELECT * FROM cache_check();
 \echo :SQLSTATE
 SELECT cache_stats_reset();
 \echo :SQLSTATE

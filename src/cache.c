@@ -8,7 +8,7 @@
  * down (arrows of dependency point the same way):
  *
  *	functions, admin, watch, trigger,			what SQL calls
- *	stats, verify
+ *	stats, verify, check
  *	keyfunction									from rows to keys
  *	get											one read-through get
  *	loader, session, flight						running loaders

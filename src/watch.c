@@ -135,17 +135,19 @@ watch_caches(Relation rel)
 	return names;
 }
 
-/* A trigger of a watch, as the catalog has it. */
-typedef struct Watch
+/* Does a trigger of a watch fire always, and for all that it is there for? */
+static bool
+is_sound(Form_pg_trigger form, HeapTuple tuple, Relation pg_trigger)
 {
-	Oid			trigger;
-	Oid			relid;
-	bool		rows;			/* the row trigger, not the one for TRUNCATE */
-	char	  **args;			/* the cache's name first */
-	bool		function;		/* a key function follows, not columns */
-	int			ncolumns;
-	char	  **columns;
-} Watch;
+	int16		type = TRIGGER_FOR_ROW(form->tgtype) ?
+		TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | WATCH_EVENTS :
+		TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE;
+
+	return form->tgenabled == TRIGGER_FIRES_ALWAYS && form->tgtype == type &&
+		form->tgattr.dim1 == 0 && !form->tgdeferrable &&
+		heap_attisnull(tuple, Anum_pg_trigger_tgqual,
+					   RelationGetDescr(pg_trigger));
+}
 
 /* Read the arguments of a trigger: NUL-terminated strings in a bytea. */
 static char **
@@ -226,7 +228,10 @@ find_triggers(const char *cache, Oid relid, bool inherited)
 
 					watch->trigger = form->oid;
 					watch->relid = form->tgrelid;
+					watch->name = pstrdup(NameStr(form->tgname));
 					watch->rows = TRIGGER_FOR_ROW(form->tgtype);
+					watch->inherited = OidIsValid(form->tgparentid);
+					watch->sound = is_sound(form, tuple, pg_trigger);
 					watch->args = args;
 					watch->function = key_function_is_named(form->tgnargs, args);
 					watch->ncolumns = form->tgnargs - 1;
@@ -247,6 +252,15 @@ static List *
 watch_triggers(const char *cache, Oid relid)
 {
 	return find_triggers(cache, relid, false);
+}
+
+/*
+ * All triggers of watches, for all caches, those of partitions included.
+ */
+List *
+watch_list(void)
+{
+	return find_triggers(NULL, InvalidOid, true);
 }
 
 /*

@@ -17,6 +17,22 @@
 #include "nodes/pg_list.h"
 #include "utils/rel.h"
 
+/* A trigger of a watch, as the catalog has it. */
+typedef struct Watch
+{
+	Oid			trigger;
+	Oid			relid;
+	char	   *name;
+	bool		rows;			/* the row trigger, not the one for TRUNCATE */
+	bool		inherited;		/* by a partition, from its parent */
+	bool		sound;			/* it fires, for all writes */
+	char	  **args;			/* the cache's name first */
+	bool		function;		/* a key function follows, not columns */
+	int			ncolumns;
+	char	  **columns;
+} Watch;
+
+extern List *watch_list(void);
 extern bool watch_covers(Relation rel, const char *cache);
 extern List *watch_caches(Relation rel);
 extern void watch_read(CacheDef *def);

@@ -1,0 +1,217 @@
+# Definitions, watches and owners survive pg_dump and pg_restore, in whatever order
+# things come back, pg_dumpall, pg_upgrade and ALTER EXTENSION UPDATE.
+use strict;
+use warnings;
+use CacheTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node('origin');
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $dump = "$dir/shop.dump";
+
+# A database with all kinds of watches; the things have names that need quotes, and
+# sort so that a cache comes before what it is made of.
+$node->safe_psql('postgres', <<'END');
+CREATE ROLE "Keeper" LOGIN;
+CREATE ROLE writer LOGIN;
+CREATE DATABASE shop OWNER "Keeper";
+END
+$node->safe_psql('shop', <<'END');
+CREATE EXTENSION cache;
+CREATE SCHEMA "z Shop" AUTHORIZATION "Keeper";
+SET ROLE "Keeper";
+SET search_path = "z Shop", public;
+CREATE COLLATION anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE DOMAIN customer_number AS integer;
+CREATE TABLE orders (id integer PRIMARY KEY, "the ""Customer" integer);
+CREATE TABLE lines (gone integer, order_id integer, amount integer);
+ALTER TABLE lines DROP gone;
+CREATE TABLE parted (k integer, v integer) PARTITION BY RANGE (k);
+CREATE TABLE parted1 PARTITION OF parted FOR VALUES FROM (0) TO (3);
+CREATE TABLE parted2 (v integer, k integer);
+ALTER TABLE parted ATTACH PARTITION parted2 DEFAULT;
+CREATE TABLE words (w text COLLATE anycase, v integer);
+INSERT INTO orders SELECT i, i FROM generate_series(1, 5) i;
+INSERT INTO lines SELECT i, 10 * i FROM generate_series(1, 5) i;
+INSERT INTO parted SELECT i, 100 * i FROM generate_series(1, 5) i;
+INSERT INTO words VALUES ('a', 1), ('A', 2), ('b', 4);
+CREATE FUNCTION "a Loader"(c customer_number) RETURNS bigint LANGUAGE sql STABLE AS
+  'SELECT sum(amount) FROM lines l JOIN orders o ON o.id = order_id WHERE "the ""Customer" = c';
+CREATE FUNCTION loader2(k integer) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(v) FROM parted WHERE parted.k = $1';
+CREATE FUNCTION loader3(text) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(v) FROM words WHERE w = $1';
+CREATE FUNCTION "key Of"(l lines) RETURNS SETOF integer LANGUAGE sql STABLE AS 'SELECT "the ""Customer" FROM orders WHERE id = l.order_id';
+SELECT cache_create('a "Cache', '"a Loader"(customer_number)', max_cost => 100000),
+  cache_create('parted', 'loader2(integer)', ttl => '1 hour'), cache_create('words', 'loader3(text)');
+SELECT cache_watch('a "Cache', 'orders', 'the "Customer'), cache_watch('a "Cache', 'lines', keys => '"key Of"(lines)'),
+  cache_watch('parted', 'parted', 'k'), cache_watch('words', 'words', 'w');
+CREATE VIEW oracle AS
+  SELECT 1 AS n, i::text AS key, cache_get('a "Cache', i) AS got, to_jsonb("a Loader"(i)) AS want FROM generate_series(1, 6) i
+  UNION ALL SELECT 2, i::text, cache_get('parted', i), to_jsonb(loader2(i)) FROM generate_series(1, 6) i
+  UNION ALL SELECT 3, w, cache_get('words', w), to_jsonb(loader3(w)) FROM unnest('{a,A,B}'::text[]) w;
+GRANT USAGE ON SCHEMA "z Shop" TO writer;
+GRANT ALL ON ALL TABLES IN SCHEMA "z Shop" TO writer;
+END
+
+# What is known of caches and watches, without what differs from cluster to cluster
+my $definitions = <<'END';
+SELECT name, id, version, owner, loader_schema, loader_name, loader_args, ttl, max_cost, settings, key_collations
+FROM cache_definition ORDER BY name;
+SELECT tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger
+WHERE tgname LIKE '!cache%' ORDER BY tgrelid::regclass::text, tgname;
+SELECT d.objid IS NOT NULL, count(*) FROM pg_trigger t LEFT JOIN pg_depend d ON d.objid = t.oid AND d.classid = 'pg_trigger'::regclass
+  AND d.refobjid = '"z Shop"."key Of"("z Shop".lines)'::regprocedure
+WHERE tgname LIKE '!cache%' AND pg_get_triggerdef(t.oid) LIKE '%key Of%' GROUP BY 1;
+SELECT count(*) FROM pg_trigger t JOIN pg_depend d ON d.objid = t.oid AND d.deptype = 'x' WHERE tgname LIKE '!cache%';
+END
+my $expected = $node->safe_psql('shop', $definitions);
+
+# works asserts that all caches of a database are exact, hot, and still so after
+# writes of each table; by its owner, and after changes that only an owner may make.
+sub works
+{
+	my ($title, $server, $db, %options) = @_;
+	my $owner = $options{owner} // '"Keeper"';
+	my $path = 'SET search_path = "z Shop", public;';
+	my $wrong = "$path SELECT * FROM oracle WHERE got IS DISTINCT FROM want";
+	my $hits = 'SELECT sum(hits) FROM cache_stats';
+	my ($before, $after);
+
+	is($server->safe_psql($db, $definitions), $options{expected} // $expected, "$title: definitions and watches");
+	is($server->safe_psql($db, 'SELECT * FROM cache_check()'), $options{problems} // '', "$title: no problems");
+	is($server->safe_psql($db, $wrong), '', "$title: exact");
+	$before = $server->safe_psql($db, "$path SELECT count(got) FROM oracle; $hits");
+	$after = $server->safe_psql($db, "$path SELECT count(got) FROM oracle; $hits");
+	isnt($after, $before, "$title: it caches");
+	foreach my $write (
+		'UPDATE orders SET "the ""Customer" = 6 WHERE id = 1',
+		'INSERT INTO lines VALUES (1, 7), (2, 7)',
+		'UPDATE parted SET k = k + 1',
+		'INSERT INTO parted2 VALUES (7, 5)',
+		"INSERT INTO words VALUES ('A', 8), ('b', 8)",
+		'TRUNCATE parted1',
+		'DELETE FROM lines')
+	{
+		$server->safe_psql($db, "SET ROLE writer; $path $write");
+		is($server->safe_psql($db, $wrong), '', "$title: exact after $write");
+	}
+	$server->safe_psql($db, "SET ROLE $owner; $path SELECT cache_alter('words', ttl => '1 day'), cache_unwatch('parted', 'parted'), cache_watch('parted', 'parted', 'k'), cache_drop('a \"Cache')");
+	is($server->safe_psql($db, $wrong =~ s/oracle/oracle WHERE n > 1 AND/r =~ s/WHERE got/got/r), '', "$title: its owner may change it");
+	return;
+}
+
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, 'shop' ], 'pg_dump');
+
+# restored gives a new database, restored with these options, each time a list.
+sub restored
+{
+	my ($db, @steps) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	foreach my $step (@steps)
+	{
+		$node->command_ok([ 'pg_restore', '-e', '-d', $db, @$step, $dump ], "pg_restore into $db: @$step");
+	}
+	return;
+}
+
+restored('again', []);
+works('restored', $node, 'again');
+restored('jobs', [ '-j', '2' ]);
+works('restored in parallel', $node, 'jobs');
+
+# The triggers are there before any data, that of the definitions included.
+restored('late', [ '--section=pre-data' ], [ '--section=post-data' ], [ '--section=data' ]);
+works('data restored last', $node, 'late');
+
+# The items after the data in the opposite order, then the data of the definitions.
+{
+	my $list = `pg_restore -l $dump`;
+	my @post = reverse grep { / TRIGGER / } split /^/, $list;
+	my @rest = grep { !/^;/ && !/ TRIGGER / && !/TABLE DATA public cache_definition/ } split /^/, $list;
+	my @last = grep { /TABLE DATA public cache_definition/ } split /^/, $list;
+
+	ok(@post == 8 && @last == 1, 'there are triggers and definitions');
+	append_to_file("$dir/rest", join('', @rest));
+	append_to_file("$dir/post", join('', @post));
+	append_to_file("$dir/last", join('', @last));
+	restored('reversed', [ '-L', "$dir/rest" ], [ '-L', "$dir/post" ], [ '-L', "$dir/last" ]);
+	works('triggers restored in the opposite order', $node, 'reversed');
+}
+
+# As a plain script; and without owners, when the caches' owner stays.
+$node->safe_psql('postgres', 'CREATE DATABASE script');
+$node->command_ok([ 'pg_dump', '-f', "$dir/script.sql", 'shop' ], 'pg_dump as a script');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/out", '-d', 'script', '-f', "$dir/script.sql" ], 'psql');
+works('restored as a script', $node, 'script');
+restored('ownerless', [ '--no-owner', '--section=pre-data' ], [ '--no-owner', '--section=data' ], [ '--no-owner', '--section=post-data' ]);
+$node->safe_psql('ownerless',
+	'GRANT ALL ON SCHEMA "z Shop" TO "Keeper"; GRANT USAGE ON SCHEMA "z Shop" TO writer; GRANT ALL ON ALL TABLES IN SCHEMA "z Shop" TO "Keeper"');
+works('restored without owners', $node, 'ownerless');
+
+# Data alone, with all triggers switched off meanwhile: pg_restore does not switch
+# them on as they were. Nothing is stored then, and cache_check says so.
+restored('off', [ '--schema-only' ], [ '--data-only', '--disable-triggers' ]);
+is($node->safe_psql('off', 'SELECT DISTINCT cache, object FROM cache_check() ORDER BY 1, 2'),
+	"a \"Cache|\"z Shop\".lines\na \"Cache|\"z Shop\".orders\nparted|\"z Shop\".parted1\nparted|\"z Shop\".parted2\nwords|\"z Shop\".words",
+	'--disable-triggers: the watches are not what they were');
+is($node->safe_psql('off', 'SET search_path = "z Shop", public; SELECT count(got) FROM oracle; UPDATE lines SET amount = 1; SELECT * FROM oracle WHERE got IS DISTINCT FROM want'),
+	13, '--disable-triggers: exact');
+$node->safe_psql('off', <<'END');
+DO $$
+DECLARE hint text;
+BEGIN
+  FOR hint IN SELECT split_part(c.hint, ';', 1) FROM cache_check() c LOOP
+    EXECUTE hint;
+  END LOOP;
+END$$;
+END
+works('switched on again by the hints', $node, 'off');
+
+# Another cluster: a role of this name with another OID, and then none at all.
+my $other = new_node('other');
+$other->safe_psql('postgres', 'CREATE ROLE a; CREATE ROLE "Keeper"; CREATE ROLE writer; CREATE DATABASE shop');
+command_ok([ 'pg_restore', '-e', '-d', $other->connstr('shop'), $dump ], 'pg_restore in another cluster');
+works('in another cluster', $other, 'shop');
+$other->safe_psql('postgres', 'CREATE DATABASE nobody');
+$other->safe_psql('shop', 'REASSIGN OWNED BY "Keeper" TO CURRENT_USER; DROP OWNED BY "Keeper"');
+$other->safe_psql('postgres', 'REASSIGN OWNED BY "Keeper" TO CURRENT_USER; DROP ROLE "Keeper"');
+command_ok([ 'pg_restore', '-e', '--no-owner', '-d', $other->connstr('nobody'), $dump ], 'pg_restore where there is no such role');
+works('where there is no such role', $other, 'nobody', owner => 'postgres',
+	problems => join("\n", map { "$_|$_|the owner is gone, so that only superusers can change the cache|Create the cache again as another role." } 'a "Cache', 'parted', 'words'));
+
+# Nothing is to be updated yet.
+$node->safe_psql('shop', "ALTER EXTENSION cache UPDATE; ALTER EXTENSION cache UPDATE TO '1.0'");
+is($node->safe_psql('shop', $definitions), $expected, 'ALTER EXTENSION UPDATE changes nothing');
+is( $node->safe_psql('shop', "SELECT count(*) FROM pg_extension_update_paths('cache') WHERE path IS NULL AND source <> target"),
+	0, 'there is a way from each version to each later one');
+
+# The whole cluster as one script, in which the roles come first.
+$node->safe_psql('postgres', "DROP DATABASE $_") for qw(again jobs late reversed script ownerless off);
+$other->safe_psql('postgres', "DROP DATABASE $_") for qw(shop nobody);
+$other->safe_psql('postgres', 'DROP ROLE a, writer');
+$node->command_ok([ 'pg_dumpall', '-f', "$dir/all.sql" ], 'pg_dumpall');
+$other->command_ok([ 'psql', '-Xq', '-o', "$dir/out", '-d', 'postgres', '-f', "$dir/all.sql" ], 'psql');
+works('after pg_dumpall', $other, 'shop');
+$other->stop;
+
+# pg_upgrade: to the same version, since there is but one here.
+my $new = PostgreSQL::Test::Cluster->new('new');
+my $bindir = $node->config_data('--bindir');
+chomp $bindir;
+$new->init;
+$new->append_conf('postgresql.conf', "shared_preload_libraries = 'cache'\ncache.memory = 16MB\n");
+$node->safe_psql('shop', 'SET search_path = "z Shop", public; SELECT count(got) FROM oracle');
+$node->stop;
+chdir $dir or die "$dir: $!";
+command_ok(
+	[
+		'pg_upgrade', '--no-sync', '-d', $node->data_dir, '-D', $new->data_dir, '-b', $bindir,
+		'-B', $bindir, '-s', $new->host, '-p', $node->port, '-P', $new->port
+	],
+	'pg_upgrade');
+$new->start;
+works('after pg_upgrade', $new, 'shop');
+$new->stop;
+done_testing();

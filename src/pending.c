@@ -108,6 +108,7 @@ static char **messages = NULL;	/* of items; NULL: none has any */
 static Size message_bytes = 0;
 
 static int	nwide = 0;			/* items that are not keys */
+static uint64 whole_cache = 0;	/* one that is pending as a whole, or 0 */
 static bool published = false;
 static uint64 published_xid = 0;
 
@@ -411,6 +412,23 @@ pending_drop_database(Oid dbid)
 }
 
 /*
+ * Is a cache pending as a whole, so that nothing is left to be done about its
+ * keys?  Meant to be cheap for writers of many rows.
+ */
+bool
+pending_is_whole(uint64 cache)
+{
+	if (nwide == 0 || published)
+		return false;
+	if (whole_cache == cache)
+		return true;
+	if (!is_pending(PENDING_CACHE, cache, 0))
+		return false;
+	whole_cache = cache;
+	return true;
+}
+
+/*
  * Is the key pending, by itself, with its cache, or with everything?
  */
 bool
@@ -525,6 +543,7 @@ pending_reset(void)
 	nitems = 0;
 	nlevels = 0;
 	nwide = 0;
+	whole_cache = 0;
 	published = false;
 	mapping_reset();
 }
@@ -548,6 +567,7 @@ pending_subcommit(int nestlevel)
 void
 pending_subabort(int nestlevel)
 {
+	whole_cache = 0;
 	mapping_subabort();
 	while (nlevels > 0 && levels[nlevels - 1].nestlevel >= nestlevel)
 	{

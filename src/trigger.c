@@ -215,6 +215,8 @@ cache_trigger(PG_FUNCTION_ARGS)
 		pending_add_database(MyDatabaseId);
 	if (info->def == NULL)
 		return PointerGetDatum(NULL);
+	if (pending_is_whole(info->def->id))
+		return PointerGetDatum(NULL);
 	invalidate_mapped(info->def);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		invalidate_cache(info->def);

@@ -131,5 +131,44 @@ foreach my $signal (qw(immediate kill9))
 	}
 	is(mismatches($node), '', "$signal under load: after recovery");
 }
+
+# Somebody has called a key function and is prepared when the server stops; what the
+# function read is changed afterwards, by somebody who has to know of him.
+$node->safe_psql('postgres', <<'END');
+CREATE TABLE orders (id integer PRIMARY KEY, customer integer);
+CREATE TABLE lines (order_id integer, amount integer);
+INSERT INTO orders VALUES (1, 1);
+CREATE FUNCTION spent(integer) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(amount) FROM lines JOIN orders ON id = order_id WHERE customer = $1';
+CREATE FUNCTION customer_of(l lines) RETURNS integer LANGUAGE sql STABLE AS 'SELECT customer FROM orders WHERE id = l.order_id';
+SELECT cache_create('spent', 'spent(integer)'), cache_watch('spent', 'orders', 'customer'),
+  cache_watch('spent', 'lines', keys => 'customer_of(lines)');
+END
+foreach my $how (qw(fast immediate))
+{
+	my $spent = "SELECT string_agg(k::text, ' ') FROM generate_series(1, 3) k WHERE cache_get('spent', k) IS DISTINCT FROM to_jsonb(spent(k))";
+
+	$node->safe_psql('postgres', "BEGIN; INSERT INTO lines VALUES (1, 10); PREPARE TRANSACTION 'line'");
+	$node->stop($how);
+	$node->start;
+	$node->safe_psql('postgres', 'UPDATE orders SET customer = customer + 1');
+	is($node->safe_psql('postgres', $spent), '', "$how stop: exact");
+	$node->safe_psql('postgres', "COMMIT PREPARED 'line'");
+	is($node->safe_psql('postgres', $spent), '', "$how stop: exact when the prepared transaction has committed");
+
+	# The other way round
+	$node->safe_psql('postgres', "BEGIN; UPDATE orders SET customer = customer - 1; PREPARE TRANSACTION 'move'");
+	$node->stop($how);
+	$node->start;
+	{
+		my $writer = session($node, 'writer', 'BEGIN', 'INSERT INTO lines VALUES (1, 10)');
+
+		$node->safe_psql('postgres', "COMMIT PREPARED 'move'");
+		is($node->safe_psql('postgres', $spent), '', "$how stop: exact after the move");
+		$writer->run('COMMIT');
+		$writer->quit;
+	}
+	is($node->safe_psql('postgres', $spent), '', "$how stop: exact after the move and the line");
+}
 $node->stop;
 done_testing();

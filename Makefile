@@ -42,6 +42,15 @@ endif
 
 SHLIB_LINK = -lhiredis
 
+# TLS for Redis, where hiredis has it: since 1.0.
+TLS := $(shell printf '\043include <%s>\n' hiredis/hiredis.h hiredis/hiredis_ssl.h \
+	openssl/ssl.h | $$($(PG_CONFIG) --cc) $$($(PG_CONFIG) --cppflags) \
+	-fsyntax-only -x c - 2>/dev/null && echo yes)
+ifneq (,$(TLS))
+PG_CPPFLAGS += -DHIREDIS_HAS_TLS
+SHLIB_LINK += -lhiredis_ssl -lssl -lcrypto
+endif
+
 # No bitcode: nothing here is worth inlining, and clang need not be there.
 override with_llvm = no
 
@@ -54,7 +63,7 @@ include $(PGXS)
 # Everything is rebuilt for another kind of build or another server. The stamp is
 # made here and not by a rule: all of PGXS's files are .SECONDARY to make, and a
 # missing one of those rebuilds nothing.
-STAMP := src/.built-$(MAJORVERSION)$(if $(DEVEL),-devel)
+STAMP := src/.built-$(MAJORVERSION)$(if $(DEVEL),-devel)$(if $(TLS),-tls)
 ifeq (,$(wildcard $(STAMP)))
 $(shell rm -f src/.built-*; touch $(STAMP))
 endif

@@ -12,7 +12,8 @@
  *
  * Redis is not trusted.  A reply that is longer than the caller expects, that
  * has another shape, or that breaks the protocol is an error, after which the
- * connection is of no more use.
+ * connection is of no more use.  Nothing is sent, passwords least of all, before
+ * TLS is in place, if it is to be (tls.c).
  *
  * Locking: the redis lock for the resolved address.
  *
@@ -35,12 +36,14 @@
 #include "compat.h"
 #include "redis.h"
 #include "shared.h"
+#include "tls.h"
 
 #define REDIS_PORT		6379
 
 struct RedisConn
 {
 	redisContext *context;
+	Tls		   *tls;			/* NULL: none; belongs to the context */
 	WaitEventSet *events;		/* the latch, and the socket at socket_pos */
 	int			socket_pos;
 	uint64		generation;		/* of the settings that it was made with */
@@ -138,6 +141,12 @@ assign_int(int newval, void *extra)
 	redis_generation++;
 }
 
+static void
+assign_bool(bool newval, void *extra)
+{
+	redis_generation++;
+}
+
 /*
  * Define the settings that a connection is made with; once a process.
  */
@@ -174,6 +183,7 @@ redis_define_settings(void)
 							&redis_timeout_ms, 50, 1, 60000,
 							PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
+	tls_define_settings(assign_bool, assign_string);
 }
 
 /* Does the address need no resolver? */
@@ -248,6 +258,10 @@ conn_fail(RedisConn *conn, const char *error)
 static bool
 conn_wait(RedisConn *conn, uint32 ready, TimestampTz deadline)
 {
+	if (conn->tls != NULL)
+		ready = tls_await(conn->tls, ready);
+	if (ready == 0)
+		return true;
 	ModifyWaitEvent(conn->events, conn->socket_pos, ready, NULL);
 	for (;;)
 	{
@@ -270,6 +284,17 @@ conn_wait(RedisConn *conn, uint32 ready, TimestampTz deadline)
 	}
 }
 
+/* hiredis has read or written.  What has gone wrong, if something has? */
+static bool
+conn_check(RedisConn *conn, int result)
+{
+	if (result == REDIS_OK)
+		return true;
+	if (conn->tls != NULL)
+		tls_explain(conn->tls, conn->context);
+	return conn_fail(conn, conn->context->errstr);
+}
+
 /* Send what has been appended. */
 static bool
 conn_flush(RedisConn *conn, TimestampTz deadline)
@@ -278,8 +303,10 @@ conn_flush(RedisConn *conn, TimestampTz deadline)
 
 	for (;;)
 	{
-		if (redisBufferWrite(conn->context, &done) != REDIS_OK)
-			return conn_fail(conn, conn->context->errstr);
+		if (conn->tls != NULL)
+			tls_prepare();
+		if (!conn_check(conn, redisBufferWrite(conn->context, &done)))
+			return false;
 		if (done)
 			return true;
 		if (!conn_wait(conn, WL_SOCKET_WRITEABLE, deadline))
@@ -328,6 +355,24 @@ conn_greet(RedisConn *conn)
 	}
 }
 
+/* Have TLS on a socket that is connected. */
+static bool
+conn_secure(RedisConn *conn, TimestampTz deadline)
+{
+	RedisAddress configured;
+
+	redis_configured(&configured);
+	conn->tls = tls_begin(conn->context, configured.host);
+	if (conn->tls == NULL)
+		return conn_fail(conn, conn->context->errstr);
+	while (!tls_handshake(conn->tls, conn->context))
+	{
+		if (!conn_wait(conn, WL_SOCKET_READABLE, deadline))
+			return false;
+	}
+	return conn->context->err == 0 || conn_fail(conn, conn->context->errstr);
+}
+
 /* Has a socket that was connecting succeeded? */
 static bool
 conn_finish(RedisConn *conn, TimestampTz deadline)
@@ -343,6 +388,8 @@ conn_finish(RedisConn *conn, TimestampTz deadline)
 		problem = errno;
 	if (problem != 0)
 		return conn_fail(conn, strerror(problem));
+	if (tls_wanted(conn->context) && !conn_secure(conn, deadline))
+		return false;
 	conn->connecting = false;
 	return true;
 }
@@ -403,6 +450,8 @@ redis_close(RedisConn *conn)
 {
 	if (conn->events != NULL)
 		FreeWaitEventSet(conn->events);
+	if (conn->tls != NULL && !conn->failed)
+		tls_end(conn->tls);
 	if (conn->context != NULL)
 		redisFree(conn->context);
 	if (conn->external_fd)
@@ -470,11 +519,10 @@ next_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
 		}
 		if (!conn_wait(conn, WL_SOCKET_READABLE, deadline))
 			return NULL;
-		if (redisBufferRead(context) != REDIS_OK)
-		{
-			conn_fail(conn, context->errstr);
+		if (conn->tls != NULL)
+			tls_prepare();
+		if (!conn_check(conn, redisBufferRead(context)))
 			return NULL;
-		}
 	}
 }
 

@@ -41,6 +41,8 @@ missing() {
   perl -MIPC::Run -e 1 2>/dev/null || echo libipc-run-perl
   has setpriv || echo util-linux
   has cc && has_header hiredis/hiredis.h || echo libhiredis-dev
+  has cc && has_header openssl/ssl.h || echo libssl-dev
+  has openssl || echo openssl
   has redis-server || echo redis-server
   has_server_dev || echo postgresql-server-dev-N
   { [ -x "$(pg bindir)/postgres" ] && [ -x "$(pg bindir)/pgbench" ]; } ||

@@ -91,6 +91,10 @@ race('writers', 80, 70, 'writes', 'fills');
 is( $node->safe_psql('postgres', "SELECT string_agg(key, ' ' ORDER BY key::integer) FROM cache_verify('wrong')"),
 	"@{[1 .. 70]}",
 	'a wrong watch is found, by its keys');
+
+# With the first change of a function, what was planted is gone.
+$node->safe_psql('postgres',
+	q{CREATE OR REPLACE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1 + 1'});
 race('DDL', 80, 0, 'writes', 'fills', 'functions');
 is(mismatches($node), '', 'the cache is exact, too');
 

@@ -461,13 +461,20 @@ redis_close(RedisConn *conn)
 
 /*
  * Can the connection be used for another command?  Not if the last one was
- * left in the middle, nor if the settings have changed.
+ * left in the middle, nor if there was more than its reply: from then on each
+ * command would be given the reply to an earlier one.  Nor if the settings
+ * have changed.
  */
 bool
 redis_is_current(const RedisConn *conn)
 {
-	return !conn->failed && conn->expected == conn->greetings &&
-		conn->generation == redis_generation;
+	const redisReader *reader;
+
+	if (conn->failed || conn->expected != conn->greetings ||
+		conn->generation != redis_generation)
+		return false;
+	reader = conn->context->reader;
+	return reader->pos == reader->len;
 }
 
 /*

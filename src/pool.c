@@ -148,6 +148,8 @@ static void
 pool_exit(int code, Datum arg)
 {
 	pool_busy = true;
+	if (pool_conn != NULL)
+		redis_shut(pool_conn);
 	give_place_back();
 }
 
@@ -234,7 +236,8 @@ pool_release(void)
 }
 
 /*
- * The connection is of no more use.
+ * The connection is of no more use.  It is closed before somebody else gets
+ * its place, or Redis would see one more than there may be.
  */
 void
 pool_discard(void)
@@ -242,11 +245,11 @@ pool_discard(void)
 	RedisConn  *conn = pool_conn;
 
 	pool_busy = true;
-	give_place_back();
 	pool_conn = NULL;
-	pool_busy = false;
 	if (conn != NULL)
 		redis_close(conn);
+	give_place_back();
+	pool_busy = false;
 }
 
 /*

@@ -9,12 +9,14 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "utils/lsyscache.h"
 
 #include "broadcast.h"
 #include "invalidate.h"
 #include "pending.h"
+#include "settings.h"
 
 static bool
 is_told(CacheDef *def)
@@ -68,15 +70,47 @@ invalidate_key(CacheDef *def, uint64 hash)
 	return false;
 }
 
+/* Can settings change how a value of this type looks? */
+static bool
+settings_matter(Oid type)
+{
+	switch (type)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case OIDOID:
+		case NUMERICOID:
+		case CHAROID:
+		case NAMEOID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case UUIDOID:
+			return false;
+		default:
+			return true;
+	}
+}
+
 /*
- * Tell others of the key that was invalidated last.
+ * Tell others of the key that was invalidated last.  A key looks the same,
+ * whoever writes: as under the settings of the cache.
  */
 void
 invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 				const bool *nulls, const Oid *types)
 {
 	StringInfoData key;
+	bool		complete;
+	int			nestlevel = -1;
 
+	for (int i = 0; i < nkeys && nestlevel < 0; i++)
+	{
+		if (!nulls[i] && settings_matter(types[i]))
+			nestlevel = settings_apply(&def->settings, &complete);
+	}
 	initStringInfo(&key);
 	broadcast_key_start(&key);
 	for (int i = 0; i < nkeys; i++)
@@ -95,6 +129,8 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 			pfree(text);
 	}
 	broadcast_key_end(&key);
+	if (nestlevel >= 0)
+		settings_restore(nestlevel);
 	pending_describe(broadcast_message(NameStr(def->name), key.data));
 	pfree(key.data);
 }

@@ -3,6 +3,7 @@
 #   make                build                  make install      install (as root)
 #   make demo           see it work            make check        all the tests
 #   make torture        random load under the oracle: CLIENTS=8 TIME=120 SEED=1
+#                       (REDIS=0: without Redis only, REDIS=1: with a hostile one)
 #   make hitratio       the admission policy on a trace: TRACE=file SIZE=n
 #   make bench          how fast it is: ROUNDS=5 SECTIONS="..." TRACES=directory
 #
@@ -96,7 +97,8 @@ demo-stop:
 torture:
 	@sh test/lib/deps.sh install
 	+@$(MAKE) --no-print-directory -s install
-	@CLIENTS='$(CLIENTS)' TIME='$(TIME)' SEED='$(SEED)' sh test/torture/torture.sh
+	@CLIENTS='$(CLIENTS)' TIME='$(TIME)' SEED='$(SEED)' REDIS='$(REDIS)' \
+		sh test/torture/torture.sh
 
 hitratio:
 	+@$(MAKE) --no-print-directory -s -C test/hitratio hitratio \

@@ -8,7 +8,8 @@
 #   pgtap      test/pgtap/*.sql
 #   isolation  test/isolation/specs/*.spec
 #   tap        test/t/*.pl, on servers of their own
-#   torture    the random load of "make torture", for a short time
+#   torture    the random load of "make torture", for a short time, without Redis
+#              (plain) and with one that is hostile (redis)
 #
 # Each test has a fresh database with the extension created in it (pgtap: both
 # extensions; not_preloaded*: none). LAYERS and TESTS choose among them by name, KEEP=1 keeps the
@@ -159,16 +160,28 @@ layer_tap() {
   done
 }
 
+# torture runs the random load with the options that follow, as the test $1.
+torture() {
+  name=$1
+  shift
+  case " ${TESTS:-$name} " in *" $name "*) ;; *) return 0 ;; esac
+  log=$SCRATCH/torture-$name.log
+  if run perl test/torture/torture.pl --clients "${CLIENTS:-4}" \
+    --time "${TIME:-20}" --seed "${SEED:-$$}" "$@" >"$log" 2>&1; then
+    report torture "$name: $(tail -n 1 "$log")" 1 0
+  else
+    report torture "$name" 0 1 "$log"
+  fi
+}
+
 layer_torture() {
   server_preloaded
   PGHOST=$SCRATCH/main
-  log=$SCRATCH/torture.log
-  if run perl test/torture/torture.pl --clients "${CLIENTS:-4}" \
-    --time "${TIME:-20}" --seed "${SEED:-$$}" >"$log" 2>&1; then
-    report torture "$(tail -n 1 "$log")" 1 0
-  else
-    report torture mismatch 0 1 "$log"
-  fi
+  torture plain
+  server_init redis "shared_preload_libraries = 'cache'" 'max_connections = 80' \
+    'cache.memory = 4MB' "cache.redis_addr = '$SCRATCH/redis/redis.sock'"
+  server_start redis
+  torture redis --redis "$SCRATCH/redis/redis.sock" --data "$SCRATCH/redis/data"
 }
 
 for layer in ${LAYERS:-unit regress pgtap isolation tap torture}; do
@@ -184,7 +197,7 @@ for layer in ${LAYERS:-unit regress pgtap isolation tap torture}; do
   echo "        $layer: $(($(date +%s) - started)) s"
 done
 
-for server in main bare; do
+for server in main bare redis; do
   [ -d "$SCRATCH/$server" ] || continue
   server_damage $server >"$SCRATCH/damage" || continue
   report "$server" 'server log' 0 1 "$SCRATCH/damage"

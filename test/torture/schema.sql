@@ -50,22 +50,22 @@ CREATE FUNCTION doc(name text) RETURNS text STABLE LANGUAGE sql AS
 CREATE FUNCTION nested(bid int) RETURNS jsonb STABLE LANGUAGE sql AS
   $$ SELECT jsonb_build_object('bid', $1, 'sum', cache_get('branch', $1)) $$;
 
-SELECT cache_create('account', 'account(int)'),
+SELECT cache_create('account', 'account(int)', redis => true),
        cache_watch('account', 'accounts', 'id'),
-       cache_create('branch', 'branch(int)'),
+       cache_create('branch', 'branch(int)', redis => true),
        cache_watch('branch', 'accounts', 'bid'),
-       cache_create('label', 'label(int)'),
+       cache_create('label', 'label(int)', redis => true),
        cache_watch('label', 'accounts', 'id'),
        cache_watch('label', 'branches'),
-       cache_create('price', 'price(numeric)'),
+       cache_create('price', 'price(numeric)', redis => true),
        cache_watch('price', 'prices', 'k'),
-       cache_create('pair', 'pair(int, text)'),
+       cache_create('pair', 'pair(int, text)', redis => true),
        cache_watch('pair', 'pairs', 'a', 'b'),
-       cache_create('conf', 'conf(text)', ttl => '1 second'),
+       cache_create('conf', 'conf(text)', ttl => '1 second', redis => true),
        cache_watch('conf', 'settings'),
-       cache_create('doc', 'doc(text)', max_cost => 100000),
+       cache_create('doc', 'doc(text)', max_cost => 100000, redis => true),
        cache_watch('doc', 'docs', 'name'),
-       cache_create('nested', 'nested(int)'),
+       cache_create('nested', 'nested(int)', redis => true),
        cache_watch('nested', 'accounts', 'bid');
 
 -- The oracle for server-side code. It raises where a driver's check would print.

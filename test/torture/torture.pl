@@ -2,7 +2,8 @@
 # Random load under the oracle: what cache_get returns must be what the loader
 # returns in the same statement.
 #
-#   perl torture.pl [--clients 8] [--time 60] [--seed 1]
+#   perl torture.pl [--clients 8] [--time 60] [--seed 1] [--redis PATH]
+#                   [--data DIRECTORY] [--without GUARD]
 #
 # Each client is a process that drives one psql, on the server and as the user of
 # libpq's environment, in a database "torture" that is made anew. Clients read,
@@ -11,21 +12,37 @@
 # the run with cache, key, both values and the transaction in which it was seen.
 # Serialization failures, deadlocks and lock timeouts are part of the game; any
 # other error fails the run.
+#
+# With --redis, a hostile Redis listens on that socket, to which the server's
+# cache.redis_addr must point. With --data, the server with this data directory
+# is restarted now and then, at times without being shut down. --without takes out
+# one of the protocol's guards, to see the run fail.
 use strict;
 use warnings;
 use File::Basename qw(dirname);
+use FindBin;
 use Getopt::Long;
 use IO::Handle;
 use IO::Select;
 use IPC::Open2;
 use POSIX ();
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
+
+use lib $FindBin::Bin;
+use HostileRedis;
 
 my ($clients, $seconds, $seed) = (8, 60, 1);
-GetOptions('clients=i' => \$clients, 'time=i' => \$seconds, 'seed=i' => \$seed)
+my ($redis_path, $data, $without);
+GetOptions(
+	'clients=i' => \$clients,
+	'time=i' => \$seconds,
+	'seed=i' => \$seed,
+	'redis=s' => \$redis_path,
+	'data=s' => \$data,
+	'without=s' => \$without)
   && $clients > 0
   && @ARGV == 0
-  or die "usage: torture.pl [--clients n] [--time s] [--seed n]\n";
+  or die "usage: torture.pl [--clients n] [--time s] [--seed n] [--redis path] [--data directory] [--without guard]\n";
 
 # ---------------------------------------------------------------------------
 # A client's session: one psql.
@@ -34,21 +51,52 @@ GetOptions('clients=i' => \$clients, 'time=i' => \$seconds, 'seed=i' => \$seed)
 # duplicate key, and statement timeout where one is set.
 my @contention = qw(40001 40P01 55P03 23505 57014);
 
-my ($to_psql, $from_psql, @history, %count);
+my ($psql, $to_psql, $from_psql, @history, %count);
+my $redis;      # in the process that meddles with it
 my $blocked;    # a lock timeout: perhaps a prepared transaction is in the way
 
 # fault reports what ends the run, and ends this client.
 sub fault
 {
 	my ($what, @lines) = @_;
+	$redis->stop if $redis;
 	print join("\n", 'FAULT', $what, @lines, 'in', map { "  $_;" } @history), "\n";
 	STDOUT->flush;
 	POSIX::_exit(1);
 }
 
+sub set_up
+{
+	run("SET lock_timeout = '100ms'");
+	run("SET deadlock_timeout = '20ms'");
+	run('SET cache.redis_force = on') if $redis_path;
+	run("SET cache.removed_guard = '$without'") if $without;
+}
+
+# connect_psql starts the session, again if the server has been restarted.
+sub connect_psql
+{
+	for (1 .. 300)
+	{
+		my $begun = '';
+
+		$psql = open2($from_psql, $to_psql, 'exec psql -XqAt -P null=NULL -d torture 2>&1');
+		print $to_psql "\\echo begun\n";
+		$to_psql->flush;
+		while ($begun ne "begun\n") { $begun = <$from_psql> // last }
+		return if defined $begun && eval { set_up(); 1 };
+		die $@ if defined $begun && $@ ne "LOST\n";
+		waitpid $psql, 0;
+		last if !$data;
+		sleep 0.1;
+	}
+	fault('cannot connect');
+}
+
 # run runs one statement and returns its output. It dies with the SQLSTATE if the
-# statement fails as contention, or the further arguments, allow. Output that
-# ends in a column "true" is a mismatch, also in an error message.
+# statement fails as contention, or the further arguments, allow, and with LOST if
+# the server is restarted. Output that ends in a column "true" is a mismatch, also
+# in an error message.
 sub run
 {
 	my ($sql, @allowed) = @_;
@@ -59,7 +107,12 @@ sub run
 	until ($state)
 	{
 		my $line = <$from_psql>;
-		fault('the connection is lost', @lines) if !defined $line;
+		if (!defined $line)
+		{
+			waitpid $psql, 0;
+			fault('the connection is lost', @lines) if !$data;
+			die "LOST\n";
+		}
 		chomp $line;
 		($state) = $line =~ /^\@\@ (\w+)$/ or push @lines, $line;
 	}
@@ -114,16 +167,17 @@ my %draw = (
 
 sub fill { return $_[0] =~ s/\{(\w+)\}/$draw{$1}->()/ger }
 
-# Each cache: its key, and its type where it is not jsonb.
+# Each cache: its key, its type where it is not jsonb, and with how much shared
+# memory most of it is in Redis.
 my %cache = (
-	account => { key => '{id}' },
-	branch => { key => '{bid}', type => 'bigint' },
-	conf => { key => '{part}' },
-	doc => { key => '{name}', type => 'text' },
-	label => { key => '{id}', type => 'text' },
-	nested => { key => '{bid}' },
-	pair => { key => '{bid}, {letter}', type => 'text' },
-	price => { key => '{number}', type => 'numeric' },
+	account => { key => '{id}', memory => 4000 },
+	branch => { key => '{bid}', memory => 400, type => 'bigint' },
+	conf => { key => '{part}', memory => 300 },
+	doc => { key => '{name}', memory => 40000, type => 'text' },
+	label => { key => '{id}', memory => 4000, type => 'text' },
+	nested => { key => '{bid}', memory => 400 },
+	pair => { key => '{bid}, {letter}', memory => 2000, type => 'text' },
+	price => { key => '{number}', memory => 1500, type => 'numeric' },
 );
 my @all = sort keys %cache;
 
@@ -288,7 +342,7 @@ my @definitions = (
 	# a cache made again
 	sub {
 		run("SELECT cache_drop('conf')");
-		run("SELECT cache_create('conf', 'conf(text)', ttl => '2 seconds')");
+		run("SELECT cache_create('conf', 'conf(text)', ttl => '2 seconds', redis => true)");
 		run("SELECT cache_watch('conf', 'settings')");
 		check();
 	},
@@ -338,6 +392,23 @@ my @transactions = weighted(
 	[ 5, sub { block(begin(), sub { steps(0) }, $prepare) } ],
 	[ 8, \&finish_prepared ]);
 
+sub transaction
+{
+	my ($number) = @_;
+
+	if ($number == 0 && chance(3))
+	{
+		block('BEGIN', pick(@definitions), 'COMMIT', 'COMMIT', 'ROLLBACK');
+	}
+	elsif ($blocked)
+	{
+		finish_prepared();
+		$blocked = 0;
+	}
+	else { pick(@transactions)->() }
+	$count{transactions}++;
+}
+
 sub tell_counts
 {
 	print "$_=$count{$_}\n" for sort keys %count;
@@ -348,31 +419,82 @@ sub tell_counts
 sub client
 {
 	my ($number, $deadline) = @_;
-	srand($seed * 1000 + $number);
 	$prepare = "PREPARE TRANSACTION 'client $number'";
-	open2($from_psql, $to_psql, 'exec psql -XqAt -P null=NULL -d torture 2>&1');
-	run("SET lock_timeout = '100ms'");
-	run("SET deadlock_timeout = '20ms'");
+	$SIG{PIPE} = 'IGNORE';
+	connect_psql();
 	my $told = time;
 	while (time < $deadline)
 	{
 		@history = ();
-		if ($number == 0 && chance(3))
+		next if eval { transaction($number); 1 };
+		die $@ if $@ ne "LOST\n";
+		$count{'lost connections'}++;
+		connect_psql();
+	}
+	continue
+	{
+		if (time >= $told + 1)
 		{
-			block('BEGIN', pick(@definitions), 'COMMIT', 'COMMIT', 'ROLLBACK');
+			$told = time;
+			tell_counts();
 		}
-		elsif ($blocked)
-		{
-			finish_prepared();
-			$blocked = 0;
-		}
-		else { pick(@transactions)->() }
-		$count{transactions}++;
-		next if time < $told + 1;
-		$told = time;
-		tell_counts();
 	}
 	tell_counts();
+}
+
+# ---------------------------------------------------------------------------
+# What happens to the servers meanwhile
+
+# note_stats adds up what the caches and Redis have been used for: it is lost when
+# the server is restarted.
+sub note_stats
+{
+	for (admin('torture', '-c', 'SELECT name, hits, redis_hits, loads, bypasses, evictions FROM cache_stats'))
+	{
+		my ($name, @counters) = split /\|/;
+		my @names = qw(hits redis_hits loads bypasses evictions);
+		$count{"cache $name $names[$_]"} += $counters[$_] for 0 .. $#names;
+	}
+	return if !$redis_path;
+	my @names = qw(gets hits stale corrupt absent failures skipped no_connection fills deletes messages);
+	my ($row) = admin('torture', '-c', 'SELECT ' . join(', ', @names) . ' FROM cache_redis');
+	my @counters = split /\|/, $row;
+	$count{"redis $names[$_]"} += $counters[$_] for 0 .. $#names;
+}
+
+sub restart_server
+{
+	my $mode = pick('fast', 'fast', 'immediate');
+
+	note_stats();
+	system('pg_ctl', '-D', $data, '-l', "$data/../log", '-w', '-s', '-m', $mode, 'restart') == 0
+	  or fault("the server has not restarted ($mode)");
+	$count{"restart $mode"}++;
+}
+
+# meddle is what one process does until the deadline. Redis lives as long as it.
+sub meddle
+{
+	my ($deadline) = @_;
+	my $next_restart = time + 5 + rand 10;
+
+	$SIG{TERM} = sub { $redis->stop if $redis; POSIX::_exit(0) };
+	$redis = HostileRedis->new($redis_path) if $redis_path;
+	$redis->launch if $redis;
+	while (time < $deadline && getppid != 1)
+	{
+		$count{'act ' . $redis->act}++ if $redis;
+		if ($data && time > $next_restart)
+		{
+			restart_server();
+			$next_restart = time + 5 + rand 10;
+		}
+		sleep rand 0.3;
+	}
+	tell_counts();
+	close STDOUT;
+	sleep 1 while getppid != 1;
+	$redis->stop if $redis;
 }
 
 # ---------------------------------------------------------------------------
@@ -381,15 +503,19 @@ sub client
 sub admin
 {
 	my ($database, @args) = @_;
-	open(my $psql, '-|', 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $database, @args) or die "psql: $!\n";
-	my @lines = <$psql>;
-	close $psql or die "psql failed: @args\n";
+	open(my $output, '-|', 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $database, @args) or die "psql: $!\n";
+	my @lines = <$output>;
+	close $output or die "psql failed: @args\n";
 	chomp @lines;
 	return @lines;
 }
 
 admin('postgres', '-c', 'SET client_min_messages = warning', '-c', 'DROP DATABASE IF EXISTS torture', '-c', 'CREATE DATABASE torture');
 admin('torture', '-f', dirname($0) . '/schema.sql');
+
+# Little of it in shared memory, so that much is asked of Redis.
+admin('torture', map { ('-c', "SELECT cache_alter('$_', max_cost => $cache{$_}{memory})") } @all)
+  if $redis_path;
 my ($slots) = admin('torture', '-c', 'SHOW max_prepared_transactions');
 die "max_prepared_transactions is less than $clients\n" if $slots < $clients;
 
@@ -397,25 +523,37 @@ my $deadline = time + $seconds;
 my (%pid, %fault, %total);
 my $running = IO::Select->new;
 $SIG{PIPE} = 'IGNORE';
-for my $number (0 .. $clients - 1)
+
+# spawn runs work in a process of its own, whose output is read below.
+sub spawn
 {
+	my ($number, $work) = @_;
 	pipe(my $read, my $write) or die "pipe: $!\n";
 	my $pid = fork // die "fork: $!\n";
 	if (!$pid)
 	{
+		$SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
+		srand($seed * 1000 + $number);
 		open(STDOUT, '>&', $write) or die "dup: $!\n";
-		client($number, $deadline);
+		close $write;
+		eval { $work->(); 1 } or fault("died: $@");
 		POSIX::_exit(0);
 	}
 	close $write;
-	$pid{$read} = $pid;
 	$running->add($read);
+	$pid{$read} = $pid;
+	return $read;
 }
+
 $SIG{$_} = sub { kill 'TERM', values %pid; exit 1 } for qw(INT TERM HUP);
+my $meddler = $redis_path || $data ? spawn(999, sub { meddle($deadline) }) : '';
+for my $number (0 .. $clients - 1)
+{
+	spawn($number, sub { client($number, $deadline) });
+}
 
 # Clients tell their counts, or a fault, over their pipes. A client that has not
 # ended a minute after its time hangs.
-my $ended = 0;
 while ($running->count && !%fault)
 {
 	if (time > $deadline + 60)
@@ -431,6 +569,7 @@ while ($running->count && !%fault)
 		if (!defined $line)
 		{
 			$running->remove($pipe);
+			next if $pipe eq $meddler;
 			waitpid $pid{$pipe}, 0;
 			$fault{client} = "a client has died\n" if $? && !%fault;
 			delete $pid{$pipe};
@@ -439,8 +578,6 @@ while ($running->count && !%fault)
 		elsif ($line =~ /^(.*)=(\d+)$/) { $total{$1} += $2 }
 	}
 }
-kill 'TERM', values %pid;
-waitpid $_, 0 for values %pid;
 
 # At rest, every key of every cache once more.
 if (!%fault)
@@ -450,20 +587,39 @@ if (!%fault)
 	my @wrong = admin('torture', '-f', dirname($0) . '/final.sql');
 	$fault{final} = join "\n", 'MISMATCH (cache|key|cached|loaded) after the run', @wrong if @wrong;
 }
+kill 'TERM', values %pid;
+waitpid $_, 0 for values %pid;
 
 # A cache that was never hit has not been tested.
-my $hits = 0;
-for (admin('torture', '-c', 'SELECT name, hits, loads, bypasses, evictions FROM cache_stats ORDER BY name'))
+eval { note_stats(); 1 } or print $@;
+$total{$_} += $count{$_} for keys %count;
+my ($hits, $remote_hits) = (0, 0);
+for my $name (@all)
 {
-	my ($name, @counters) = split /\|/;
-	printf "%-8s %9d hits %9d loads %9d bypasses %7d evictions\n", $name, @counters;
-	$fault{idle} = "the cache $name was never hit" if !%fault && !$counters[0];
-	$hits += $counters[0];
+	my ($hit, $remote, $loads, $bypasses, $evictions) =
+	  map { $total{"cache $name $_"} // 0 } qw(hits redis_hits loads bypasses evictions);
+	printf "%-8s %9d hits %7d in Redis %9d loads %9d bypasses %7d evictions\n",
+	  $name, $hit, $remote, $loads, $bypasses, $evictions;
+	$fault{idle} = "the cache $name was never hit" if !%fault && !$hit;
+	$hits += $hit;
+	$remote_hits += $remote;
+}
+$fault{idle} = 'nothing was found in Redis' if !%fault && $redis_path && !$remote_hits;
+
+# told prints the totals whose names have this prefix.
+sub told
+{
+	my ($title, $prefix) = @_;
+	my @names = grep { /^\Q$prefix\E / } sort keys %total;
+	print "$title: ", join(', ', map { s/^\Q$prefix\E //r . " $total{$_}" } @names), "\n" if @names;
 }
 
 print "$_\n" for values %fault;
-print 'contention, SQLSTATE: ', join(', ', map { s/sqlstate //r . " $total{$_}" } grep { /sqlstate/ } sort keys %total), "\n";
-printf "%d clients, %d s, seed %d: %d transactions, %d checks, %d hits, %d mismatches\n",
+told('contention, SQLSTATE', 'sqlstate');
+told('Redis', 'redis');
+told('done to Redis', 'act');
+told('restarts', 'restart');
+printf "%d clients, %d s, seed %d: %d transactions, %d checks, %d hits, %d in Redis, %d mismatches\n",
   $clients, $seconds, $seed, $total{transactions} // 0, $total{checks} // 0,
-  $hits, scalar grep { /MISMATCH/ } values %fault;
+  $hits, $remote_hits, scalar grep { /MISMATCH/ } values %fault;
 exit(%fault ? 1 : 0);

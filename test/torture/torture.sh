@@ -1,17 +1,43 @@
 #!/bin/sh
-# The random load of torture.pl on a scratch server. CLIENTS, TIME (seconds) and
-# SEED choose its size; SETTINGS adds a setting to the server's configuration.
+# The random load of torture.pl on scratch servers: one without Redis, and one
+# with little memory and a hostile Redis that is restarted now and then. CLIENTS,
+# TIME (seconds, for each) and SEED choose the size; REDIS=0 and REDIS=1 one of
+# the two. SETTINGS adds a setting to the server's configuration. WITHOUT names a
+# guard that is taken out, in a development build, to see the run fail.
 set -eu
 . "$(dirname "$0")/../lib/scratch.sh"
 scratch_enter "$@"
 
 CLIENTS=${CLIENTS:-8}
-server_init main "shared_preload_libraries = 'cache'" \
-  "max_connections = $((CLIENTS + 20))" "max_prepared_transactions = $((CLIENTS + 10))" \
-  "${SETTINGS-}"
-server_start main
-run perl test/torture/torture.pl --clients "$CLIENTS" --time "${TIME:-60}" \
-  --seed "${SEED:-1}"
-if server_damage main; then
-  exit 1
+
+# prepare makes a server called $1 with the settings that follow.
+prepare() {
+  server=$1
+  shift
+  server_init "$server" "shared_preload_libraries = 'cache'" \
+    "max_connections = $((CLIENTS + 20))" \
+    "max_prepared_transactions = $((CLIENTS + 10))" "$@" "${SETTINGS-}"
+}
+
+# torture runs the load on it, with the options that follow.
+torture() {
+  name=$1
+  shift
+  server_start "$name"
+  run perl test/torture/torture.pl --clients "$CLIENTS" --time "${TIME:-60}" \
+    --seed "${SEED:-1}" ${WITHOUT:+--without "$WITHOUT"} "$@"
+  if server_damage "$name"; then
+    exit 1
+  fi
+  server_stop "$name"
+}
+
+if [ "${REDIS:-0}" = 0 ]; then
+  prepare plain
+  torture plain
+fi
+if [ "${REDIS:-1}" = 1 ]; then
+  prepare redis 'cache.memory = 4MB' \
+    "cache.redis_addr = '$SCRATCH/redis/redis.sock'"
+  torture redis --redis "$SCRATCH/redis/redis.sock" --data "$SCRATCH/redis/data"
 fi

@@ -51,6 +51,7 @@ struct RedisConn
 	int			expected;		/* replies to come, greetings included */
 	bool		connecting;
 	bool		failed;
+	bool		too_much;		/* because a reply was too long */
 	bool		external_fd;
 	char		error[REDIS_ERROR_SIZE];
 };
@@ -129,16 +130,37 @@ check_addr(char **newval, void **extra, GucSource source)
 	return false;
 }
 
+/* A setting is assigned with each reload, whether it has changed or not. */
 static void
-assign_string(const char *newval, void *extra)
+assign_string(const char *before, const char *now)
 {
-	redis_generation++;
+	if (before == NULL || strcmp(before, now) != 0)
+		redis_generation++;
 }
 
 static void
-assign_int(int newval, void *extra)
+assign_addr(const char *newval, void *extra)
 {
-	redis_generation++;
+	assign_string(redis_addr, newval);
+}
+
+static void
+assign_username(const char *newval, void *extra)
+{
+	assign_string(redis_username, newval);
+}
+
+static void
+assign_password(const char *newval, void *extra)
+{
+	assign_string(redis_password, newval);
+}
+
+static void
+assign_db(int newval, void *extra)
+{
+	if (newval != redis_db)
+		redis_generation++;
 }
 
 static void
@@ -158,25 +180,25 @@ redis_define_settings(void)
 							   "An empty string: Redis is not used.",
 							   &redis_addr, "",
 							   PGC_SIGHUP, 0,
-							   check_addr, assign_string, NULL);
+							   check_addr, assign_addr, NULL);
 	DefineCustomStringVariable("cache.redis_username",
 							   "Sets the user name for Redis.",
 							   NULL,
 							   &redis_username, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   NULL, assign_string, NULL);
+							   NULL, assign_username, NULL);
 	DefineCustomStringVariable("cache.redis_password",
 							   "Sets the password for Redis.",
 							   NULL,
 							   &redis_password, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   NULL, assign_string, NULL);
+							   NULL, assign_password, NULL);
 	DefineCustomIntVariable("cache.redis_db",
 							"Sets the number of the database in Redis.",
 							NULL,
 							&redis_db, 0, 0, INT_MAX,
 							PGC_SIGHUP, 0,
-							NULL, assign_int, NULL);
+							NULL, assign_db, NULL);
 	DefineCustomIntVariable("cache.redis_timeout",
 							"Sets how long a get may wait for Redis.",
 							NULL,
@@ -521,6 +543,7 @@ next_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
 		}
 		if (context->reader->len - context->reader->pos > limit)
 		{
+			conn->too_much = true;
 			conn_fail(conn, "reply is too long");
 			return NULL;
 		}
@@ -581,6 +604,15 @@ redis_was_closed(const RedisConn *conn)
 	return conn->failed && conn->context != NULL &&
 		(conn->context->err == REDIS_ERR_EOF ||
 		 (conn->context->err == REDIS_ERR_IO));
+}
+
+/*
+ * Has the last reply been longer than the caller wanted it?
+ */
+bool
+redis_was_too_much(const RedisConn *conn)
+{
+	return conn->too_much;
 }
 
 /*

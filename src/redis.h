@@ -55,6 +55,7 @@ extern redisReply *redis_reply(RedisConn *conn, size_t limit,
 							   TimestampTz deadline);
 extern void redis_free(redisReply *reply);
 extern bool redis_was_closed(const RedisConn *conn);
+extern bool redis_was_too_much(const RedisConn *conn);
 extern const char *redis_error(const RedisConn *conn);
 
 #endif							/* CACHE_REDIS_H */

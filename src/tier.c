@@ -183,6 +183,13 @@ key_variant(const KeyBuffer *key)
 	return hash_bytes((const unsigned char *) key->image, key->prefix);
 }
 
+/* Of the image of a very long key the end is missing. */
+static bool
+key_is_complete(const KeyBuffer *key)
+{
+	return key->key.len <= STORE_MAX_KEY;
+}
+
 /*
  * The largest value, encoded, that is sent to Redis or taken from it.
  */
@@ -250,11 +257,12 @@ tier_note_load(CacheDef *def, uint64 nanoseconds)
 
 /*
  * Does this cache use Redis, and is it worth while?  It must have its slot.
+ * Not in single-user mode: there is no postmaster to be waited with.
  */
 bool
 tier_wanted(CacheDef *def)
 {
-	if (!def->redis || redis_addr[0] == '\0' || cache_shared->lineage.broken)
+	if (!IsUnderPostmaster || !def->redis || redis_addr[0] == '\0' || cache_shared->lineage.broken)
 		return false;
 	return tier_force || !loader_is_faster(def);
 }
@@ -326,6 +334,13 @@ get_reply(const char *name, int len)
 				breaker_success();
 			pool_release();
 			return reply;
+		}
+		if (redis_was_too_much(conn))
+		{
+			/* Nothing that we have put there. */
+			breaker_count(REDIS_CORRUPT, 1);
+			pool_discard();
+			return NULL;
 		}
 		if (!(result == POOL_REUSED && redis_was_closed(conn)))
 		{
@@ -410,6 +425,8 @@ tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 	redisReply *reply;
 	bool		found = false;
 
+	if (!key_is_complete(key))
+		return false;
 	if (breaker_state() == BREAKER_DOWN)
 	{
 		breaker_count(REDIS_SKIPPED, 1);
@@ -424,26 +441,34 @@ tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 	if (reply == NULL)
 		return false;
 
-	switch (reply->type)
+	/* It is not in PostgreSQL's memory. */
+	PG_TRY();
 	{
-		case REDIS_REPLY_STRING:
-			found = take_value(def, key, reply, decoded, value);
-			break;
-		case REDIS_REPLY_NIL:
-			breaker_count(REDIS_ABSENT, 1);
-			break;
-		case REDIS_REPLY_ERROR:
-			if (strncmp(reply->str, "WRONGTYPE", 9) == 0)
-				breaker_count(REDIS_CORRUPT, 1);
-			else
-				failed(reply->str);
-			break;
-		default:
-			failed("unexpected type of reply");
-			pool_discard();
-			break;
+		switch (reply->type)
+		{
+			case REDIS_REPLY_STRING:
+				found = take_value(def, key, reply, decoded, value);
+				break;
+			case REDIS_REPLY_NIL:
+				breaker_count(REDIS_ABSENT, 1);
+				break;
+			case REDIS_REPLY_ERROR:
+				if (strncmp(reply->str, "WRONGTYPE", 9) == 0)
+					breaker_count(REDIS_CORRUPT, 1);
+				else
+					failed(reply->str);
+				break;
+			default:
+				failed("unexpected type of reply");
+				pool_discard();
+				break;
+		}
 	}
-	redis_free(reply);
+	PG_FINALLY();
+	{
+		redis_free(reply);
+	}
+	PG_END_TRY();
 	return found;
 }
 
@@ -494,7 +519,8 @@ tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
 	size = codec_size(value);
 
 	/* The worker must know which variants of a key to delete. */
-	if (size <= tier_max_value() && slot_add_variant(def->slot, variant))
+	if (size <= tier_max_value() && key_is_complete(key) &&
+		slot_add_variant(def->slot, variant))
 	{
 		item.kind = QUEUE_FILL;
 		item.namelen = tier_name(name, MyDatabaseId, def->id, key->key.hash,

@@ -44,6 +44,7 @@ breaker_init(Breaker *breaker)
 	pg_atomic_init_u32(&breaker->connections, 0);
 	pg_atomic_init_u32(&breaker->idle, 0);
 	pg_atomic_init_u32(&breaker->reserved, 0);
+	pg_atomic_init_u32(&breaker->places, 0);
 	pg_atomic_init_u64(&breaker->round_trip, 0);
 	for (int i = 0; i < BREAKER_TIMES; i++)
 		pg_atomic_init_u64(&breaker->times[i], 0);
@@ -132,6 +133,24 @@ breaker_time(uint64 nanoseconds)
 						(nanoseconds >> ROUND_TRIP_SHIFT));
 }
 
+/*
+ * Make an error, of which the text may be Redis', fit to be shown: in no
+ * encoding at all, and without what only superusers may see.  to: of
+ * BREAKER_ERROR bytes.
+ */
+static void
+clean_error(char *to, const char *from)
+{
+	if (redis_is_revealing(from))
+		from = "an error that contains the password";
+	strlcpy(to, from, BREAKER_ERROR);
+	for (; *to != '\0'; to++)
+	{
+		if (*to < ' ' || *to > '~')
+			*to = '?';
+	}
+}
+
 static void
 note_error(const char *error)
 {
@@ -147,9 +166,11 @@ bool
 breaker_failure(const char *error)
 {
 	Breaker    *breaker = &cache_shared->breaker;
+	char		shown[BREAKER_ERROR];
 
+	clean_error(shown, error);
 	breaker_count(REDIS_FAILURES, 1);
-	note_error(error);
+	note_error(shown);
 	if (pg_atomic_exchange_u32(&breaker->doubted, 1) == 0)
 		queue_wake();
 	if (pg_atomic_add_fetch_u32(&breaker->failures, 1) < FAILURES_TO_OPEN ||
@@ -157,7 +178,7 @@ breaker_failure(const char *error)
 		return false;
 	pg_atomic_fetch_add_u32(&breaker->trips, 1);
 	ereport(LOG,
-			(errmsg("Redis at \"%s\" is not usable: %s", redis_addr, error),
+			(errmsg("Redis at \"%s\" is not usable: %s", redis_addr, shown),
 			 errdetail("It is not asked until it answers again.")));
 	return true;
 }
@@ -177,15 +198,27 @@ breaker_close(const char *read_only)
 	pg_atomic_fetch_add_u64(&breaker->proofs, 1);
 	if (read_only != NULL)
 	{
-		note_error(read_only);
+		char		shown[BREAKER_ERROR];
+
+		clean_error(shown, read_only);
+		note_error(shown);
 		if (change_state(BREAKER_READ_ONLY))
 			ereport(LOG,
 					(errmsg("Redis at \"%s\" can be read but takes no writes: %s",
-							redis_addr, read_only)));
+							redis_addr, shown)));
 	}
 	else if (change_state(BREAKER_UP))
 		ereport(LOG,
 				(errmsg("Redis at \"%s\" is usable", redis_addr)));
+}
+
+/*
+ * Has somebody failed since breaker_is_doubted was asked last?
+ */
+bool
+breaker_has_doubt(void)
+{
+	return pg_atomic_read_u32(&cache_shared->breaker.doubted) != 0;
 }
 
 /*
@@ -194,10 +227,8 @@ breaker_close(const char *read_only)
 bool
 breaker_is_doubted(void)
 {
-	pg_atomic_uint32 *doubted = &cache_shared->breaker.doubted;
-
-	return pg_atomic_read_u32(doubted) != 0 &&
-		pg_atomic_exchange_u32(doubted, 0) != 0;
+	return breaker_has_doubt() &&
+		pg_atomic_exchange_u32(&cache_shared->breaker.doubted, 0) != 0;
 }
 
 /*

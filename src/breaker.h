@@ -58,6 +58,7 @@ typedef struct Breaker
 	pg_atomic_uint32 connections;
 	pg_atomic_uint32 idle;		/* of these, not used lately */
 	pg_atomic_uint32 reserved;	/* the worker wants one, and has none */
+	pg_atomic_uint32 places;	/* how many there may be; 0: not known */
 	pg_atomic_uint64 round_trip;	/* moving average, in nanoseconds */
 	pg_atomic_uint64 times[BREAKER_TIMES];	/* round trips */
 	pg_atomic_uint64 counters[REDIS_COUNTERS];
@@ -71,6 +72,7 @@ extern void breaker_success(void);
 extern void breaker_time(uint64 nanoseconds);
 extern bool breaker_failure(const char *error);
 extern void breaker_close(const char *read_only);
+extern bool breaker_has_doubt(void);
 extern bool breaker_is_doubted(void);
 extern uint64 breaker_proofs(void);
 extern uint32 breaker_trips(void);

@@ -9,7 +9,7 @@
  * none.  So that connections do not stay with processes that do not use them,
  * a timer looks after them: of those that have not been used for a second,
  * all but cache.redis_min_idle_conns are closed, and their places are free
- * again.
+ * again.  None is kept while no place is free: whoever is at work goes first.
  *
  * Locking: atomic counts in shared memory.  The timer's handler runs in a
  * signal handler, so it does nothing but read and write these, and shut the
@@ -118,30 +118,45 @@ take_place(void)
 }
 
 /*
- * The timer's handler.  It sets the timer again only as long as there is
- * something to wait for: an idle process is not woken for ever.
+ * Is there no place for another process?  An idle session does not hear of new
+ * settings before its next command, so the worker tells how many there are.
+ */
+static bool
+pool_is_full(void)
+{
+	Breaker    *breaker = &cache_shared->breaker;
+	uint32		size = pg_atomic_read_u32(&breaker->places);
+
+	return size != 0 && pg_atomic_read_u32(&breaker->connections) +
+		pg_atomic_read_u32(&breaker->reserved) >= size;
+}
+
+/*
+ * The timer's handler.  It sets the timer again only as long as there is a
+ * connection to look after.
  */
 static void
 pool_tick(void)
 {
 	if (!pool_placed)
 		return;
-	if (pool_busy || pool_used)
+	if (!pool_busy && !pool_used)
 	{
-		pool_used = false;
-		enable_timeout_after(pool_timer, IDLE_MS);
-		return;
+		if (!pool_idle)
+		{
+			pool_idle = true;
+			pg_atomic_fetch_add_u32(&cache_shared->breaker.idle, 1);
+		}
+		if (pool_is_full() ||
+			pg_atomic_read_u32(&cache_shared->breaker.idle) > (uint32) min_idle_conns)
+		{
+			redis_shut(pool_conn);
+			give_place_back();
+			return;
+		}
 	}
-	if (!pool_idle)
-	{
-		pool_idle = true;
-		pg_atomic_fetch_add_u32(&cache_shared->breaker.idle, 1);
-	}
-	if (pg_atomic_read_u32(&cache_shared->breaker.idle) > (uint32) min_idle_conns)
-	{
-		redis_shut(pool_conn);
-		give_place_back();
-	}
+	pool_used = false;
+	enable_timeout_after(pool_timer, IDLE_MS);
 }
 
 static void
@@ -179,6 +194,15 @@ pool_reserve(void)
 {
 	pool_reserving = true;
 	pg_atomic_write_u32(&cache_shared->breaker.reserved, 1);
+}
+
+/*
+ * The worker has read the settings: tell those who have not.
+ */
+void
+pool_tell_settings(void)
+{
+	pg_atomic_write_u32(&cache_shared->breaker.places, pool_size);
 }
 
 /*
@@ -260,7 +284,7 @@ pool_discard(void)
 void
 pool_end_transaction(void)
 {
-	if (pool_conn == NULL)
+	if (pool_conn == NULL && !pool_placed)
 		return;
 	if (pool_busy || pool_size == 1 || redis_addr[0] == '\0')
 		pool_discard();

@@ -25,6 +25,7 @@ typedef enum PoolResult
 
 extern void pool_define_settings(void);
 extern void pool_reserve(void);
+extern void pool_tell_settings(void);
 extern PoolResult pool_get(RedisConn **conn, char *error);
 extern void pool_release(void);
 extern void pool_discard(void);

@@ -177,7 +177,7 @@ exercise(RedisConn *conn, char *error, char *read_only)
 static void
 probe(void)
 {
-	char		error[REDIS_ERROR_SIZE];
+	char		error[REDIS_ERROR_SIZE] = "";
 	char		read_only[REDIS_ERROR_SIZE];
 	RedisConn  *conn;
 	bool		good = false;

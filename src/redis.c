@@ -417,6 +417,36 @@ conn_finish(RedisConn *conn, TimestampTz deadline)
 }
 
 /*
+ * Make the set of events that the connection waits for.  That may take a file
+ * descriptor more, and fail as PostgreSQL's own code does; but the query that
+ * wants Redis must not.
+ */
+static bool
+conn_make_events(RedisConn *conn)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		conn->events = cache_create_wait_set(3);
+		AddWaitEventToSet(conn->events, WL_LATCH_SET, PGINVALID_SOCKET,
+						  MyLatch, NULL);
+		AddWaitEventToSet(conn->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
+						  NULL, NULL);
+		conn->socket_pos = AddWaitEventToSet(conn->events, WL_SOCKET_CONNECTED,
+											 conn->context->fd, NULL, NULL);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		conn_fail(conn, "too many open files");
+	}
+	PG_END_TRY();
+	return !conn->failed;
+}
+
+/*
  * Begin to connect.  The address must be a literal one.  NULL if that cannot
  * be done, with the reason in error, of REDIS_ERROR_SIZE bytes.  Does not wait:
  * the first reply tells whether Redis is there and accepts the password.
@@ -446,16 +476,9 @@ redis_open(const RedisAddress *address, char *error)
 		functions = *conn->context->reader->fn;
 		functions.createArray = refuse_array;
 		conn->context->reader->fn = &functions;
-
-		conn->events = cache_create_wait_set(3);
-		AddWaitEventToSet(conn->events, WL_LATCH_SET, PGINVALID_SOCKET,
-						  MyLatch, NULL);
-		AddWaitEventToSet(conn->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
-						  NULL, NULL);
-		conn->socket_pos = AddWaitEventToSet(conn->events, WL_SOCKET_CONNECTED,
-											 conn->context->fd, NULL, NULL);
 		conn->connecting = true;
-		conn_greet(conn);
+		if (conn_make_events(conn))
+			conn_greet(conn);
 	}
 	if (!conn->failed)
 		return conn;
@@ -622,4 +645,14 @@ const char *
 redis_error(const RedisConn *conn)
 {
 	return conn->error;
+}
+
+/*
+ * Does an error that Redis has reported contain the password?  Some repeat the
+ * command that they do not like.
+ */
+bool
+redis_is_revealing(const char *error)
+{
+	return redis_password[0] != '\0' && strstr(error, redis_password) != NULL;
 }

@@ -57,5 +57,6 @@ extern void redis_free(redisReply *reply);
 extern bool redis_was_closed(const RedisConn *conn);
 extern bool redis_was_too_much(const RedisConn *conn);
 extern const char *redis_error(const RedisConn *conn);
+extern bool redis_is_revealing(const char *error);
 
 #endif							/* CACHE_REDIS_H */

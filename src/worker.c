@@ -58,6 +58,12 @@
 /* How long one batch may take; nobody waits for it */
 #define BATCH_MS		1000
 
+/* How often it is told at most that messages were lost */
+#define LOST_MS			100
+
+/* How many batches are sent before the process ends: more than fit the queue */
+#define LAST_BATCHES	4
+
 #define UNLINK_MAX		64		/* keys in one command */
 
 /* An invalidation that waits for the end of a prepared transaction. */
@@ -186,6 +192,12 @@ batch_fill(const QueueItem *item, const char *payload)
 	pfree(value);
 }
 
+static bool
+messages_are_lost(void)
+{
+	return pg_atomic_read_u32(&cache_shared->queue.lost) != 0;
+}
+
 /* Count what did not get through. */
 static void
 batch_lose(ListCell *from)
@@ -224,8 +236,13 @@ batch_end(void)
 		if (reply->type == REDIS_REPLY_ERROR)
 		{
 			breaker_count(command->dropped, command->n);
-			/* Whoever wants to know more asks for it: see probe.c. */
-			probe_soon();
+			if (command->done == REDIS_MESSAGES)
+				pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+			else
+			{
+				/* Whoever wants to know more asks for it: see probe.c. */
+				probe_soon();
+			}
 		}
 		else
 			breaker_count(command->done, command->n);
@@ -359,7 +376,11 @@ drop_item(const QueueItem *item, const char *payload)
 	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
 }
 
-/* Empty the queue, for good or for nothing.  True if there was something. */
+/*
+ * Send some of the queue, or (usable false) throw it away.  True if there was
+ * something.  One batch only: while others put in more all the time, this
+ * process has other duties and keeps memory for each batch.
+ */
 static bool
 send_queue(bool usable)
 {
@@ -371,29 +392,34 @@ send_queue(bool usable)
 	if (queue_bytes() == 0)
 		return false;
 	items = palloc(size);
-	while ((taken = queue_take(items, size)) > 0)
+	taken = queue_take(items, size);
+	began = usable && batch_begin();
+	for (uint32 at = 0; at < taken;)
 	{
-		began = usable && batch_begin();
-		for (uint32 at = 0; at < taken;)
-		{
-			QueueItem  *item = (QueueItem *) (items + at);
+		QueueItem  *item = (QueueItem *) (items + at);
 
-			(began ? send_item : drop_item) (item, (char *) (item + 1));
-			at += item->bytes;
-		}
-		if (began)
-			batch_end();
-		usable = usable && breaker_state() != BREAKER_DOWN;
+		(began ? send_item : drop_item) (item, (char *) (item + 1));
+		at += item->bytes;
 	}
+	if (began)
+		batch_end();
 	return true;
 }
 
-/* Messages were lost: whoever listens has to forget everything. */
+/*
+ * Messages were lost: whoever listens has to forget everything.  Not more often
+ * than it makes sense to try, if Redis does not take this message either.
+ */
 static void
 send_lost(void)
 {
-	if (pg_atomic_read_u32(&cache_shared->queue.lost) == 0 || !batch_begin())
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!messages_are_lost() ||
+		!TimestampDifferenceExceeds(last, now, LOST_MS) || !batch_begin())
 		return;
+	last = now;
 	pg_atomic_write_u32(&cache_shared->queue.lost, 0);
 	broadcast_lost(&publishing);
 	batch_publish(&publishing);
@@ -436,7 +462,22 @@ worker_round(void)
 	if (sent_some)
 		return GATHER_MS;
 	due = probe_due(PROBE_UP_MS, PROBE_DOWN_MS);
-	return waiting != NIL ? Min(due, PREPARED_MS) : due;
+	if (waiting != NIL)
+		due = Min(due, PREPARED_MS);
+	if (messages_are_lost())
+		due = Min(due, PROBE_DOWN_MS);
+	return due;
+}
+
+/*
+ * May the worker wait for its latch?  Somebody may have set it during the
+ * round, which waits for the latch itself.
+ */
+static bool
+worker_may_wait(void)
+{
+	return queue_sleep() && !ConfigReloadPending && !ShutdownRequestPending &&
+		(redis_addr[0] == '\0' || !breaker_has_doubt());
 }
 
 /* The settings may have changed. */
@@ -447,6 +488,7 @@ worker_reload(void)
 
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
+	pool_tell_settings();
 	if (redis_generation != before)
 	{
 		breaker_reset();
@@ -472,9 +514,13 @@ cache_worker_main(Datum arg)
 	MemoryContextSwitchTo(batch_context);
 	(void) shared_is_ready();
 	pool_reserve();
+	pool_tell_settings();
 	before_shmem_exit(worker_exit, (Datum) 0);
 	queue_attach(CACHE_MY_PROCNO);
 	wait_for_unknown();
+
+	/* Nobody knows what an earlier process had taken and not sent. */
+	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
 
 	while (!ShutdownRequestPending)
 	{
@@ -484,7 +530,7 @@ cache_worker_main(Datum arg)
 		pool_end_transaction();
 		MemoryContextReset(batch_context);
 
-		if (timeout != GATHER_MS && !queue_sleep())
+		if (timeout != GATHER_MS && !worker_may_wait())
 			continue;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
@@ -494,9 +540,15 @@ cache_worker_main(Datum arg)
 	}
 
 	/* What is still in the queue, if Redis takes it. */
-	if (redis_addr[0] != '\0')
-		(void) send_queue(breaker_state() != BREAKER_DOWN);
-	proc_exit(0);
+	for (int i = 0; i < LAST_BATCHES && redis_addr[0] != '\0'; i++)
+	{
+		if (!send_queue(breaker_state() != BREAKER_DOWN))
+			break;
+		MemoryContextReset(batch_context);
+	}
+
+	/* After another exit code the postmaster would not start it again. */
+	proc_exit(1);
 }
 
 /*

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "utils/lsyscache.h"
@@ -17,6 +18,9 @@
 #include "invalidate.h"
 #include "pending.h"
 #include "settings.h"
+
+/* The longest text of a key's column, in bytes, that a message has */
+#define KEY_TEXT_MAX	2048
 
 static bool
 is_told(CacheDef *def)
@@ -95,8 +99,29 @@ settings_matter(Oid type)
 }
 
 /*
+ * The text of a column of a key; NULL if it is too long for a message.
+ */
+static char *
+column_text(Datum value, Oid type)
+{
+	Oid			output;
+	bool		varlena;
+	char	   *text;
+
+	getTypeOutputInfo(type, &output, &varlena);
+	if (varlena && toast_raw_datum_size(value) > KEY_TEXT_MAX)
+		return NULL;
+	text = OidOutputFunctionCall(output, value);
+	if (strlen(text) <= KEY_TEXT_MAX)
+		return text;
+	pfree(text);
+	return NULL;
+}
+
+/*
  * Tell others of the key that was invalidated last.  A key looks the same,
- * whoever writes: as under the settings of the cache.
+ * whoever writes: as under the settings of the cache.  If it is very long, they
+ * are told of the whole cache: a message must not be what makes a write fail.
  */
 void
 invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
@@ -104,6 +129,7 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 {
 	StringInfoData key;
 	bool		complete;
+	bool		whole = false;
 	int			nestlevel = -1;
 
 	for (int i = 0; i < nkeys && nestlevel < 0; i++)
@@ -113,16 +139,14 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 	}
 	initStringInfo(&key);
 	broadcast_key_start(&key);
-	for (int i = 0; i < nkeys; i++)
+	for (int i = 0; i < nkeys && !whole; i++)
 	{
-		Oid			output;
-		bool		varlena;
 		char	   *text = NULL;
 
 		if (!nulls[i])
 		{
-			getTypeOutputInfo(types[i], &output, &varlena);
-			text = OidOutputFunctionCall(output, values[i]);
+			text = column_text(values[i], types[i]);
+			whole = text == NULL;
 		}
 		broadcast_key_add(&key, text);
 		if (text != NULL)
@@ -131,6 +155,7 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 	broadcast_key_end(&key);
 	if (nestlevel >= 0)
 		settings_restore(nestlevel);
-	pending_describe(broadcast_message(NameStr(def->name), key.data));
+	pending_describe(broadcast_message(NameStr(def->name),
+									   whole ? NULL : key.data));
 	pfree(key.data);
 }

@@ -10,7 +10,9 @@
  *
  * The file counts only if nothing has happened in between: the shutdown's
  * checkpoint must still be the last one, which it is not if the server has run
- * without this library, or has crashed, or was recovered.  Otherwise, and
+ * without this library, or has crashed, or was recovered.  And what was loaded
+ * by another version of the server, or under the C library's other collations,
+ * is not what a loader gives now.  Otherwise, and
  * whenever the file is damaged or cannot be had, a new epoch begins, in which
  * nothing that is in Redis is used.
  *
@@ -21,6 +23,9 @@
 #include "postgres.h"
 
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #include "access/xlog.h"
 #include "catalog/pg_control.h"
@@ -30,6 +35,7 @@
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
+#include "utils/guc.h"
 
 #include "persist.h"
 #include "registry.h"
@@ -40,6 +46,7 @@
 
 #define STATE_MAGIC		0x63616368
 #define STATE_VERSION	1
+#define STATE_SOFTWARE	128
 
 typedef struct StateHeader
 {
@@ -48,6 +55,7 @@ typedef struct StateHeader
 	XLogRecPtr	checkpoint;		/* the shutdown's */
 	uint64		start_floor;
 	Lineage		lineage;
+	char		software[STATE_SOFTWARE];	/* that the loaders ran on */
 	uint32		nfences;		/* in memory */
 	uint32		nsaved;			/* of these, in the file */
 	uint32		nsaved_stamps;	/* of SHARED_STAMPS for each fence */
@@ -119,6 +127,20 @@ shutdown_checkpoint(void)
 	return checkpoint;
 }
 
+/* Names the server's version and the C library's, in STATE_SOFTWARE bytes. */
+static void
+name_software(char *name)
+{
+	const char *libc = "";
+
+#ifdef __GLIBC__
+	libc = gnu_get_libc_version();
+#endif
+	memset(name, 0, STATE_SOFTWARE);
+	snprintf(name, STATE_SOFTWARE, "%s, %s",
+			 GetConfigOption("server_version", false, false), libc);
+}
+
 /*-------------------------------------------------------------------------
  * Writing
  *-------------------------------------------------------------------------
@@ -161,6 +183,7 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 	header.checkpoint = checkpoint;
 	header.start_floor = cache_shared->start_floor;
 	header.lineage = cache_shared->lineage;
+	name_software(header.software);
 	header.nfences = cache_shared->nfences;
 	for (uint32 i = 0; i < cache_shared->nfences; i++)
 		header.nsaved += !fence_is_blank(&cache_fences[i]);
@@ -306,6 +329,9 @@ read_slot(StateFile *state, CacheSlot *slot)
 static bool
 header_fits(const StateHeader *header)
 {
+	char		software[STATE_SOFTWARE];
+
+	name_software(software);
 	return header->magic == STATE_MAGIC &&
 		header->version == STATE_VERSION &&
 		header->lineage.system == GetSystemIdentifier() &&
@@ -313,6 +339,7 @@ header_fits(const StateHeader *header)
 		header->nfences > 0 && header->nfences < PG_UINT32_MAX / SHARED_STAMPS &&
 		(header->nfences & (header->nfences - 1)) == 0 &&
 		header->nslots <= SHARED_SLOTS &&
+		memcmp(header->software, software, STATE_SOFTWARE) == 0 &&
 		header->checkpoint == shutdown_checkpoint();
 }
 

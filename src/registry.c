@@ -259,6 +259,9 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 /*
  * Give the slot of a dropped cache back, or those of a dropped database
  * (id 0).  Raises no errors: called after the commit.
+ *
+ * A backend that has not heard of the drop yet may make another slot for the
+ * cache, so what this one remembers is not lost; see slot_recycle.
  */
 void
 slot_forget(Oid dbid, uint64 id)
@@ -271,6 +274,8 @@ slot_forget(Oid dbid, uint64 id)
 		if (slot->used && slot->dbid == dbid && (id == 0 || slot->id == id))
 		{
 			fence_publish(&slot->fence, InvalidFullTransactionId);
+			if (id != 0)
+				fence_inherit(database_fence(dbid), &slot->fence);
 			slot->used = false;
 		}
 	}

@@ -26,8 +26,8 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
-#include "storage/procarray.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -53,6 +53,7 @@
 
 /* How often transactions that are prepared are looked after */
 #define PREPARED_MS		100
+#define PREPARED_OFF_MS	60000	/* while there is no Redis */
 #define PREPARED_MAX	(1024 * 1024)	/* bytes of what waits for them */
 
 /* How long one batch may take; nobody waits for it */
@@ -272,6 +273,23 @@ batch_begin(void)
  *-------------------------------------------------------------------------
  */
 
+/*
+ * Has the transaction, which is or was prepared, not ended yet?  It holds a
+ * lock on its id that long.  That an id of long ago has ended is known without
+ * asking the commit log, which may not reach back to it any more.
+ */
+static bool
+is_prepared(TransactionId xid)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_TRANSACTION(tag, xid);
+	if (cache_try_lock(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
+		return true;
+	(void) LockRelease(&tag, ShareLock, false);
+	return false;
+}
+
 static void
 wait_for(const QueueItem *item, const char *message)
 {
@@ -298,23 +316,45 @@ wait_for(const QueueItem *item, const char *message)
 	MemoryContextSwitchTo(old);
 }
 
-/* What was prepared before this process knew of it. */
+/*
+ * What was prepared before this process knew of it.  A process entry that is
+ * free has the id of its last transaction.
+ */
 static void
 wait_for_unknown(void)
 {
 	for (int i = 0; i < max_prepared_xacts; i++)
 	{
+		TransactionId xid = PreparedXactProcs[i].xid;
 		QueueItem	item = {0};
 
-		item.prepared = PreparedXactProcs[i].xid;
-		if (item.prepared != InvalidTransactionId)
+		item.prepared = xid;
+		if (TransactionIdIsValid(xid) && is_prepared(xid))
 			wait_for(&item, NULL);
 	}
 }
 
-/* Send what the end of a prepared transaction has made true. */
+/* There is no Redis for this item. */
 static void
-send_waiting(void)
+drop_item(const QueueItem *item, const char *payload)
+{
+	if (item->kind == QUEUE_FILL)
+	{
+		breaker_count(REDIS_FILLS_DROPPED, 1);
+		return;
+	}
+	if (item->hash != 0)
+		breaker_count(REDIS_DELETES_DROPPED, 1);
+	breaker_count(REDIS_MESSAGES_DROPPED, 1);
+	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+}
+
+/*
+ * Send what the end of a prepared transaction has made true.  If Redis is not
+ * there at that time, what is left is that messages were lost.
+ */
+static void
+send_waiting(bool usable)
 {
 	ListCell   *lc;
 	List	   *ready = NIL;
@@ -323,24 +363,31 @@ send_waiting(void)
 	{
 		Waiting    *entry = lfirst(lc);
 
-		if (!TransactionIdIsInProgress((TransactionId) entry->item.prepared))
+		if (!is_prepared((TransactionId) entry->item.prepared))
 			ready = lappend(ready, entry);
 	}
-	if (ready == NIL || !batch_begin())
+	if (ready == NIL)
 		return;
+	usable = usable && batch_begin();
 	foreach(lc, ready)
 	{
 		Waiting    *entry = lfirst(lc);
 
 		if (TransactionIdDidCommit((TransactionId) entry->item.prepared))
-			batch_invalidate(&entry->item, entry->message);
+		{
+			if (usable)
+				batch_invalidate(&entry->item, entry->message);
+			else
+				drop_item(&entry->item, NULL);
+		}
 		waiting = list_delete_ptr(waiting, entry);
 		waiting_bytes -= sizeof(Waiting) + entry->item.len;
 		if (entry->message)
 			pfree(entry->message);
 		pfree(entry);
 	}
-	batch_end();
+	if (usable)
+		batch_end();
 }
 
 /*-------------------------------------------------------------------------
@@ -354,26 +401,11 @@ send_item(const QueueItem *item, const char *payload)
 	if (item->kind == QUEUE_FILL)
 		batch_fill(item, payload);
 	else if (item->prepared != 0 &&
-			 TransactionIdIsInProgress((TransactionId) item->prepared))
+			 is_prepared((TransactionId) item->prepared))
 		wait_for(item, payload);
 	else if (item->prepared == 0 ||
 			 TransactionIdDidCommit((TransactionId) item->prepared))
 		batch_invalidate(item, payload);
-}
-
-/* There is no Redis for these. */
-static void
-drop_item(const QueueItem *item, const char *payload)
-{
-	if (item->kind == QUEUE_FILL)
-	{
-		breaker_count(REDIS_FILLS_DROPPED, 1);
-		return;
-	}
-	if (item->hash != 0)
-		breaker_count(REDIS_DELETES_DROPPED, 1);
-	breaker_count(REDIS_MESSAGES_DROPPED, 1);
-	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
 }
 
 /*
@@ -448,17 +480,15 @@ worker_round(void)
 	if (redis_addr[0] == '\0')
 	{
 		(void) send_queue(false);
-		return -1;
+		send_waiting(false);
+		return waiting != NIL ? PREPARED_OFF_MS : -1;
 	}
 	probe_if_due(PROBE_UP_MS, PROBE_DOWN_MS);
 	state = breaker_state();
 	sent_some = send_queue(state != BREAKER_DOWN);
+	send_waiting(state != BREAKER_DOWN);
 	if (state == BREAKER_UP || state == BREAKER_READ_ONLY)
-	{
-		if (waiting != NIL)
-			send_waiting();
 		send_lost();
-	}
 	if (sent_some)
 		return GATHER_MS;
 	due = probe_due(PROBE_UP_MS, PROBE_DOWN_MS);

@@ -108,6 +108,29 @@ ok(wait_for(sub { my $now = worker(); $now && $now ne $worker }), 'the worker co
 $node->safe_psql('postgres', q{SELECT cache_get('c', 5)});
 ok(reaches('fills > 0', 't'), 'and works');
 
+# A transaction that was prepared, and is over, is not waited for by the next one.
+# The message of its start stands for what the last one may have lost.
+my ($out, $err) = ('', '');
+my $lost = '{"database":null,"cache":null,"key":null,"xid":null}';
+my $listener = IPC::Run::start([ 'redis-cli', '-s', $socket, 'SUBSCRIBE', 'cache:invalidate' ],
+	'>', \$out, '2>', \$err);
+ok(wait_for(sub { $listener->pump_nb; $out =~ /subscribe/ }), 'somebody listens');
+$node->safe_psql('postgres', <<'END');
+BEGIN;
+UPDATE item SET price = price + 1 WHERE id = 15;
+PREPARE TRANSACTION 'over';
+COMMIT PREPARED 'over';
+END
+ok(wait_for(sub { $listener->pump_nb; $out =~ /"key":\["15"\]/ }), 'a prepared transaction is told');
+$worker = worker();
+kill 'TERM', $worker;
+ok(wait_for(sub { my $now = worker(); $now && $now ne $worker }), 'the worker comes back again');
+ok(wait_for(sub { $listener->pump_nb; $out =~ /\Q$lost\E/ }), 'it says that messages may be lost');
+$node->safe_psql('postgres', 'UPDATE item SET price = price + 1 WHERE id = 16');
+ok(wait_for(sub { $listener->pump_nb; $out =~ /"key":\["16"\]/ }), 'messages go on');
+is(scalar(() = $out =~ /\Q$lost\E/g), 1, 'and says so once');
+$listener->kill_kill;
+
 # No file descriptor is left but one: for the socket, not for the set of events.
 my $few = session($node, 'few');
 $few->run(<<'END');
@@ -184,7 +207,8 @@ $process->kill_kill;
 # In single-user mode there is no postmaster to wait with.
 $node->append_conf('postgresql.conf', "cache.redis_addr = '$socket'\ncache.redis_password = ''");
 $node->stop;
-my ($in, $out, $err) = (q{SELECT cache_get('c', 1)}, '', '');
+my $in;
+($in, $out, $err) = (q{SELECT cache_get('c', 1)}, '', '');
 IPC::Run::run([ 'postgres', '--single', '-D', $node->data_dir, 'postgres' ], \$in, \$out, \$err);
 like($out, qr/cache_get = "10"/, 'single-user mode');
 unlike($err, qr/ERROR/, 'without an error');

@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
@@ -63,8 +64,8 @@ static char *redis_username = NULL;
 static char *redis_password = NULL;
 static int	redis_db = 0;
 
-/* Moves whenever a setting changes that a connection depends on. */
-uint64		redis_generation = 0;
+/* Some setting may have changed; see redis_generation. */
+static bool settings_assigned = true;
 
 /*-------------------------------------------------------------------------
  * Settings
@@ -132,41 +133,54 @@ check_addr(char **newval, void **extra, GucSource source)
 
 /* A setting is assigned with each reload, whether it has changed or not. */
 static void
-assign_string(const char *before, const char *now)
+assign_string(const char *newval, void *extra)
 {
-	if (before == NULL || strcmp(before, now) != 0)
-		redis_generation++;
+	settings_assigned = true;
 }
 
 static void
-assign_addr(const char *newval, void *extra)
+assign_int(int newval, void *extra)
 {
-	assign_string(redis_addr, newval);
-}
-
-static void
-assign_username(const char *newval, void *extra)
-{
-	assign_string(redis_username, newval);
-}
-
-static void
-assign_password(const char *newval, void *extra)
-{
-	assign_string(redis_password, newval);
-}
-
-static void
-assign_db(int newval, void *extra)
-{
-	if (newval != redis_db)
-		redis_generation++;
+	settings_assigned = true;
 }
 
 static void
 assign_bool(bool newval, void *extra)
 {
-	redis_generation++;
+	settings_assigned = true;
+}
+
+static uint64
+hash_setting(uint64 hash, const char *value)
+{
+	return hash_combine64(hash,
+						  hash_bytes_extended((const unsigned char *) value,
+											  strlen(value), 0));
+}
+
+/*
+ * A number that moves whenever a setting has changed that a connection depends
+ * on.
+ */
+uint64
+redis_generation(void)
+{
+	static uint64 generation = 0;
+	static uint64 settings = 0;
+
+	if (settings_assigned)
+	{
+		uint64		now = hash_combine64(tls_settings(), redis_db);
+
+		now = hash_setting(now, redis_addr);
+		now = hash_setting(now, redis_username);
+		now = hash_setting(now, redis_password);
+		if (now != settings)
+			generation++;
+		settings = now;
+		settings_assigned = false;
+	}
+	return generation;
 }
 
 /*
@@ -180,25 +194,25 @@ redis_define_settings(void)
 							   "An empty string: Redis is not used.",
 							   &redis_addr, "",
 							   PGC_SIGHUP, 0,
-							   check_addr, assign_addr, NULL);
+							   check_addr, assign_string, NULL);
 	DefineCustomStringVariable("cache.redis_username",
 							   "Sets the user name for Redis.",
 							   NULL,
 							   &redis_username, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   NULL, assign_username, NULL);
+							   NULL, assign_string, NULL);
 	DefineCustomStringVariable("cache.redis_password",
 							   "Sets the password for Redis.",
 							   NULL,
 							   &redis_password, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
-							   NULL, assign_password, NULL);
+							   NULL, assign_string, NULL);
 	DefineCustomIntVariable("cache.redis_db",
 							"Sets the number of the database in Redis.",
 							NULL,
 							&redis_db, 0, 0, INT_MAX,
 							PGC_SIGHUP, 0,
-							NULL, assign_db, NULL);
+							NULL, assign_int, NULL);
 	DefineCustomIntVariable("cache.redis_timeout",
 							"Sets how long a get may wait for Redis.",
 							NULL,
@@ -457,7 +471,7 @@ redis_open(const RedisAddress *address, char *error)
 	static redisReplyObjectFunctions functions;
 	RedisConn  *conn = MemoryContextAllocZero(TopMemoryContext, sizeof(RedisConn));
 
-	conn->generation = redis_generation;
+	conn->generation = redis_generation();
 	conn->external_fd = AcquireExternalFD();
 	if (!conn->external_fd)
 		conn_fail(conn, "too many open files");
@@ -516,7 +530,7 @@ redis_is_current(const RedisConn *conn)
 	const redisReader *reader;
 
 	if (conn->failed || conn->expected != conn->greetings ||
-		conn->generation != redis_generation)
+		conn->generation != redis_generation())
 		return false;
 	reader = conn->context->reader;
 	return reader->pos == reader->len;

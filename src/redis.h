@@ -38,9 +38,9 @@ typedef struct RedisConn RedisConn;
 /* settings */
 extern char *redis_addr;
 extern int	redis_timeout_ms;
-extern uint64 redis_generation;
 
 extern void redis_define_settings(void);
+extern uint64 redis_generation(void);
 extern bool redis_address(RedisAddress *address);
 extern void redis_configured(RedisAddress *address);
 extern void redis_set_address(const RedisAddress *address);

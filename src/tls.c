@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 #endif
 
+#include "common/hashfn.h"
 #include "utils/builtins.h"
 
 #include "compat.h"
@@ -128,6 +129,22 @@ tls_define_settings(GucBoolAssignHook assign_bool,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("cannot set parameter \"cache.redis_tls\" to \"%s\"", asked),
 				 errhint("See the warning before this message.")));
+}
+
+/*
+ * A number that stands for the settings as they are.
+ */
+uint64
+tls_settings(void)
+{
+	const char *files[] = {redis_tls_ca, redis_tls_cert, redis_tls_key};
+	uint64		hash = (redis_tls ? 1 : 0) | (redis_tls_verify ? 2 : 0);
+
+	for (int i = 0; i < lengthof(files); i++)
+		hash = hash_combine64(hash,
+							  hash_bytes_extended((const unsigned char *) files[i],
+												  strlen(files[i]), 0));
+	return hash;
 }
 
 #ifdef HIREDIS_HAS_TLS

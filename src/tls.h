@@ -22,6 +22,8 @@ typedef struct ssl_st Tls;
 extern void tls_define_settings(GucBoolAssignHook assign_bool,
 								GucStringAssignHook assign_string);
 
+extern uint64 tls_settings(void);
+
 #ifdef HIREDIS_HAS_TLS
 
 extern bool tls_wanted(const redisContext *context);

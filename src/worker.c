@@ -514,12 +514,12 @@ worker_may_wait(void)
 static void
 worker_reload(void)
 {
-	uint64		before = redis_generation;
+	uint64		before = redis_generation();
 
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
 	pool_tell_settings();
-	if (redis_generation != before)
+	if (redis_generation() != before)
 	{
 		breaker_reset();
 		probe_soon();

@@ -21,15 +21,13 @@ use strict;
 use warnings;
 use CacheTest;
 use Exporter qw(import);
-use IO::Handle;
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use IPC::Run;
+use POSIX ();
 use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -144,7 +142,6 @@ sub start
 sub port { return $_[0]->{port}; }
 sub socket_path { return $_[0]->{socket}; }
 sub addr { return "127.0.0.1:$_[0]->{port}"; }
-sub pid { return $_[0]->{pid}; }
 
 sub log
 {
@@ -156,10 +153,10 @@ sub log
 # stop ends it in good order: with appendonly, nothing is lost.
 sub stop
 {
-	my ($self, $signal) = @_;
+	my ($self) = @_;
 
 	delete $self->{connection};
-	reap(delete $self->{pid}, $signal // 'TERM') if $self->{pid};
+	reap(delete $self->{pid}, 'TERM') if $self->{pid};
 	return;
 }
 
@@ -215,7 +212,8 @@ sub entries
 {
 	my ($self, $pattern) = @_;
 
-	my @names = sort grep { !/:0:0+:0+:0+$/ } @{ $self->command('KEYS', $pattern // 'cache:*') };
+	my @names =
+	  sort grep { !/:0:0+:0+:0+$/ } @{ $self->command('KEYS', $pattern // 'cache:*') };
 
 	return @names;
 }
@@ -563,7 +561,6 @@ sub parse
 #
 package RedisTest::Proxy;
 
-use Errno qw(EAGAIN EWOULDBLOCK EINTR);
 use IO::Handle;
 use Socket qw(AF_UNIX PF_UNSPEC SOCK_STREAM);
 use Time::HiRes qw(sleep time);

@@ -124,6 +124,27 @@ AS 'MODULE_PATHNAME', 'cache_get_as';
 COMMENT ON FUNCTION cache_get_as(anyelement, text, "any") IS
 	'gets the value of a key, in the loader''s type: cache_get_as(NULL::numeric, ''balance'', 42)';
 
+CREATE FUNCTION cache_get_many(name text, keys anyarray)
+RETURNS TABLE (key anyelement, value jsonb)
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000 ROWS 100
+AS 'MODULE_PATHNAME', 'cache_get_many';
+COMMENT ON FUNCTION cache_get_many(text, anyarray) IS
+	'gets the values of many keys, in the order of the array';
+
+CREATE FUNCTION cache_ttl(name text)
+RETURNS interval
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_ttl';
+COMMENT ON FUNCTION cache_ttl(text) IS
+	'how long the value of a cache whose loader has no arguments may still be used';
+
+CREATE FUNCTION cache_ttl(name text, VARIADIC key "any")
+RETURNS interval
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_ttl';
+COMMENT ON FUNCTION cache_ttl(text, "any") IS
+	'how long the value of a key may still be used; NULL if there is none, or without end';
+
 CREATE FUNCTION cache_invalidate(name text)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
@@ -230,6 +251,34 @@ LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
 AS 'MODULE_PATHNAME', 'cache_get_as';
 COMMENT ON FUNCTION cache_get_as(anyelement, text, cache_key, cache_key, cache_key, cache_key) IS
 	'gets the value of a key that is given without a type, in the loader''s type';
+
+CREATE FUNCTION cache_ttl(name text, key1 cache_key)
+RETURNS interval
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_ttl';
+COMMENT ON FUNCTION cache_ttl(text, cache_key) IS
+	'how long the value of a key that is given without a type may still be used';
+
+CREATE FUNCTION cache_ttl(name text, key1 cache_key, key2 cache_key)
+RETURNS interval
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_ttl';
+COMMENT ON FUNCTION cache_ttl(text, cache_key, cache_key) IS
+	'how long the value of a key that is given without a type may still be used';
+
+CREATE FUNCTION cache_ttl(name text, key1 cache_key, key2 cache_key, key3 cache_key)
+RETURNS interval
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_ttl';
+COMMENT ON FUNCTION cache_ttl(text, cache_key, cache_key, cache_key) IS
+	'how long the value of a key that is given without a type may still be used';
+
+CREATE FUNCTION cache_ttl(name text, key1 cache_key, key2 cache_key, key3 cache_key, key4 cache_key)
+RETURNS interval
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_ttl';
+COMMENT ON FUNCTION cache_ttl(text, cache_key, cache_key, cache_key, cache_key) IS
+	'how long the value of a key that is given without a type may still be used';
 
 CREATE FUNCTION cache_invalidate(name text, key1 cache_key)
 RETURNS void

@@ -14,28 +14,36 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
+#include "utils/tuplestore.h"
 
 #include "compat.h"
 #include "definition.h"
 #include "get.h"
-#include "key.h"
 #include "invalidate.h"
+#include "key.h"
+#include "loader.h"
 #include "module.h"
 #include "shared.h"
+
+/* Keys that cache_get_many() works on at a time */
+#define MANY_KEYS	1024
 
 /* How to turn an argument into a key of the loader's type. */
 typedef struct Coercion
@@ -61,6 +69,7 @@ typedef struct CallSite
 	Oid			collation;		/* that a direct call would pass */
 	Oid			array_type;		/* element type of VARIADIC array keys */
 	bool		text_keys;		/* the function's keys are of type cache_key */
+	bool		many;			/* it takes an array of keys of one column */
 } CallSite;
 
 /* The keys of a call. */
@@ -219,6 +228,12 @@ site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
 	MemoryContextReset(site->context);
 	site->def = definition_get(name);
 	definition_require_loader(site->def);
+	if (site->many && site->def->nkeys != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("keys of cache \"%s\" have %d columns, not one",
+						name, site->def->nkeys),
+				 errhint("Call cache_get() for each key.")));
 	if (nkeys != site->def->nkeys)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -303,32 +318,28 @@ collect_keys(FunctionCallInfo fcinfo, int first, CallKeys *keys)
 }
 
 /*
- * Find the cache of a call and bring its keys into the loader's types.  Also
- * checks that the caller may read the cache, and locks what the loader would.
+ * Find the cache of a call, and how its keys come into the loader's types.
+ * Also checks that the caller may read the cache, and locks what the loader
+ * would.  array_type: of the array's elements, if the keys are in one.
  */
-static CallSite *
-call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
+static void
+call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
+			 Oid array_type)
 {
-	CallSite   *site;
 	text	   *name;
-	Oid			array_type;
 
-	shared_require();
 	if (PG_ARGISNULL(name_arg))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("cache name must not be null")));
 	name = PG_GETARG_TEXT_PP(name_arg);
-	site = call_site(fcinfo);
-	array_type = collect_keys(fcinfo, name_arg + 1, keys);
-
 	for (;;)
 	{
-		if (!site_is_current(site, name, keys->n, array_type))
+		if (!site_is_current(site, name, nkeys, array_type))
 		{
 			site->array_type = array_type;
 			site_setup(fcinfo, site, definition_name(name), name_arg + 1,
-					   keys->n);
+					   nkeys);
 			if (site->generation == 0)
 				continue;
 		}
@@ -338,6 +349,21 @@ call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
 		if (site->generation == definition_generation)
 			break;
 	}
+}
+
+/*
+ * The same, and bring the keys into the loader's types.
+ */
+static CallSite *
+call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
+{
+	CallSite   *site;
+	Oid			array_type;
+
+	shared_require();
+	site = call_site(fcinfo);
+	array_type = collect_keys(fcinfo, name_arg + 1, keys);
+	call_resolve(fcinfo, site, name_arg, keys->n, array_type);
 	for (int i = 0; i < keys->n; i++)
 		keys->values[i] = coerce_key(&site->coercions[i], keys->values[i],
 									 &keys->nulls[i]);
@@ -401,6 +427,174 @@ cache_get_as(PG_FUNCTION_ARGS)
 	if (isnull)
 		PG_RETURN_NULL();
 	return result;
+}
+
+/* A call of cache_get_many(). */
+typedef struct ManyCall
+{
+	FunctionCallInfo fcinfo;
+	CallSite   *site;
+	Oid			type;			/* of the elements */
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+	FetchItem  *items;			/* MANY_KEYS of them */
+} ManyCall;
+
+/*
+ * Bring element i into the loader's type.  False if this has run code of users
+ * that may have changed the definition.
+ */
+static bool
+many_key(ManyCall *call, int i, FetchItem *item)
+{
+	item->keynull = call->nulls[i];
+	item->key = coerce_key(&call->site->coercions[0], call->elements[i],
+						   &item->keynull);
+	return call->site->generation == definition_generation;
+}
+
+static void
+many_put(ManyCall *call, int i, const FetchItem *item)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) call->fcinfo->resultinfo;
+	Datum		row[2] = {call->elements[i], item->value};
+	bool		nulls[2] = {call->nulls[i], item->isnull};
+
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, nulls);
+}
+
+static bool
+many_is_native(const ManyCall *call)
+{
+	return call->site->def->rettype == JSONBOID;
+}
+
+/*
+ * Put rows, from element i on, for as long as shared memory has their values.
+ * Gives the first element that it does not have.  Resets the current memory
+ * context, which is so small that memory is used again while it is hot.
+ */
+static int
+many_put_cached(ManyCall *call, int i)
+{
+	CallSite   *site = call->site;
+	FetchItem	item;
+
+	for (; i < call->n; i++)
+	{
+		if (site->generation != definition_generation ||
+			!many_key(call, i, &item) ||
+			!cache_fetch_cached(site->def, &item, site->collation,
+								many_is_native(call)))
+			break;
+		many_put(call, i, &item);
+		if (i % 64 == 0)
+			MemoryContextReset(CurrentMemoryContext);
+	}
+	return i;
+}
+
+/* Put rows for n elements, from element i on. */
+static void
+many_put_all(ManyCall *call, int i, int n)
+{
+	bool		complete = false;
+
+	for (int j = 0; j < n; j++)
+		call->items[j].done = false;
+	while (!complete)
+	{
+		bool		current = true;
+
+		call_resolve(call->fcinfo, call->site, 0, 1, call->type);
+		for (int j = 0; j < n; j++)
+		{
+			if (!call->items[j].done)
+				current &= many_key(call, i + j, &call->items[j]);
+		}
+		complete = current &&
+			cache_fetch_many(call->site->def, call->items, n,
+							 call->site->collation, many_is_native(call));
+	}
+	for (int j = 0; j < n; j++)
+		many_put(call, i + j, &call->items[j]);
+}
+
+/*
+ * cache_get_many(name text, keys anyarray): rows of key anyelement, value jsonb
+ *
+ * From the first key on that shared memory does not have, as many keys are
+ * looked at together as memory should be used for.
+ */
+PG_FUNCTION_INFO_V1(cache_get_many);
+Datum
+cache_get_many(PG_FUNCTION_ARGS)
+{
+	ManyCall	call = {0};
+	MemoryContext context;
+	MemoryContext old;
+
+	shared_require();
+	InitMaterializedSRF(fcinfo, 0);
+	call.fcinfo = fcinfo;
+	call.site = call_site(fcinfo);
+	call.site->many = true;
+	call.site->text_keys = false;
+	if (PG_ARGISNULL(1))
+		call.type = get_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1));
+	else
+	{
+		ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
+		int16		typlen;
+		bool		typbyval;
+		char		typalign;
+
+		call.type = ARR_ELEMTYPE(array);
+		get_typlenbyvalalign(call.type, &typlen, &typbyval, &typalign);
+		deconstruct_array(array, call.type, typlen, typbyval, typalign,
+						  &call.elements, &call.nulls, &call.n);
+	}
+
+	/* Errors do not depend on whether there are any keys. */
+	call_resolve(fcinfo, call.site, 0, 1, call.type);
+	call.items = palloc(sizeof(FetchItem) * Min(Max(call.n, 1), MANY_KEYS));
+	context = AllocSetContextCreate(CurrentMemoryContext, "cache_get_many",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	for (int i = many_put_cached(&call, 0); i < call.n;
+		 i = many_put_cached(&call, i))
+	{
+		int			n = Min(call.n - i, MANY_KEYS);
+
+		CHECK_FOR_INTERRUPTS();
+		many_put_all(&call, i, n);
+		i += n;
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return (Datum) 0;
+}
+
+/*
+ * cache_ttl(name text, VARIADIC key "any"), and without keys
+ */
+PG_FUNCTION_INFO_V1(cache_ttl);
+Datum
+cache_ttl(PG_FUNCTION_ARGS)
+{
+	CallKeys	keys;
+	CallSite   *site = call_begin(fcinfo, 0, &keys);
+	TimestampTz expires;
+
+	/* What a load makes of this is nothing that others could use. */
+	loader_forbid();
+	if (!cache_expires(site->def, keys.values, keys.nulls, site->collation,
+					   &expires))
+		PG_RETURN_NULL();
+	return DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(expires),
+							   TimestampTzGetDatum(GetCurrentStatementStartTimestamp()));
 }
 
 /*

@@ -3,9 +3,10 @@
  * get.c
  *		The read-through get.
  *
- * Puts the pieces together: build the key, look in shared memory, and on a
- * miss let one backend ask Redis, or run the loader and store what it gives.  Whenever the
- * promise demands it, the loader runs and nothing is stored.
+ * Puts the pieces together: build the key, look in shared memory, on a miss
+ * ask Redis, and otherwise let one backend run the loader and store what it
+ * gives.  Whenever the promise demands it, the loader runs and nothing is
+ * stored.
  *
  * Locking: none here.
  *
@@ -14,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "portability/instr_time.h"
@@ -243,29 +245,31 @@ fetch_depend(CacheDef *def, const CodecValue *received)
 	return true;
 }
 
+/* May Redis be asked for the key? */
+static bool
+fetch_may_ask(Fetch *fetch)
+{
+	return tier_wanted(fetch->def) && tier_takes(&fetch->key) &&
+		coherence_may_fill(&fetch->get);
+}
+
 /*
- * Ask Redis for the key, which shared memory does not have.  What it gives is
- * stored there, too.  Nobody waits for another's answer: Redis is as fast.
+ * Redis has given a value, when the key's fences were known already.  If it is
+ * what the loader would give, it is stored in shared memory, too.
  */
 static bool
-fetch_remote(Fetch *fetch, StoreValue *value)
+fetch_accept(Fetch *fetch, const CodecValue *received, StoreValue *value)
 {
 	CacheDef   *def = fetch->def;
-	CodecValue	received;
-	uint64		generation = fetch->get.cache_fence.changes;
 
-	if (!tier_wanted(def) || !coherence_may_fill(&fetch->get) ||
-		!fetch_settle(fetch) ||
-		!tier_read(def, &fetch->key, &received, value))
-		return false;
-	value->generation = generation;
-	if (fetch_depend(def, &received))
+	value->generation = fetch->get.cache_fence.changes;
+	if (fetch_depend(def, received))
 	{
 		/* It may be through a view that is not locked yet. */
-		if (!definition_is_locked(def, generation))
+		if (!definition_is_locked(def, value->generation))
 			definition_lock(def);
 		if (def->valid &&
-			coherence_accept(&fetch->get, &received.seen, received.own_path))
+			coherence_accept(&fetch->get, &received->seen, received->own_path))
 		{
 			tier_used();
 			(void) coherence_fill(&fetch->get, value);
@@ -278,9 +282,23 @@ fetch_remote(Fetch *fetch, StoreValue *value)
 	return false;
 }
 
-/* The key was not found, or may not be used. */
+/*
+ * Ask Redis for the key, which shared memory does not have.  Nobody waits for
+ * another's answer: Redis is as fast.
+ */
+static bool
+fetch_remote(Fetch *fetch, StoreValue *value)
+{
+	CodecValue	received;
+
+	return fetch_may_ask(fetch) && fetch_settle(fetch) &&
+		tier_read(fetch->def, &fetch->key, &received, value) &&
+		fetch_accept(fetch, &received, value);
+}
+
+/* The key was not found, or may not be used.  asked: nor is it in Redis. */
 static Datum
-fetch_miss(Fetch *fetch)
+fetch_miss(Fetch *fetch, bool asked)
 {
 	uint64		hash = hash_bytes_extended((const unsigned char *) fetch->key.image,
 										   fetch->key.key.len, 0);
@@ -293,7 +311,7 @@ fetch_miss(Fetch *fetch)
 
 	store_missed(&fetch->key.key);
 	STOP_POINT("missed");
-	if (fetch_remote(fetch, &value))
+	if (!asked && fetch_remote(fetch, &value))
 		return fetch_hit(fetch, &value, STATS_REDIS_HITS);
 	while (!leading)
 	{
@@ -329,6 +347,55 @@ fetch_miss(Fetch *fetch)
 }
 
 /*
+ * Begin a get.  False if the answer is NULL because the loader is strict.
+ */
+static bool
+fetch_start(Fetch *fetch, CacheDef *def, Datum *args, const bool *nulls,
+			Oid collation, bool native, bool *isnull)
+{
+	if (def->strict)
+	{
+		for (int i = 0; i < def->nkeys; i++)
+		{
+			if (nulls[i])
+			{
+				*isnull = true;
+				return false;
+			}
+		}
+	}
+	fetch->def = def;
+	fetch->args = args;
+	fetch->nulls = nulls;
+	fetch->collation = collation;
+	fetch->native = native;
+	fetch->isnull = isnull;
+	key_build(&fetch->key, def, args, nulls, collation, native);
+	return true;
+}
+
+/* Look in shared memory, if that is allowed. */
+static inline bool
+fetch_try(Fetch *fetch, StoreValue *value)
+{
+	if (likely(coherence_begin(&fetch->get, fetch->def, &fetch->key.key)))
+		return fetch_lookup(fetch, value);
+	fetch->get.def = NULL;
+	return false;
+}
+
+/* What to do when that has found nothing. */
+static Datum
+fetch_otherwise(Fetch *fetch, bool asked)
+{
+	if (fetch->get.def != NULL)
+		return fetch_miss(fetch, asked);
+	if (shared_is_ready())
+		(void) definition_slot(fetch->def);
+	return fetch_bypass(fetch);
+}
+
+/*
  * Get the value of a key: what the loader gives for it under the active
  * snapshot.  The arguments are of the types of the loader's, collation is
  * what a direct call would pass; native asks for the loader's own type, else
@@ -344,46 +411,16 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	StoreValue	value;
 	Datum		result = (Datum) 0;
 
-	if (def->strict)
-	{
-		for (int i = 0; i < def->nkeys; i++)
-		{
-			if (nulls[i])
-			{
-				*isnull = true;
-				return (Datum) 0;
-			}
-		}
-	}
-
-	fetch.def = def;
-	fetch.args = args;
-	fetch.nulls = nulls;
-	fetch.collation = collation;
-	fetch.native = native;
-	fetch.isnull = isnull;
-	key_build(&fetch.key, def, args, nulls, fetch.collation, native);
-
-	if (likely(coherence_begin(&fetch.get, def, &fetch.key.key)))
-	{
-		if (likely(fetch_lookup(&fetch, &value)))
-			return fetch_hit(&fetch, &value, STATS_HITS);
-	}
-	else
-		fetch.get.def = NULL;
+	if (!fetch_start(&fetch, def, args, nulls, collation, native, isnull))
+		return (Datum) 0;
+	if (likely(fetch_try(&fetch, &value)))
+		return fetch_hit(&fetch, &value, STATS_HITS);
 
 	/* Other code runs from here on, which may replace the definition. */
 	definition_use(def);
 	PG_TRY();
 	{
-		if (fetch.get.def != NULL)
-			result = fetch_miss(&fetch);
-		else
-		{
-			if (shared_is_ready())
-				(void) definition_slot(def);
-			result = fetch_bypass(&fetch);
-		}
+		result = fetch_otherwise(&fetch, false);
 	}
 	PG_FINALLY();
 	{
@@ -407,4 +444,230 @@ cache_peek(CacheDef *def, StoreKey *key, StoreValue *value)
 
 	fetch.def = def;
 	return coherence_begin(&fetch.get, def, key) && fetch_lookup(&fetch, value);
+}
+
+/*-------------------------------------------------------------------------
+ * Many keys
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Get the value of one of several keys, if shared memory has it.
+ */
+bool
+cache_fetch_cached(CacheDef *def, FetchItem *item, Oid collation, bool native)
+{
+	Fetch		fetch;
+	StoreValue	value;
+
+	item->value = (Datum) 0;
+	if (!fetch_start(&fetch, def, &item->key, &item->keynull, collation, native,
+					 &item->isnull))
+		return true;
+	if (!fetch_try(&fetch, &value))
+		return false;
+	item->value = fetch_hit(&fetch, &value, STATS_HITS);
+	return true;
+}
+
+/* A key that shared memory does not have. */
+typedef struct Missed
+{
+	Fetch		fetch;
+	FetchItem  *item;
+	struct Missed *same;		/* the one of equal keys that is asked for */
+	bool		asked;			/* Redis has been, for this or an equal key */
+} Missed;
+
+/* The questions to Redis. */
+typedef struct Asked
+{
+	Missed	  **missed;
+	int			n;
+} Asked;
+
+/* Redis has one of them. */
+static void
+many_found(void *arg, int i, const CodecValue *received, StoreValue *value)
+{
+	Missed	   *missed = ((Asked *) arg)->missed[i];
+
+	if (fetch_accept(&missed->fetch, received, value))
+	{
+		missed->item->value = fetch_hit(&missed->fetch, value,
+										STATS_REDIS_HITS);
+		missed->item->done = true;
+	}
+}
+
+/* For sorting, and to tell equal keys. */
+static int
+compare_missed(const void *a, const void *b)
+{
+	const StoreKey *left = &(*(Missed *const *) a)->fetch.key.key;
+	const StoreKey *right = &(*(Missed *const *) b)->fetch.key.key;
+
+	if (left->hash != right->hash)
+		return left->hash < right->hash ? -1 : 1;
+	if (left->len != right->len)
+		return left->len < right->len ? -1 : 1;
+	return memcmp(left->image, right->image, left->len);
+}
+
+/* Ask Redis for all of these keys at once, for equal ones but once. */
+static void
+many_remote(CacheDef *def, Missed **missed, int n)
+{
+	Missed	  **candidates = palloc(sizeof(Missed *) * n);
+	Asked		asked = {palloc(sizeof(Missed *) * n), 0};
+	const KeyBuffer **keys = palloc(sizeof(KeyBuffer *) * n);
+	int			ncandidates = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (missed[i]->fetch.get.def != NULL &&
+			fetch_may_ask(&missed[i]->fetch))
+			candidates[ncandidates++] = missed[i];
+	}
+	if (ncandidates == 0 || !fetch_settle(&candidates[0]->fetch))
+		return;
+	qsort(candidates, ncandidates, sizeof(Missed *), compare_missed);
+	for (int i = 0; i < ncandidates; i++)
+	{
+		candidates[i]->asked = true;
+		if (i > 0 && compare_missed(&candidates[i], &candidates[i - 1]) == 0)
+			candidates[i]->same = asked.missed[asked.n - 1];
+		else
+		{
+			asked.missed[asked.n] = candidates[i];
+			keys[asked.n++] = &candidates[i]->fetch.key;
+		}
+	}
+	tier_read_many(def, keys, asked.n, many_found, &asked);
+	for (int i = 0; i < ncandidates; i++)
+	{
+		if (candidates[i]->same == NULL || !candidates[i]->same->item->done)
+			continue;
+		candidates[i]->item->isnull = candidates[i]->same->item->isnull;
+		candidates[i]->item->value = candidates[i]->same->item->value;
+		candidates[i]->item->done = true;
+		stats_count(def->slot, STATS_REDIS_HITS, 1);
+	}
+}
+
+/*
+ * Load what is still missing, one key after the other.  An earlier load may
+ * have been for the same key, or have changed what the next one may use: so
+ * each begins anew.
+ */
+static void
+many_load(CacheDef *def, Missed **missed, int n)
+{
+	StoreValue	value;
+
+	for (int i = 0; i < n && def->valid; i++)
+	{
+		Fetch	   *fetch = &missed[i]->fetch;
+		FetchItem  *item = missed[i]->item;
+
+		if (item->done)
+			continue;
+		if (fetch_try(fetch, &value))
+			item->value = fetch_hit(fetch, &value, STATS_HITS);
+		else
+			item->value = fetch_otherwise(fetch, missed[i]->asked);
+		item->done = true;
+	}
+}
+
+/*
+ * Get the values of several keys of a cache whose keys have one column: of
+ * those that are not done yet.  Otherwise as cache_fetch.
+ *
+ * False if some are left because the definition has changed meanwhile; the
+ * caller finds it again and calls again.
+ */
+bool
+cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
+				 bool native)
+{
+	Missed	  **missed = palloc(sizeof(Missed *) * n);
+	Missed	   *next = palloc(sizeof(Missed));
+	int			nmissed = 0;
+	bool		complete = true;
+
+	for (int i = 0; i < n; i++)
+	{
+		FetchItem  *item = &items[i];
+		Fetch	   *fetch = &next->fetch;
+		StoreValue	value;
+
+		if (item->done)
+			continue;
+		item->value = (Datum) 0;
+		if (!fetch_start(fetch, def, &item->key, &item->keynull, collation,
+						 native, &item->isnull))
+			item->done = true;
+		else if (fetch_try(fetch, &value))
+		{
+			item->value = fetch_hit(fetch, &value, STATS_HITS);
+			item->done = true;
+		}
+		else
+		{
+			next->item = item;
+			next->same = NULL;
+			next->asked = false;
+			missed[nmissed++] = next;
+			next = palloc(sizeof(Missed));
+		}
+	}
+	if (nmissed == 0)
+		return true;
+
+	definition_use(def);
+	PG_TRY();
+	{
+		if (def->valid)
+			many_remote(def, missed, nmissed);
+		many_load(def, missed, nmissed);
+		for (int i = 0; i < nmissed; i++)
+			complete &= missed[i]->item->done;
+	}
+	PG_FINALLY();
+	{
+		definition_release(def);
+	}
+	PG_END_TRY();
+	return complete;
+}
+
+/*
+ * When the value expires that a get of this key would be answered with from
+ * shared memory.  False if there is none, or if it does not expire.  Does not
+ * count as an access.
+ */
+bool
+cache_expires(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+			  TimestampTz *expires)
+{
+	/* As jsonb, or else in the loader's own type. */
+	for (int native = def->rettype == JSONBOID; native <= 1; native++)
+	{
+		Fetch		fetch;
+		StoreValue	value;
+		bool		isnull;
+
+		if (!fetch_start(&fetch, def, args, nulls, collation, native, &isnull))
+			return false;
+		fetch.key.key.aside = true;
+		if (cache_peek(def, &fetch.key.key, &value))
+		{
+			if (value.data)
+				pfree(value.data);
+			*expires = value.expires;
+			return value.expires != 0;
+		}
+	}
+	return false;
 }

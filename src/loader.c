@@ -314,6 +314,16 @@ loader_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 }
 
 /*
+ * What the loads in progress give is nothing that others could use.
+ */
+void
+loader_forbid(void)
+{
+	for (Load *load = current_load; load != NULL; load = load->outer)
+		load->forbidden = true;
+}
+
+/*
  * Install the hook; once a process.
  */
 void

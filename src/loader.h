@@ -31,6 +31,7 @@ extern bool loader_call_keys(CacheDef *def, Oid function,
 							 void (*call) (void *), void *arg);
 extern void loader_note_hit(CacheDef *inner, uint64 generation,
 							TimestampTz expires);
+extern void loader_forbid(void);
 extern void loader_reset(void);
 
 #endif							/* CACHE_LOADER_H */

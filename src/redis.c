@@ -50,6 +50,7 @@ struct RedisConn
 	uint64		generation;		/* of the settings that it was made with */
 	int			greetings;		/* replies to come before the first one */
 	int			expected;		/* replies to come, greetings included */
+	size_t		elements;		/* that an array may have; 0: no arrays */
 	bool		connecting;
 	bool		failed;
 	bool		too_much;		/* because a reply was too long */
@@ -350,15 +351,23 @@ conn_flush(RedisConn *conn, TimestampTz deadline)
 	}
 }
 
-/* No command here has an array for its answer, however long. */
+/* hiredis's own functions that make replies */
+static redisReplyObjectFunctions reply_functions;
+
+/* An array is made only if one is expected, and not within another. */
 static void *
 #if HIREDIS_MAJOR >= 1
-refuse_array(const redisReadTask *task, size_t elements)
+create_array(const redisReadTask *task, size_t elements)
 #else
-refuse_array(const redisReadTask *task, int elements)
+create_array(const redisReadTask *task, int elements)
 #endif
 {
-	return NULL;
+	RedisConn  *conn = task->privdata;
+
+	if (task->parent != NULL || elements < 0 ||
+		(size_t) elements > conn->elements)
+		return NULL;
+	return reply_functions.createArray(task, elements);
 }
 
 /* Commands that have to be understood before any other. */
@@ -487,9 +496,12 @@ redis_open(const RedisAddress *address, char *error)
 	}
 	if (!conn->failed)
 	{
-		functions = *conn->context->reader->fn;
-		functions.createArray = refuse_array;
+		reply_functions = *conn->context->reader->fn;
+		functions = reply_functions;
+		functions.createArray = create_array;
 		conn->context->reader->fn = &functions;
+		conn->context->reader->privdata = conn;
+
 		conn->connecting = true;
 		if (conn_make_events(conn))
 			conn_greet(conn);
@@ -621,6 +633,22 @@ redis_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
 		if (conn->failed)
 			return NULL;
 	}
+}
+
+/*
+ * The same for a command whose answer is an array of so many elements, or
+ * fewer; none of them may be more than limit bytes long.
+ */
+redisReply *
+redis_reply_array(RedisConn *conn, size_t elements, size_t limit,
+				  TimestampTz deadline)
+{
+	redisReply *reply;
+
+	conn->elements = elements;
+	reply = redis_reply(conn, limit, deadline);
+	conn->elements = 0;
+	return reply;
 }
 
 /*

@@ -53,6 +53,8 @@ extern void redis_command(RedisConn *conn, int nargs, const char **args,
 						  const size_t *lengths);
 extern redisReply *redis_reply(RedisConn *conn, size_t limit,
 							   TimestampTz deadline);
+extern redisReply *redis_reply_array(RedisConn *conn, size_t elements,
+									 size_t limit, TimestampTz deadline);
 extern void redis_free(redisReply *reply);
 extern bool redis_was_closed(const RedisConn *conn);
 extern bool redis_was_too_much(const RedisConn *conn);

@@ -183,9 +183,11 @@ key_variant(const KeyBuffer *key)
 	return hash_bytes((const unsigned char *) key->image, key->prefix);
 }
 
-/* Of the image of a very long key the end is missing. */
-static bool
-key_is_complete(const KeyBuffer *key)
+/*
+ * Can the key be in Redis?  Of the image of a very long one the end is missing.
+ */
+bool
+tier_takes(const KeyBuffer *key)
 {
 	return key->key.len <= STORE_MAX_KEY;
 }
@@ -267,14 +269,24 @@ tier_wanted(CacheDef *def)
 	return tier_force || !loader_is_faster(def);
 }
 
-static redisReply *
-ask(RedisConn *conn, const char *name, int len, TimestampTz deadline)
+/* A command that reads: GET of one key, or MGET of several. */
+typedef struct Question
 {
-	const char *args[2] = {"GET", name};
-	size_t		lengths[2] = {3, len};
+	int			nargs;
+	const char **args;
+	size_t	   *lengths;
+	int			elements;		/* of the answer, 0 if it is not an array */
+} Question;
 
-	redis_command(conn, 2, args, lengths);
-	return redis_reply(conn, tier_max_value() + CODEC_MAX_HEADER, deadline);
+static redisReply *
+ask(RedisConn *conn, const Question *question, TimestampTz deadline)
+{
+	size_t		limit = tier_max_value() + CODEC_MAX_HEADER;
+
+	redis_command(conn, question->nargs, question->args, question->lengths);
+	if (question->elements > 0)
+		return redis_reply_array(conn, question->elements, limit, deadline);
+	return redis_reply(conn, limit, deadline);
 }
 
 static void
@@ -286,13 +298,13 @@ failed(const char *error)
 }
 
 /*
- * Ask Redis for a key.  NULL if it has failed, which has been noted.
+ * Ask Redis.  NULL if it has failed, which has been noted.
  *
  * Redis closes connections that it thinks idle, or when it is restarted, so
  * one that had been used before may deserve a second try.
  */
 static redisReply *
-get_reply(const char *name, int len)
+get_reply(const Question *question)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   redis_timeout_ms);
@@ -320,17 +332,18 @@ get_reply(const char *name, int len)
 			case POOL_OPENED:
 				break;
 		}
-		breaker_count(REDIS_GETS, 1);
+		breaker_count(REDIS_GETS, Max(question->elements, 1));
 		INSTR_TIME_SET_CURRENT(start);
-		reply = ask(conn, name, len, deadline);
+		reply = ask(conn, question, deadline);
 		if (reply != NULL)
 		{
 			INSTR_TIME_SET_CURRENT(end);
 			INSTR_TIME_SUBTRACT(end, start);
-			if (result == POOL_REUSED)
+			if (result == POOL_REUSED && question->elements == 0)
 				breaker_time(cache_nanoseconds(end));
 			if (reply->type == REDIS_REPLY_STRING ||
-				reply->type == REDIS_REPLY_NIL)
+				reply->type == REDIS_REPLY_NIL ||
+				reply->type == REDIS_REPLY_ARRAY)
 				breaker_success();
 			pool_release();
 			return reply;
@@ -409,6 +422,36 @@ take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 	return true;
 }
 
+/* What to do about an answer that is not a value. */
+static void
+take_other(const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_NIL)
+		breaker_count(REDIS_ABSENT, 1);
+	else if (reply->type != REDIS_REPLY_ERROR)
+	{
+		failed("unexpected type of reply");
+		pool_discard();
+	}
+	else if (strncmp(reply->str, "WRONGTYPE", 9) == 0)
+		breaker_count(REDIS_CORRUPT, 1);
+	else
+		failed(reply->str);
+}
+
+/* Is Redis worth asking at the moment? */
+static bool
+may_ask(void)
+{
+	if (breaker_state() == BREAKER_DOWN)
+	{
+		breaker_count(REDIS_SKIPPED, 1);
+		return false;
+	}
+	return failed_statement != GetCurrentStatementStartTimestamp() ||
+		failed_proofs != breaker_proofs();
+}
+
 /*
  * Ask Redis for a key.  True: there is a value, in the current memory context;
  * whether it may be used is for the fences to tell.  What decoded has of key
@@ -421,48 +464,27 @@ tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 		  StoreValue *value)
 {
 	char		name[TIER_NAME];
-	int			len;
+	const char *args[2] = {"GET", name};
+	size_t		lengths[2] = {3, 0};
+	Question	question = {2, args, lengths, 0};
 	redisReply *reply;
 	bool		found = false;
 
-	if (!key_is_complete(key))
+	if (!may_ask())
 		return false;
-	if (breaker_state() == BREAKER_DOWN)
-	{
-		breaker_count(REDIS_SKIPPED, 1);
-		return false;
-	}
-	if (failed_statement == GetCurrentStatementStartTimestamp() &&
-		failed_proofs == breaker_proofs())
-		return false;
-	len = tier_name(name, MyDatabaseId, def->id, key->key.hash,
-					key_variant(key));
-	reply = get_reply(name, len);
+	lengths[1] = tier_name(name, MyDatabaseId, def->id, key->key.hash,
+						   key_variant(key));
+	reply = get_reply(&question);
 	if (reply == NULL)
 		return false;
 
 	/* It is not in PostgreSQL's memory. */
 	PG_TRY();
 	{
-		switch (reply->type)
-		{
-			case REDIS_REPLY_STRING:
-				found = take_value(def, key, reply, decoded, value);
-				break;
-			case REDIS_REPLY_NIL:
-				breaker_count(REDIS_ABSENT, 1);
-				break;
-			case REDIS_REPLY_ERROR:
-				if (strncmp(reply->str, "WRONGTYPE", 9) == 0)
-					breaker_count(REDIS_CORRUPT, 1);
-				else
-					failed(reply->str);
-				break;
-			default:
-				failed("unexpected type of reply");
-				pool_discard();
-				break;
-		}
+		if (reply->type == REDIS_REPLY_STRING)
+			found = take_value(def, key, reply, decoded, value);
+		else
+			take_other(reply);
 	}
 	PG_FINALLY();
 	{
@@ -470,6 +492,82 @@ tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 	}
 	PG_END_TRY();
 	return found;
+}
+
+/* Take the answer to an MGET of n keys apart. */
+static void
+take_array(CacheDef *def, const KeyBuffer **keys, int n,
+		   const redisReply *reply, TierFound found, void *arg)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const redisReply *element = reply->element[i];
+		CodecValue	decoded;
+		StoreValue	value;
+
+		if (element->type == REDIS_REPLY_NIL)
+			breaker_count(REDIS_ABSENT, 1);
+		else if (element->type != REDIS_REPLY_STRING)
+			breaker_count(REDIS_CORRUPT, 1);
+		else if (take_value(def, keys[i], element, &decoded, &value))
+			found(arg, i, &decoded, &value);
+	}
+}
+
+/*
+ * Ask Redis for several keys in one round trip, with the patience that one get
+ * has.  found is called for each that there is a value for, under the same
+ * conditions as those of tier_read.
+ *
+ * May raise an error, if the query is cancelled, or if found() does.
+ */
+void
+tier_read_many(CacheDef *def, const KeyBuffer **keys, int n, TierFound found,
+			   void *arg)
+{
+	Question	question = {n + 1, NULL, NULL, n};
+	redisReply *reply;
+	char	   *names;
+
+	if (!may_ask())
+		return;
+	question.args = palloc(sizeof(char *) * question.nargs);
+	question.lengths = palloc(sizeof(size_t) * question.nargs);
+	names = palloc((Size) TIER_NAME * n);
+	question.args[0] = "MGET";
+	question.lengths[0] = strlen("MGET");
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = names + (Size) TIER_NAME * i;
+
+		question.args[i + 1] = name;
+		question.lengths[i + 1] = tier_name(name, MyDatabaseId, def->id,
+											keys[i]->key.hash,
+											key_variant(keys[i]));
+	}
+	reply = get_reply(&question);
+	pfree(names);
+	pfree(question.lengths);
+	pfree(question.args);
+	if (reply == NULL)
+		return;
+	PG_TRY();
+	{
+		if (reply->type == REDIS_REPLY_ARRAY && reply->elements == (size_t) n)
+			take_array(def, keys, n, reply, found, arg);
+		else if (reply->type == REDIS_REPLY_ERROR)
+			take_other(reply);
+		else
+		{
+			failed("unexpected type of reply");
+			pool_discard();
+		}
+	}
+	PG_FINALLY();
+	{
+		redis_free(reply);
+	}
+	PG_END_TRY();
 }
 
 /*
@@ -519,7 +617,7 @@ tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
 	size = codec_size(value);
 
 	/* The worker must know which variants of a key to delete. */
-	if (size <= tier_max_value() && key_is_complete(key) &&
+	if (size <= tier_max_value() && tier_takes(key) &&
 		slot_add_variant(def->slot, variant))
 	{
 		item.kind = QUEUE_FILL;

@@ -8,6 +8,7 @@ CREATE FUNCTION naive_get(int) RETURNS jsonb LANGUAGE c STRICT STABLE AS :'naive
 CREATE FUNCTION naive_copy(int) RETURNS bytea LANGUAGE c STRICT STABLE AS :'naive';
 CREATE FUNCTION naive_redis_connect(text) RETURNS void LANGUAGE c STRICT AS :'naive';
 CREATE FUNCTION naive_redis(int) RETURNS text LANGUAGE c STRICT STABLE AS :'naive';
+CREATE FUNCTION naive_redis_many(int[]) RETURNS bigint LANGUAGE c STRICT STABLE AS :'naive';
 CREATE FUNCTION naive_trigger() RETURNS trigger LANGUAGE c AS :'naive';
 
 CREATE TABLE item (id int PRIMARY KEY, value jsonb NOT NULL);
@@ -57,6 +58,8 @@ $$;
 
 -- Keys to look up, in this order.
 CREATE TABLE random_key AS SELECT id AS k FROM item ORDER BY random();
+CREATE TABLE random_keys AS
+SELECT array_agg(k) AS keys FROM (SELECT k, row_number() OVER () AS n FROM random_key) numbered GROUP BY n / 100;
 CREATE TABLE hot_key AS SELECT (1 + floor(random() * 1000))::int AS k
 FROM generate_series(1, 100000);
 CREATE TABLE zipf_key AS SELECT floor(exp(random() * ln(100001)))::int AS k

@@ -45,6 +45,8 @@ $node->safe_psql('postgres', 'CREATE DATABASE started');
 is(try_out('Getting started', 'started'), qq({"dark": true}\n{"dark": true}\n{"dark": false}), 'Getting started: answers');
 is($node->safe_psql('started', 'SELECT hits, loads FROM cache_stats'), '1|2', 'Getting started: one hit');
 
+is(try_out('Get many keys at once', 'started'), qq(theme|{"dark": false}\nlanguage|\ntheme|{"dark": false}), 'Get many keys');
+
 my ($a, $b, $old) = map { session($node, $_) } qw(a b old);
 
 # Configuration

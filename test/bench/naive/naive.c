@@ -30,6 +30,7 @@
 #include "storage/lwlock.h"
 #include "storage/s_lock.h"
 #include "storage/shmem.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -248,6 +249,45 @@ naive_redis(PG_FUNCTION_ARGS)
 	result = cstring_to_text_with_len(reply->str, reply->len);
 	freeReplyObject(reply);
 	PG_RETURN_TEXT_P(result);
+}
+
+/*
+ * naive_redis_many(keys int[]) returns bigint: MGET item:<key> ..., and how many
+ * bytes came
+ */
+PG_FUNCTION_INFO_V1(naive_redis_many);
+Datum
+naive_redis_many(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	int32	   *ids = (int32 *) ARR_DATA_PTR(array);
+	char	  (*keys)[32] = palloc(sizeof(*keys) * n);
+	const char **argv = palloc(sizeof(char *) * (n + 1));
+	size_t	   *argvlen = palloc(sizeof(size_t) * (n + 1));
+	redisReply *reply;
+	int64		bytes = 0;
+
+	if (redis == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+				 errmsg("not connected to Redis")));
+	argv[0] = "MGET";
+	argvlen[0] = strlen(argv[0]);
+	for (int i = 0; i < n; i++)
+	{
+		argv[i + 1] = keys[i];
+		argvlen[i + 1] = snprintf(keys[i], sizeof(keys[i]), "item:%d", ids[i]);
+	}
+	reply = redisCommandArgv(redis, n + 1, argv, argvlen);
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONNECTION_EXCEPTION),
+				 errmsg("no values from Redis: %s", redis->errstr)));
+	for (size_t i = 0; i < reply->elements; i++)
+		bytes += reply->element[i]->len;
+	freeReplyObject(reply);
+	PG_RETURN_INT64(bytes);
 }
 
 /*

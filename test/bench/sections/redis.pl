@@ -89,6 +89,23 @@ sub section_redis
 		} 'GET through hiredis', 'the same, read as jsonb', 'cache_get');
 	text("\nOf these gets Redis has answered " . spread(\@shares) . ' percent.');
 
+	my @many_shares;
+	my $many = rounds(
+		'MGET through hiredis' => sub { milliseconds($session, 'SELECT sum(naive_redis_many(keys)) FROM random_keys') },
+		'cache_get_many' => sub
+		{
+			redis_share($session);
+			my $took = milliseconds($session, "SELECT count(value) FROM random_keys, cache_get_many('remote', keys)");
+			push @many_shares, 100 * redis_share($session);
+			return $took;
+		});
+	my $times = versus($many->{'cache_get_many'}, $many->{'MGET through hiredis'});
+	table('100 keys at once that Redis answers, over a socket',
+		[ 'call', 'µs', 'times the MGET', 'aim' ],
+		[ 'MGET through hiredis', spread($many->{'MGET through hiredis'}), '', '' ],
+		[ 'cache_get_many', spread($many->{'cache_get_many'}), spread($times), aim($times, '<=', 1.5) ]);
+	text("\nOf these gets Redis has answered " . spread(\@many_shares) . ' percent.');
+
 	my $update = "\\set k random(1, 100000)\nUPDATE item SET value = value WHERE id = :k";
 	my %states = (off => '', up => $socket, down => "$ENV{SCRATCH}/nowhere.socket");
 	my $runs = rounds(

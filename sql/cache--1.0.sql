@@ -16,9 +16,9 @@ CREATE TABLE cache_definition (
 	owner text NOT NULL,
 	owner_oid oid NOT NULL,
 	cluster bigint NOT NULL,
-	loader_schema text NOT NULL,
-	loader_name text NOT NULL,
-	loader_args text[] NOT NULL,
+	loader_schema text,
+	loader_name text,
+	loader_args text[],
 	ttl interval,
 	max_cost bigint,
 	entry_cost bigint,
@@ -32,6 +32,24 @@ SELECT pg_catalog.pg_extension_config_dump('cache_definition', '');
 REVOKE ALL ON cache_definition FROM PUBLIC;
 GRANT SELECT ON cache_definition TO PUBLIC;
 
+/*
+ * What was set in caches without a loader.  Unlogged: it need not outlive a
+ * crash; and as any data of a cache, it is not dumped.
+ */
+CREATE UNLOGGED TABLE cache_value (
+	cache bigint,
+	key text COLLATE "C",
+	value jsonb,
+	expires timestamptz,
+	cost bigint,
+	PRIMARY KEY (cache, key)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE cache_value IS
+	'values of caches without a loader; change them with cache_set() and cache_invalidate() only';
+CREATE INDEX cache_value_expires_idx ON cache_value (cache, expires)
+	WHERE expires IS NOT NULL;
+REVOKE ALL ON cache_value FROM PUBLIC;
+
 CREATE FUNCTION cache_create(
 	name text,
 	loader regprocedure DEFAULT NULL,
@@ -43,7 +61,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_create';
 COMMENT ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean) IS
-	'creates a cache in front of a loader function';
+	'creates a cache in front of a loader function, or without one';
 
 CREATE FUNCTION cache_alter(
 	name text,
@@ -144,6 +162,18 @@ LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_ttl';
 COMMENT ON FUNCTION cache_ttl(text, "any") IS
 	'how long the value of a key may still be used; NULL if there is none, or without end';
+
+CREATE FUNCTION cache_set(
+	name text,
+	key text,
+	value jsonb,
+	ttl interval DEFAULT NULL,
+	cost bigint DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_set';
+COMMENT ON FUNCTION cache_set(text, text, jsonb, interval, bigint) IS
+	'sets the value of a key in a cache without a loader, as a row is written';
 
 CREATE FUNCTION cache_invalidate(name text)
 RETURNS void

@@ -48,8 +48,6 @@ SELECT cache_create('SIZE', 'load_size(int)');
 SELECT cache_drop('SIZE');
 
 -- loaders
-SELECT cache_create('bad');
-\echo :SQLSTATE
 SELECT cache_create('bad', 'no_such_function(int)');
 \echo :SQLSTATE
 SELECT cache_create('bad', 'load_size(text)');

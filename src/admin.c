@@ -41,6 +41,7 @@
 #include "admin.h"
 #include "extension.h"
 #include "invalidate.h"
+#include "keyvalue.h"
 #include "pending.h"
 #include "registry.h"
 #include "shared.h"
@@ -262,7 +263,7 @@ admin_remember(void)
 		CacheDef   *def = definition_find(lfirst(lc));
 		Remembered *item;
 
-		if (def == NULL || !def->usable)
+		if (def == NULL || !def->usable || def->plain)
 			continue;
 		item = palloc0(sizeof(Remembered));
 		item->def.name = def->name;
@@ -429,13 +430,6 @@ cache_create(PG_FUNCTION_ARGS)
 	shared_require();
 	name = definition_name_argument(fcinfo, 0);
 	PreventCommandIfReadOnly("cache_create()");
-	if (PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cache \"%s\" needs a loader", name),
-				 errhint("Name a function: cache_create('%s', loader => 'my_function(integer)').",
-						 name)));
-
 	rel = definition_open(ShareRowExclusiveLock);
 	if (definition_find(name) != NULL)
 		ereport(ERROR,
@@ -455,7 +449,10 @@ cache_create(PG_FUNCTION_ARGS)
 	change_column(&row, ANUM_OWNER_OID, ObjectIdGetDatum(GetUserId()));
 	change_column(&row, ANUM_CLUSTER, Int64GetDatum(GetSystemIdentifier()));
 	change_column(&row, ANUM_REDIS, BoolGetDatum(false));
-	set_loader(&row, &def, PG_GETARG_OID(1));
+	if (PG_ARGISNULL(1))
+		change_column(&row, ANUM_SETTINGS, strings_array(NULL, 0));
+	else
+		set_loader(&row, &def, PG_GETARG_OID(1));
 	read_options(fcinfo, &row, false);
 	check_costs(PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3),
 				PG_ARGISNULL(4) ? 0 : PG_GETARG_INT64(4));
@@ -472,7 +469,8 @@ cache_create(PG_FUNCTION_ARGS)
  * cache_alter(name text, loader regprocedure, ttl interval, max_cost bigint,
  *			   entry_cost bigint, redis boolean)
  *
- * NULL leaves what there is; a ttl or cost of zero removes it.
+ * NULL leaves what there is; a ttl or cost of zero removes it.  A cache without
+ * a loader keeps what was set.
  */
 PG_FUNCTION_INFO_V1(cache_alter);
 Datum
@@ -483,6 +481,12 @@ cache_alter(PG_FUNCTION_ARGS)
 
 	shared_require();
 	def = admin_begin(fcinfo, 0);
+	if (def->plain && !PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cache \"%s\" has no loader, and cannot be given one",
+						NameStr(def->name)),
+				 errhint("Drop the cache and create it with a loader.")));
 	read_options(fcinfo, &row, true);
 	check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
 				PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
@@ -519,6 +523,11 @@ cache_drop(PG_FUNCTION_ARGS)
 	name = def->name;
 	invalidate_dropped(def);
 	definition_use(def);
+	if (def->plain)
+	{
+		(void) keyvalue_lock(def->id, ExclusiveLock);
+		keyvalue_drop(def->id);
+	}
 	watch_drop_all(def);
 	definition_release(def);
 

@@ -7,12 +7,13 @@
  * would give under the caller's own snapshot.  The parts, from the surface
  * down (arrows of dependency point the same way):
  *
- *	functions, admin, watch, trigger,			what SQL calls
+ *	functions, set, admin, watch, trigger,		what SQL calls
  *	stats, verify, check
  *	keyfunction									from rows to keys
  *	get											one read-through get
  *	loader, session, flight						running loaders
  *	utility, transaction						DDL; commit
+ *	keyvalue									what cache_set() has set
  *	definition, extension, settings, key, value	what a cache is
  *	coherence, pending, statement				the protocol
  *	tier, codec									values in Redis

@@ -26,6 +26,7 @@
 #include "definition.h"
 #include "key.h"
 #include "keyfunction.h"
+#include "keyvalue.h"
 #include "registry.h"
 #include "shared.h"
 #include "watch.h"
@@ -249,8 +250,9 @@ check_read(Check *check, CacheDef *def, Oid relid)
 						"Let the loader read another table or pass what the policies depend on as an argument.");
 	else if (def->ttl != NULL)
 		;						/* whoever gives one knows */
-	else if (rel->rd_rel->relkind != RELKIND_RELATION &&
-			 rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	else if ((rel->rd_rel->relkind != RELKIND_RELATION &&
+			  rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE) ||
+			 relid == keyvalue_table())
 		report_relation(check, NameStr(def->name), relid,
 						"the loader reads what cannot be watched, so that results are not stored",
 						"Give the cache a ttl.");
@@ -268,7 +270,7 @@ check_reads(Check *check, CacheDef *def)
 	Oid			reads[SLOT_READS];
 	uint32		n;
 
-	if (index < 0)
+	if (index < 0 || def->plain)
 		return;
 	n = Min(pg_atomic_read_u32(&cache_slots[index].nreads), SLOT_READS);
 	pg_read_barrier();

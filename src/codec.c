@@ -23,7 +23,7 @@
 #include <string.h>
 
 /* Says what follows, and in which version. */
-#define CODEC_MAGIC		UINT32_C(0x31634c32)
+#define CODEC_MAGIC		UINT32_C(0x32634c32)
 
 #define FLAG_NULL		0x01
 #define FLAG_OWN_PATH	0x02
@@ -38,6 +38,7 @@ typedef struct CodecHeader
 	uint64_t	cache;
 	uint64_t	lsn;
 	int64_t		expires;
+	uint64_t	cost;
 	uint64_t	xmin;
 	uint64_t	xmax;
 	uint32_t	database;
@@ -89,6 +90,7 @@ codec_encode(const CodecValue *value, char *to)
 	header.cache = value->cache;
 	header.lsn = value->lsn;
 	header.expires = value->expires;
+	header.cost = value->cost;
 	header.xmin = value->seen.xmin;
 	header.xmax = value->seen.xmax;
 	header.database = value->database;
@@ -153,6 +155,7 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 	value->database = header.database;
 	value->lsn = header.lsn;
 	value->expires = header.expires;
+	value->cost = header.cost;
 	value->isnull = (header.flags & FLAG_NULL) != 0;
 	value->own_path = (header.flags & FLAG_OWN_PATH) != 0;
 	value->seen.xmin = header.xmin;

@@ -27,6 +27,7 @@ typedef struct CodecValue
 	uint32_t	database;		/* and its database */
 	uint64_t	lsn;			/* end of WAL when it was loaded */
 	int64_t		expires;		/* time stamp; 0: never */
+	uint64_t	cost;			/* 0: what the cache's entries cost */
 	bool		isnull;
 	bool		own_path;		/* see CacheSlot */
 	SnapshotImage seen;			/* by the load */

@@ -377,6 +377,25 @@ find_loader(CacheDef *def, const char *schema, const char *name, Datum args)
 						   ObjectIdGetDatum(namespace));
 }
 
+/* Without a loader the key is a text, compared by its bytes. */
+static void
+describe_plain(CacheDef *def)
+{
+	KeyColumn  *key = palloc0(sizeof(KeyColumn));
+
+	def->plain = true;
+	def->strict = true;
+	def->definer = true;
+	key->type = TEXTOID;
+	get_typlenbyval(key->type, &key->typlen, &key->typbyval);
+	key->collation = C_COLLATION_OID;
+	def->usable = key_hash_lookup(key->type, &key->hash);
+	def->keys = key;
+	def->nkeys = 1;
+	def->rettype = JSONBOID;
+	get_typlenbyval(def->rettype, &def->typlen, &def->typbyval);
+}
+
 /* Apply the recorded collations; false if one is gone. */
 static bool
 read_collations(CacheDef *def, Datum array)
@@ -444,12 +463,17 @@ definition_read(Relation rel, HeapTuple tuple)
 		def->limit.entry_cost = DatumGetInt64(VALUE(ANUM_ENTRY_COST));
 	def->redis = DatumGetBool(VALUE(ANUM_REDIS));
 	settings_parse(&def->settings, DatumGetArrayTypeP(VALUE(ANUM_SETTINGS)));
-	def->loader = find_loader(def,
-							  TextDatumGetCString(VALUE(ANUM_LOADER_SCHEMA)),
-							  TextDatumGetCString(VALUE(ANUM_LOADER_NAME)),
-							  VALUE(ANUM_LOADER_ARGS));
-	def->usable = OidIsValid(def->loader) &&
-		loader_describe(def, def->loader, false);
+	if (IS_NULL(ANUM_LOADER_NAME))
+		describe_plain(def);
+	else
+	{
+		def->loader = find_loader(def,
+								  TextDatumGetCString(VALUE(ANUM_LOADER_SCHEMA)),
+								  TextDatumGetCString(VALUE(ANUM_LOADER_NAME)),
+								  VALUE(ANUM_LOADER_ARGS));
+		def->usable = OidIsValid(def->loader) &&
+			loader_describe(def, def->loader, false);
+	}
 	if (def->usable && !IS_NULL(ANUM_KEY_COLLATIONS))
 		def->usable = read_collations(def, VALUE(ANUM_KEY_COLLATIONS));
 	watch_read(def);
@@ -727,6 +751,18 @@ definition_name_argument(FunctionCallInfo fcinfo, int arg)
  *-------------------------------------------------------------------------
  */
 
+/* The same for a cache without a loader: it is for its owner's role. */
+static void
+require_member(CacheDef *def)
+{
+	if (definition_is_owner(def))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for cache \"%s\"", NameStr(def->name)),
+			 errhint("It has no loader, so it is for members of its owner's role.")));
+}
+
 /*
  * Complain unless the current role may call the loader.
  */
@@ -741,13 +777,18 @@ definition_require_read(CacheDef *def)
 		GUARD_REMOVED("privileges"))
 		return;
 
-	result = cache_aclcheck_namespace(def->loader_schema, role);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_SCHEMA,
-					   get_namespace_name(def->loader_schema));
-	result = cache_aclcheck_proc(def->loader, role);
-	if (result != ACLCHECK_OK)
-		aclcheck_error(result, OBJECT_FUNCTION, get_func_name(def->loader));
+	if (def->plain)
+		require_member(def);
+	else
+	{
+		result = cache_aclcheck_namespace(def->loader_schema, role);
+		if (result != ACLCHECK_OK)
+			aclcheck_error(result, OBJECT_SCHEMA,
+						   get_namespace_name(def->loader_schema));
+		result = cache_aclcheck_proc(def->loader, role);
+		if (result != ACLCHECK_OK)
+			aclcheck_error(result, OBJECT_FUNCTION, get_func_name(def->loader));
+	}
 	def->allowed_role = role;
 	def->allowed_generation = privileges_generation;
 }

@@ -80,6 +80,7 @@ typedef struct CacheDef
 	Oid			owner;			/* InvalidOid: the role is gone */
 
 	char	   *signature;		/* the loader's, as it is stored */
+	bool		plain;			/* no loader: see keyvalue.c */
 	bool		usable;			/* false: the loader is gone, or unsuitable */
 	Oid			loader;
 	uint32		loader_hash;	/* of its catalog cache entry */

@@ -25,6 +25,8 @@
 
 #include "extension.h"
 
+uint64		extension_generation = 1;
+
 static Extension found;
 
 /*
@@ -34,6 +36,7 @@ void
 extension_reset(void)
 {
 	found.oid = InvalidOid;
+	extension_generation++;
 }
 
 /*
@@ -86,7 +89,11 @@ extension_find(void)
 											PointerGetDatum(noargs),
 											ObjectIdGetDatum(look.schema));
 	pfree(noargs);
-	if (!OidIsValid(look.definitions) || !OidIsValid(look.trigger_function))
+	look.values = get_relname_relid("cache_value", look.schema);
+	look.values_expires = get_relname_relid("cache_value_expires_idx",
+											look.schema);
+	if (!OidIsValid(look.definitions) || !OidIsValid(look.trigger_function) ||
+		!OidIsValid(look.values) || !OidIsValid(look.values_expires))
 		return NULL;
 	found = look;
 	return &found;

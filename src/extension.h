@@ -16,7 +16,12 @@ typedef struct Extension
 	Oid			schema;
 	Oid			definitions;	/* table cache_definition */
 	Oid			trigger_function;	/* cache_trigger() */
+	Oid			values;			/* table cache_value */
+	Oid			values_expires; /* its index of what expires */
 } Extension;
+
+/* Moves whenever what was found may have changed. */
+extern uint64 extension_generation;
 
 extern const Extension *extension_find(void);
 extern const Extension *extension_get(void);

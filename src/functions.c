@@ -38,6 +38,7 @@
 #include "get.h"
 #include "invalidate.h"
 #include "key.h"
+#include "keyvalue.h"
 #include "loader.h"
 #include "module.h"
 #include "shared.h"
@@ -241,6 +242,8 @@ site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
 							   "cache \"%s\" has %d keys, but %d were given",
 							   site->def->nkeys,
 							   name, site->def->nkeys, nkeys),
+				 site->def->plain ?
+				 errdetail("It has no loader, so its key is a text.") :
 				 errdetail("Its loader is %s.",
 						   format_procedure(site->def->loader))));
 
@@ -577,6 +580,22 @@ cache_get_many(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* When the value of a call's key expires.  False if it has none, or never. */
+static bool
+call_expires(CallSite *site, CallKeys *keys, TimestampTz *expires)
+{
+	KeyValue	found;
+
+	if (!site->def->plain)
+		return cache_expires(site->def, keys->values, keys->nulls,
+							 site->collation, expires);
+	if (keys->nulls[0] ||
+		keyvalue_load(site->def->id, keys->values[0], &found) != KEYVALUE_FOUND)
+		return false;
+	*expires = found.expires;
+	return found.expires != 0;
+}
+
 /*
  * cache_ttl(name text, VARIADIC key "any"), and without keys
  */
@@ -590,8 +609,7 @@ cache_ttl(PG_FUNCTION_ARGS)
 
 	/* What a load makes of this is nothing that others could use. */
 	loader_forbid();
-	if (!cache_expires(site->def, keys.values, keys.nulls, site->collation,
-					   &expires))
+	if (!call_expires(site, &keys, &expires))
 		PG_RETURN_NULL();
 	return DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(expires),
 							   TimestampTzGetDatum(GetCurrentStatementStartTimestamp()));
@@ -619,6 +637,11 @@ cache_invalidate(PG_FUNCTION_ARGS)
 			types[i] = def->keys[i].type;
 		invalidate_tell(def, def->nkeys, keys.values, keys.nulls, types);
 	}
+	if (def->plain && !keys.nulls[0])
+	{
+		PreventCommandIfReadOnly("cache_invalidate()");
+		keyvalue_delete(def->id, keys.values[0]);
+	}
 	PG_RETURN_VOID();
 }
 
@@ -640,5 +663,10 @@ cache_invalidate_all(PG_FUNCTION_ARGS)
 	}
 	invalidate_mapped(def);
 	invalidate_cache(def);
+	if (def->plain)
+	{
+		PreventCommandIfReadOnly("cache_invalidate()");
+		keyvalue_delete_all(def->id);
+	}
 	PG_RETURN_VOID();
 }

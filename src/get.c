@@ -103,7 +103,8 @@ fetch_expires(CacheDef *def, const LoadResult *result)
 {
 	TimestampTz expires = result->expires;
 
-	if (def->ttl != NULL)
+	/* What was set has its own time. */
+	if (def->ttl != NULL && !def->plain)
 	{
 		TimestampTz base = GetCurrentTransactionStartTimestamp();
 		TimestampTz end;
@@ -144,6 +145,7 @@ fetch_send(Fetch *fetch, StoreValue *value)
 		!coherence_may_send(&fetch->get, &sent.seen))
 		return;
 	sent.expires = value->expires;
+	sent.cost = value->cost;
 	sent.isnull = value->isnull;
 	sent.data = value->data;
 	sent.len = value->len;
@@ -168,6 +170,7 @@ fetch_store(Fetch *fetch, LoadResult *result)
 		else
 			value_flatten(&value, result->value, result->isnull, -1, false);
 		value.expires = expires;
+		value.cost = result->cost;
 		STOP_POINT("loaded");
 		stored = coherence_fill(&fetch->get, &value);
 		if (stored != STORE_REFUSED && tier_wanted(def))
@@ -319,7 +322,7 @@ fetch_miss(Fetch *fetch, bool asked)
 
 		if (!coherence_may_fill(&fetch->get))
 			return fetch_bypass(fetch);
-		role = fetch->def->unstorable ? FLIGHT_ALONE :
+		role = fetch->def->unstorable || fetch->def->plain ? FLIGHT_ALONE :
 			flight_begin(hash, waited);
 		if (role == FLIGHT_ALONE)
 			break;

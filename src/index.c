@@ -342,6 +342,9 @@ chain_usage(ArenaRef ref, StoreUsage *usage, TimestampTz now)
 		usage[entry->node.slot].entries++;
 		usage[entry->node.slot].bytes +=
 			(uint64) arena_units(cache_arena, ref) * ARENA_UNIT;
+		if (entry->node.flags & ENTRY_OWN)
+			usage[entry->node.slot].cost += (uint64) entry->node.cost <<
+				cache_slots[entry->node.slot].policy_shift;
 	}
 }
 

@@ -75,12 +75,12 @@ key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash)
 }
 
 /*
- * Begin the hash of a key.
+ * Begin the hash of a key of a cache, by its id.
  */
 uint64
-key_hash_start(const CacheDef *def)
+key_hash_start(uint64 cache)
 {
-	return mix(def->id ^ ((uint64) MyDatabaseId << 32));
+	return mix(cache ^ ((uint64) MyDatabaseId << 32));
 }
 
 /*
@@ -100,6 +100,15 @@ key_hash_add(uint64 hash, KeyHash *how, Oid collation, Datum value, bool isnull)
 	else
 		h = DatumGetUInt32(FunctionCall1Coll(&how->function, collation, value));
 	return mix(hash_combine64(hash, h));
+}
+
+/*
+ * The hash of a key of a cache without a loader, which is a text.
+ */
+uint64
+key_hash_plain(uint64 cache, KeyHash *how, Datum key)
+{
+	return key_hash_add(key_hash_start(cache), how, C_COLLATION_OID, key, false);
 }
 
 static void
@@ -162,7 +171,7 @@ void
 key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 		  const bool *nulls, Oid collation, bool native)
 {
-	uint64		hash = key_hash_start(def);
+	uint64		hash = key_hash_start(def->id);
 	uint8		flags = 0;
 
 	buffer->key.len = 0;

@@ -40,7 +40,8 @@ extern void key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 extern bool key_parse(KeyParts *parts, const CacheDef *def,
 					  const StoreKey *key);
 extern bool key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash);
-extern uint64 key_hash_start(const CacheDef *def);
+extern uint64 key_hash_start(uint64 cache);
+extern uint64 key_hash_plain(uint64 cache, KeyHash *how, Datum key);
 extern uint64 key_hash_add(uint64 hash, KeyHash *how, Oid collation,
 						   Datum value, bool isnull);
 

@@ -347,7 +347,7 @@ row_datum(KeyFunction *keys, TupleTableSlot *slot)
 static void
 key_pending(Call *call, const Datum *values, const bool *nulls)
 {
-	uint64		hash = key_hash_start(call->def);
+	uint64		hash = key_hash_start(call->def->id);
 	Datum		parts[FUNC_MAX_ARGS];
 	bool		no_parts[FUNC_MAX_ARGS];
 	Oid			types[FUNC_MAX_ARGS];

@@ -47,6 +47,7 @@
 #include "compat.h"
 #include "coherence.h"
 #include "devel.h"
+#include "keyvalue.h"
 #include "loader.h"
 #include "pending.h"
 #include "registry.h"
@@ -261,6 +262,18 @@ loader_executor_start(QueryDesc *query, int eflags)
 		standard_ExecutorStart(query, eflags);
 }
 
+/* What the loads in progress give is good until then; 0: no bound. */
+static void
+bound_loads(TimestampTz expires)
+{
+	for (Load *load = current_load; load != NULL && expires != 0;
+		 load = load->outer)
+	{
+		if (load->expires == 0 || expires < load->expires)
+			load->expires = expires;
+	}
+}
+
 /*
  * A cached value of another cache was used, of this generation.  If a load is
  * in progress, it has read all that the loads of that cache have read.  Its
@@ -295,9 +308,8 @@ loader_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 	{
 		if (unknown)
 			load->forbidden = true;
-		if (expires != 0 && (load->expires == 0 || expires < load->expires))
-			load->expires = expires;
 	}
+	bound_loads(expires);
 	if (own_path)
 		note_own_path();
 	for (uint32 i = 0; i < Min(nviews, SLOT_VIEWS); i++)
@@ -364,7 +376,7 @@ warn_unwatched(CacheDef *def, Oid relid)
 	char		relkind = get_rel_relkind(relid);
 	bool		watchable = (relkind == RELKIND_RELATION ||
 							 relkind == RELKIND_PARTITIONED_TABLE) &&
-		relid >= FirstNormalObjectId;
+		relid >= FirstNormalObjectId && relid != keyvalue_table();
 
 	if (relname == NULL || !warn_first(def, relid, false))
 		return;
@@ -465,6 +477,32 @@ call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
 }
 
 /*
+ * Without a loader: read what was set.  To loads in progress the table is one
+ * that is not watched.
+ */
+static void
+load_plain(CacheDef *def, Datum key, LoadResult *result)
+{
+	Relation	rel = table_open(keyvalue_table(), AccessShareLock);
+	KeyValue	found = {0};
+	KeyValueState state = keyvalue_load(def->id, key, &found);
+
+	note_relation(rel);
+	if (def->slot >= 0)
+		slot_add_read(def->slot, RelationGetRelid(rel));
+	table_close(rel, NoLock);
+
+	result->isnull = state != KEYVALUE_FOUND || found.isnull;
+	result->value = result->isnull ? (Datum) 0 : found.value;
+	result->expires = state == KEYVALUE_FOUND ? found.expires : 0;
+	result->cost = state == KEYVALUE_FOUND ? found.cost : 0;
+	bound_loads(result->expires);
+
+	/* It is still there for those whose statement began before the expiry. */
+	result->storable = state != KEYVALUE_EXPIRED;
+}
+
+/*
  * Call the loader, or give NULL if it is strict and a key is NULL (the caller
  * sees to that).  The value is in the current memory context, as jsonb or, if
  * native, in the loader's own type.
@@ -488,6 +526,13 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
 		pushed = true;
+	}
+	if (def->plain)
+	{
+		load_plain(def, args[0], result);
+		if (pushed)
+			PopActiveSnapshot();
+		return;
 	}
 	loader_prepare(def, collation);
 	/* What a function keeps between calls must not be entered twice. */
@@ -528,6 +573,7 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 
 	result->storable = complete && !load.forbidden;
 	result->expires = load.expires;
+	result->cost = 0;
 
 	/* A load that writes does not give others what it gives itself. */
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) &&

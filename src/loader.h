@@ -21,6 +21,7 @@ typedef struct LoadResult
 	bool		isnull;
 	bool		storable;		/* nothing that it read forbids it */
 	TimestampTz expires;		/* not later than this; 0: no bound */
+	uint64		cost;			/* 0: what the cache's entries cost */
 } LoadResult;
 
 extern void loader_init(void);

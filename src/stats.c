@@ -49,9 +49,12 @@ stats_row(ReturnSetInfo *rsinfo, CacheDef *def, const StoreUsage *usage)
 	values[col++] = CStringGetTextDatum(NameStr(def->name));
 	values[col++] = Int64GetDatum(used.entries);
 	values[col++] = Int64GetDatum(used.bytes);
-	values[col++] = Int64GetDatum(def->limit.entry_cost ?
-								  used.entries * def->limit.entry_cost :
-								  used.bytes);
+	if (def->plain && def->limit.max_cost != 0)
+		values[col++] = Int64GetDatum(used.cost);
+	else
+		values[col++] = Int64GetDatum(def->limit.entry_cost ?
+									  used.entries * def->limit.entry_cost :
+									  used.bytes);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		values[col++] = Int64GetDatum(counters[i]);
 

@@ -47,8 +47,10 @@ store_missed(const StoreKey *key)
 	evict_note(key->hash, 0, key->slot);
 }
 
-/* Largest entry, in bytes. */
-static Size
+/*
+ * Largest entry, in bytes.
+ */
+Size
 store_max_entry(void)
 {
 	return cache_shared->arena_bytes / 8;
@@ -56,13 +58,19 @@ store_max_entry(void)
 
 /* What an entry costs in the units of its policy. */
 static uint64
-entry_cost(CacheSlot *slot, const StoreLimit *limit, uint32 units)
+entry_cost(CacheSlot *slot, const StoreLimit *limit, const StoreValue *value,
+		   uint32 units)
 {
 	uint64		cost;
 
 	if (slot->policy == 0)
 		return units;
-	cost = limit->entry_cost ? limit->entry_cost : (uint64) units * ARENA_UNIT;
+	if (value->cost != 0)
+		cost = value->cost;
+	else if (limit->entry_cost != 0)
+		cost = limit->entry_cost;
+	else
+		cost = (uint64) units * ARENA_UNIT;
 	return (cost + ((uint64) 1 << slot->policy_shift) - 1) >> slot->policy_shift;
 }
 
@@ -170,7 +178,7 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 	evict_reap();
 	evict_resize_pool();
 
-	cost = entry_cost(slot, limit, units);
+	cost = entry_cost(slot, limit, value, units);
 	if (cost > policy_capacity(policy))
 		return entry_reject(key);
 	if (units > evict_arena_total() / LARGE_FRACTION)

@@ -32,6 +32,7 @@ typedef struct StoreValue
 	char	   *data;
 	uint32		len;
 	TimestampTz expires;		/* 0: never */
+	uint64		cost;			/* 0: what the cache's entries cost */
 	uint64		generation;		/* of the cache, see CacheSlot */
 } StoreValue;
 
@@ -59,6 +60,7 @@ extern bool store_get(const StoreKey *key, uint64 generation,
 extern StoreResult store_put(const StoreKey *key, const StoreValue *value,
 							 const StoreLimit *limit,
 							 StoreCheck check, void *arg);
+extern Size store_max_entry(void);
 extern void store_lock(uint64 hash, LWLockMode mode);
 extern void store_unlock(uint64 hash);
 extern uint32 store_unlink(uint64 hash);
@@ -78,6 +80,7 @@ typedef struct StoreUsage
 {
 	uint64		entries;
 	uint64		bytes;
+	uint64		cost;			/* if the cache has a max_cost */
 } StoreUsage;
 
 extern void store_usage(StoreUsage *usage);

@@ -412,6 +412,7 @@ take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 	}
 	value->isnull = decoded->isnull;
 	value->expires = decoded->expires;
+	value->cost = decoded->cost;
 	value->len = decoded->len;
 	value->data = NULL;
 	if (!decoded->isnull)

@@ -21,6 +21,7 @@
 
 #include "definition.h"
 #include "devel.h"
+#include "keyvalue.h"
 #include "loader.h"
 #include "pending.h"
 #include "pool.h"
@@ -37,6 +38,7 @@ transaction_end(void)
 	pending_reset();
 	statement_reset();
 	loader_reset();
+	keyvalue_reset();
 	definition_unlock_all();
 	stats_flush();
 	pool_end_transaction();
@@ -48,6 +50,8 @@ transaction_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			keyvalue_purge();
+			/* FALLTHROUGH */
 		case XACT_EVENT_PRE_PREPARE:
 			if (IsLogicalWorker() && cache_shared != NULL)
 				utility_find_truncated();

@@ -122,7 +122,7 @@ watch_info(FunctionCallInfo fcinfo, TriggerData *data)
 static void
 row_pending(WatchInfo *info, TupleTableSlot *slot)
 {
-	uint64		hash = key_hash_start(info->def);
+	uint64		hash = key_hash_start(info->def->id);
 	Datum		values[FUNC_MAX_ARGS];
 	bool		nulls[FUNC_MAX_ARGS];
 	Oid			types[FUNC_MAX_ARGS];

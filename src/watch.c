@@ -896,6 +896,19 @@ wait_for_writers(CacheDef *def)
 		LockRelationOid(def->watched[i], ShareRowExclusiveLock);
 }
 
+/* Complain unless the cache has a loader, which can be one. */
+static void
+require_loader(CacheDef *def)
+{
+	definition_require_loader(def);
+	if (def->plain)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cache \"%s\" has no loader that could read a table",
+						NameStr(def->name)),
+				 errhint("Its values come from cache_set().")));
+}
+
 /*
  * cache_watch(name text, relation regclass, VARIADIC key_columns text[])
  */
@@ -917,7 +930,7 @@ cache_watch(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("key columns must not be null")));
-	definition_require_loader(def);
+	require_loader(def);
 	columns = text_array(PG_GETARG_ARRAYTYPE_P(2), &ncolumns);
 
 	rel = open_argument(fcinfo, 1);
@@ -957,7 +970,7 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("key function must not be null")));
-	definition_require_loader(def);
+	require_loader(def);
 	function = PG_GETARG_OID(2);
 	rel = open_argument(fcinfo, 1);
 	key_function_check(def, function, rel, &relid);

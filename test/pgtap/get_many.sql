@@ -92,7 +92,7 @@ SELECT is(run('SELECT cache_ttl(''json'', 1)', 'regress_cache_alice'), 'ERROR 42
 
 SELECT results_eq($$SELECT provolatile::text, prorettype::regtype::text, proretset, prorows > 0, procost > 10, proparallel::text
   FROM pg_proc WHERE proname = 'cache_get_many'$$, $$VALUES ('s', 'record', true, true, true, 'u')$$, 'how it is declared');
-SELECT is((SELECT count(*) FROM pg_proc WHERE proname IN ('cache_get_many', 'cache_ttl') AND obj_description(oid, 'pg_proc') IS NULL),
+SELECT is((SELECT count(*) FROM pg_proc WHERE proname IN ('cache_get_many', 'cache_ttl', 'cache_set') AND obj_description(oid, 'pg_proc') IS NULL),
   0::bigint, 'comments');
 SELECT * FROM finish();
 DROP OWNED BY regress_cache_alice;

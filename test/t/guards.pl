@@ -414,7 +414,7 @@ DECLARE thing regclass;
   routine regprocedure;
 BEGIN
   FOR thing IN SELECT oid FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'cache_definition' LOOP
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT IN ('cache_definition', 'cache_value') LOOP
     EXECUTE format('DROP TABLE %s CASCADE', thing);
   END LOOP;
   FOR routine IN SELECT oid FROM pg_proc

@@ -46,6 +46,7 @@ is(try_out('Getting started', 'started'), qq({"dark": true}\n{"dark": true}\n{"d
 is($node->safe_psql('started', 'SELECT hits, loads FROM cache_stats'), '1|2', 'Getting started: one hit');
 
 is(try_out('Get many keys at once', 'started'), qq(theme|{"dark": false}\nlanguage|\ntheme|{"dark": false}), 'Get many keys');
+like(try_out('Keep values without a loader'), qr/^\{"step": 1\}\|00:59:5/m, 'Keep values without a loader');
 
 my ($a, $b, $old) = map { session($node, $_) } qw(a b old);
 

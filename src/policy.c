@@ -9,7 +9,8 @@
  * space, a segmented LRU of probation and protected entries; once the main
  * space is full, a candidate is admitted only if the sketch knows it as used
  * more often than the entries it would push out, together (Einziger, Eytan,
- * Friedman, Manes: "Lightweight Robust Size Aware Cache Management").
+ * Friedman, Manes: "Lightweight Robust Size Aware Cache Management"); how much
+ * entries of different sizes are worth to each other, weigh_victims says.
  *
  * How large a window is best differs between workloads from nothing to the
  * whole cache.  It is found by simulation, as the same authors propose in
@@ -42,6 +43,7 @@
 #define MAX_VICTIMS			16	/* victims looked at for one candidate */
 #define MAX_HANDICAP		7	/* half of what a counter can hold */
 #define MAX_MOVES			8	/* nodes moved between segments by one call */
+#define DEMOTE_CHANCE		16	/* of one in so many admissions, see demote_idle */
 #define WARM_FREQUENCY		6	/* so warm a candidate may win by chance */
 #define WARM_CHANCE			128 /* of one in so many */
 
@@ -290,55 +292,146 @@ next_random(Policy *p)
 }
 
 /*
- * Whether a candidate is worth more than what it would push out of the main
- * space, `needed` cost from its least recently used end.  A tie is a refusal.
- * The sum over the victims is extrapolated from the first MAX_VICTIMS.
+ * What a candidate has to be worth more than: the victims at the least recently
+ * used end of the main space that it would push out to free `needed` cost.
+ *
+ * Of several victims each counts without its first use, which is its having
+ * been stored: what nobody has asked for since is worth nothing to anybody,
+ * however many such entries there are.  But together they are worth at least
+ * what the best of them is alone.  The sum is extrapolated from the first
+ * MAX_VICTIMS.  Where a victim frees more than is needed, the candidate has to
+ * beat only its share of that: others will compete for the rest.
  *
  * The handicap makes up for the candidate's current access: all victims, or
  * only those that the sketch has forgotten, count once more than it says.
  * It is bounded so that an entry which is large and always in demand can take
  * the place of any number of forgotten ones.
  */
-static bool
-admit(Policy *p, Space *space, void *base, PolicyNode *candidate,
-	  uint64_t needed)
+typedef struct Worth
 {
-	uint32_t	frequency = sketch_estimate(sketch_of(p), candidate->hash);
+	double		victims;
+	double		handicap;
+	PolicyRef	best;			/* of several victims the most used, or 0 */
+	bool		complete;		/* all victims were looked at */
+} Worth;
+
+static void
+weigh_victims(Policy *p, Space *space, void *base, uint64_t needed,
+			  Worth *worth)
+{
 	bool		strict = trials[space->trial].strict;
 	PolicyRef	victim = main_tail(space);
+	PolicyRef	best = 0;
+	uint32_t	highest = 0;
 	double		sum = 0;
 	double		handicap = 0;
+	double		scale;
 	uint64_t	freed = 0;
+	int			n;
 
-	for (int i = 0; i < MAX_VICTIMS && victim != 0 && freed < needed; i++)
+	for (n = 0; n < MAX_VICTIMS && victim != 0 && freed < needed; n++)
 	{
 		PolicyNode *node = node_at(base, victim);
 		uint32_t	estimate = sketch_estimate(sketch_of(p), node->hash);
 
-		sum += estimate;
+		if (estimate > highest)
+		{
+			highest = estimate;
+			best = victim;
+		}
+		if (estimate > 1)
+			sum += estimate - 1;
 		if (strict || estimate == 0)
 			handicap += 1;
 		freed += node->cost;
 		victim = node->prev;
 	}
-	if (freed == 0)
-		return false;
-	if (freed < needed)
+	scale = (double) needed / (double) freed;
+	if (scale > 1)
 	{
-		sum *= (double) needed / (double) freed;
-		handicap *= (double) needed / (double) freed;
+		sum *= scale;
+		handicap *= scale;
 	}
+	if (sum < highest)
+		sum = highest;
 	if (handicap > MAX_HANDICAP)
 		handicap = MAX_HANDICAP;
-	if (frequency > sum + handicap)
+	if (scale < 1)
+	{
+		sum *= scale;
+		handicap *= scale;
+	}
+	worth->victims = sum;
+	worth->handicap = handicap;
+	worth->best = n > 1 ? best : 0;
+	worth->complete = freed >= needed;
+}
+
+/*
+ * Whether a candidate is worth more than what it would push out of the main
+ * space.  A tie is a refusal.
+ */
+static bool
+admit(Policy *p, Space *space, void *base, PolicyNode *candidate,
+	  uint64_t needed)
+{
+	uint32_t	frequency = sketch_estimate(sketch_of(p), candidate->hash);
+	Worth		worth;
+
+	if (main_tail(space) == 0)
+		return false;
+	weigh_victims(p, space, base, needed, &worth);
+	if (frequency > worth.victims + worth.handicap)
 		return true;
+
+	/*
+	 * A counter that is full says "at least": the more the victims are worth,
+	 * the less likely is the candidate to be worth more.
+	 */
+	if (frequency >= SKETCH_MAX_COUNT && worth.victims > SKETCH_MAX_COUNT &&
+		next_random(p) % (uint64_t) worth.victims < SKETCH_MAX_COUNT)
+		return true;
+
+	/*
+	 * One victim in demand must not protect its neighbours, too: it gets out
+	 * of their way, and the next candidate is compared with others.
+	 */
+	if (worth.best != 0 &&
+		node_at(base, worth.best)->segment == POLICY_PROBATION)
+	{
+		unlink_node(space, base, worth.best);
+		push_head(space, base, worth.best, POLICY_PROBATION);
+	}
 
 	/*
 	 * Keys made to collide with a victim's counters could otherwise keep it
 	 * in place for ever.
 	 */
-	return frequency >= WARM_FREQUENCY && freed >= needed &&
+	return frequency >= WARM_FREQUENCY && worth.complete &&
 		next_random(p) % WARM_CHANCE == 0;
+}
+
+/*
+ * The least recently used protected entry has to show again that it is used if
+ * the sketch has forgotten it; and now and then if it is of another size than
+ * the candidate.  Otherwise protected entries only give way to those that are
+ * hit in probation; where new entries pass through that before they are asked
+ * for again, as when entries of one size follow those of another, nothing
+ * would end the protection.
+ */
+static void
+demote_idle(Policy *p, Space *space, void *base, const PolicyNode *candidate)
+{
+	PolicyRef	ref = space->list[POLICY_PROTECTED].tail;
+
+	if (ref == 0)
+		return;
+	if (sketch_estimate(sketch_of(p), node_at(base, ref)->hash) > 0 &&
+		(node_at(base, ref)->cost == candidate->cost ||
+		 next_random(p) % DEMOTE_CHANCE != 0))
+		return;
+	unlink_node(space, base, ref);
+	push_head(space, base, ref, POLICY_PROBATION);
 }
 
 /*
@@ -368,6 +461,7 @@ space_evict(Policy *p, Space *space, void *base, bool *rejected)
 			return space_drop(space, base, main_tail(space));
 
 		/* the main space is within its share, so the window is not */
+		demote_idle(p, space, base, node);
 		after = main_cost(space) + node->cost;
 		if (after > main_max &&
 			!admit(p, space, base, node, after - main_max))

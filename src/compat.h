@@ -22,6 +22,7 @@
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/guc_tables.h"
 #include "utils/memutils.h"
 
 #if PG_VERSION_NUM < 150000
@@ -121,6 +122,25 @@
 #define CACHE_IS_VIRTUAL(att)	((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
 #else
 #define CACHE_IS_VIRTUAL(att)	false
+#endif
+
+/* 16 made find_option public, and get_guc_variables a copy */
+#if PG_VERSION_NUM >= 160000
+#define cache_find_setting(name)	find_option((name), false, true, DEBUG5)
+#else
+static inline struct config_generic *
+cache_find_setting(const char *name)
+{
+	struct config_generic **all = get_guc_variables();
+	int			n = GetNumConfigOptions();
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(all[i]->name, name) == 0)
+			return all[i];
+	}
+	return NULL;
+}
 #endif
 
 /* 18 can log that a lock was not to be had at once */

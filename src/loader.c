@@ -207,8 +207,8 @@ note_search_path(void)
 		return;
 	for (int i = 0; i < settings->n; i++)
 	{
-		if (strcmp(settings->names[i], "search_path") == 0 &&
-			strcmp(settings->values[i], namespace_search_path) != 0)
+		if (strcmp(settings->list[i].name, "search_path") == 0 &&
+			strcmp(settings->list[i].value, namespace_search_path) != 0)
 			note_own_path();
 	}
 }

@@ -43,6 +43,12 @@ static const char *const recorded_settings[] = {
 	"transform_null_equals", "gin_fuzzy_search_limit"
 };
 
+/*
+ * The server's own descriptions of these, which stay where they are as long as
+ * the process lives.
+ */
+static struct config_generic *variables[lengthof(recorded_settings)];
+
 /* The schemas of search_path, with pg_temp last. */
 static char *
 effective_search_path(void)
@@ -91,6 +97,21 @@ settings_record(void)
 						   TYPALIGN_INT);
 }
 
+/* The description of a recorded setting. */
+static struct config_generic *
+find_variable(const char *name)
+{
+	for (int i = 0; i < (int) lengthof(recorded_settings); i++)
+	{
+		if (strcmp(recorded_settings[i], name) != 0)
+			continue;
+		if (variables[i] == NULL)
+			variables[i] = cache_find_setting(name);
+		return variables[i];
+	}
+	return NULL;
+}
+
 /*
  * Read what settings_record has made, into the current memory context.
  * Settings that this server does not know are passed over: they cannot
@@ -105,22 +126,103 @@ settings_parse(Settings *settings, ArrayType *recorded)
 	deconstruct_array(recorded, TEXTOID, -1, false, TYPALIGN_INT,
 					  &elems, NULL, &n);
 	settings->n = 0;
-	settings->names = palloc(sizeof(char *) * Max(n, 1));
-	settings->values = palloc(sizeof(char *) * Max(n, 1));
+	settings->list = palloc0(sizeof(Setting) * Max(n, 1));
+	settings->context = CurrentMemoryContext;
 	for (int i = 0; i < n; i++)
 	{
 		char	   *name = TextDatumGetCString(elems[i]);
 		char	   *value = strchr(name, '=');
+		Setting    *setting = &settings->list[settings->n];
 
 		if (value == NULL)
 			continue;
 		*value++ = '\0';
 		if (GetConfigOption(name, true, false) == NULL)
 			continue;
-		settings->names[settings->n] = name;
-		settings->values[settings->n] = value;
+		setting->name = name;
+		setting->value = value;
+		setting->variable = find_variable(name);
 		settings->n++;
 	}
+}
+
+/* Remember what the variable is, now that the setting is as recorded. */
+static void
+setting_remember(Setting *setting, MemoryContext context)
+{
+	struct config_generic *variable = setting->variable;
+	const char *string;
+
+	if (setting->known && variable->vartype == PGC_STRING)
+		pfree(setting->is.s);
+	setting->known = false;
+	switch (variable->vartype)
+	{
+		case PGC_BOOL:
+			setting->is.b = *((struct config_bool *) variable)->variable;
+			break;
+		case PGC_INT:
+			setting->is.i = *((struct config_int *) variable)->variable;
+			break;
+		case PGC_REAL:
+			setting->is.r = *((struct config_real *) variable)->variable;
+			break;
+		case PGC_ENUM:
+			setting->is.i = *((struct config_enum *) variable)->variable;
+			break;
+		case PGC_STRING:
+			string = *((struct config_string *) variable)->variable;
+			if (string == NULL)
+				return;
+			setting->is.s = MemoryContextStrdup(context, string);
+			break;
+	}
+	setting->known = true;
+}
+
+/* Is the variable what it was when the setting was as recorded? */
+static bool
+setting_is_same(const Setting *setting)
+{
+	struct config_generic *variable = setting->variable;
+	const char *string;
+
+	if (!setting->known)
+		return false;
+	switch (variable->vartype)
+	{
+		case PGC_BOOL:
+			return setting->is.b == *((struct config_bool *) variable)->variable;
+		case PGC_INT:
+			return setting->is.i == *((struct config_int *) variable)->variable;
+		case PGC_REAL:
+			return setting->is.r == *((struct config_real *) variable)->variable;
+		case PGC_ENUM:
+			return setting->is.i == *((struct config_enum *) variable)->variable;
+		case PGC_STRING:
+			string = *((struct config_string *) variable)->variable;
+			return string != NULL && strcmp(setting->is.s, string) == 0;
+	}
+	return false;
+}
+
+/*
+ * Is the setting as recorded?  What it is as text follows from its variable, so
+ * it is only made where the variable is another than last time.
+ */
+static bool
+setting_holds(Setting *setting, MemoryContext context)
+{
+	const char *now;
+
+	if (setting_is_same(setting))
+		return true;
+	now = GetConfigOption(setting->name, true, false);
+	if (now == NULL || strcmp(now, setting->value) != 0)
+		return false;
+	if (setting->variable != NULL)
+		setting_remember(setting, context);
+	return true;
 }
 
 /*
@@ -130,7 +232,7 @@ settings_parse(Settings *settings, ArrayType *recorded)
  * gone); then the caller's stays.
  */
 int
-settings_apply(const Settings *settings, bool *complete)
+settings_apply(Settings *settings, bool *complete)
 {
 	int			nestlevel = NewGUCNestLevel();
 
@@ -140,11 +242,11 @@ settings_apply(const Settings *settings, bool *complete)
 
 	for (int i = 0; i < settings->n; i++)
 	{
-		const char *now = GetConfigOption(settings->names[i], true, false);
+		Setting    *setting = &settings->list[i];
 
-		if (now != NULL && strcmp(now, settings->values[i]) == 0)
+		if (setting_holds(setting, settings->context))
 			continue;
-		if (set_config_option(settings->names[i], settings->values[i],
+		if (set_config_option(setting->name, setting->value,
 							  PGC_USERSET, PGC_S_SESSION,
 							  GUC_ACTION_SAVE, true, DEBUG1, false) <= 0)
 			*complete = false;

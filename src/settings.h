@@ -14,17 +14,35 @@
 
 #include "utils/array.h"
 
-/* Recorded settings; the strings live as long as their definition. */
+struct config_generic;
+
+/* A recorded setting, and how to see without much ado that it is in force. */
+typedef struct Setting
+{
+	char	   *name;
+	char	   *value;			/* as SHOW gives it */
+	struct config_generic *variable;	/* NULL: none of those known to us */
+	bool		known;			/* what the variable is then: */
+	union
+	{
+		bool		b;
+		int			i;
+		double		r;
+		char	   *s;
+	}			is;
+} Setting;
+
+/* Recorded settings; all of it lives as long as their definition. */
 typedef struct Settings
 {
 	int			n;
-	char	  **names;
-	char	  **values;
+	Setting    *list;
+	MemoryContext context;
 } Settings;
 
 extern ArrayType *settings_record(void);
 extern void settings_parse(Settings *settings, ArrayType *recorded);
-extern int	settings_apply(const Settings *settings, bool *complete);
+extern int	settings_apply(Settings *settings, bool *complete);
 extern void settings_restore(int nestlevel);
 
 #endif							/* CACHE_SETTINGS_H */

@@ -6,7 +6,7 @@ DROP ROLE IF EXISTS regress_cache_mallory;
 CREATE ROLE regress_cache_mallory;
 RESET client_min_messages;
 CREATE EXTENSION dblink;
-SELECT plan(55);
+SELECT plan(56);
 SELECT dblink_connect('other', format('dbname=%I host=%s port=%s user=%I', current_database(),
   split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), session_user));
 -- other asks another session.
@@ -129,6 +129,24 @@ RESET IntervalStyle;
 RESET bytea_output;
 RESET extra_float_digits;
 SELECT is(cache_get('looks', '2020-01-02 03:04:05Z') #>> '{}', :'looks', 'on hit');
+-- each by itself, after it was as recorded, of every kind of setting
+CREATE FUNCTION wrong_under(setting text, value text, k int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  old text := current_setting(setting);
+  t timestamptz := timestamptz '2021-01-01 00:00:00Z' + k * interval '1 day';
+  got text;
+BEGIN
+  PERFORM cache_get('looks', t - interval '1 year');
+  PERFORM set_config(setting, value, false);
+  got := cache_get('looks', t) #>> '{}';
+  PERFORM set_config(setting, old, false);
+  RETURN CASE WHEN got = looks(t) THEN NULL ELSE setting || ': ' || got END;
+END $$;
+SELECT is(string_agg(wrong_under(setting, value, k::int), E'\n'), NULL, 'each setting by itself')
+FROM (VALUES ('TimeZone', 'Asia/Tokyo'), ('DateStyle', 'German'), ('IntervalStyle', 'iso_8601'),
+             ('bytea_output', 'escape'), ('extra_float_digits', '0'), ('search_path', 'evil, public')) AS s (setting, value),
+     generate_series(1, 3) AS turn,
+     LATERAL (SELECT turn * 10 + ascii(setting)) AS key (k);
 -- to_jsonb() of a timestamp does not depend on them either
 CREATE FUNCTION moment(k int) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS 'SELECT timestamptz ''2020-01-02 03:04:05Z'' + k * interval ''1 day''';
 SELECT cache_create('moment', 'moment(int)');

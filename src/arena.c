@@ -32,7 +32,7 @@
 #define TAG_PINNED		0x2		/* in use, and never moved */
 #define TAG_PREV_FREE	0x4		/* the block before it is free */
 #define TAG_FLAGS		0x7
-#define TAG_SHIFT		3
+#define TAG_SHIFT		ARENA_TAG_SHIFT
 
 #define MIN_UNITS		2
 #define MAX_UNITS		((uint32) 1 << 28)	/* 2 GB; fits into a tag */
@@ -62,19 +62,13 @@ footer_of(char *base, ArenaRef end)
 	return (uint32 *) (base + (Size) end * ARENA_UNIT - sizeof(uint32));
 }
 
-static inline uint32
-tag_units(uint32 tag)
-{
-	return tag >> TAG_SHIFT;
-}
-
 /*
  * Units of a block.
  */
 uint32
 arena_units(char *base, ArenaRef ref)
 {
-	return tag_units(*tag_of(base, ref));
+	return arena_block_units(*tag_of(base, ref));
 }
 
 /* The list that holds free blocks of this size. */
@@ -120,7 +114,7 @@ static void
 free_list_remove(Arena *arena, char *base, ArenaRef ref)
 {
 	FreeBlock  *block = free_block(base, ref);
-	uint32		units = tag_units(block->tag);
+	uint32		units = arena_block_units(block->tag);
 	uint32		fl,
 				sl;
 
@@ -222,7 +216,7 @@ free_list_find(Arena *arena, char *base, uint32 units)
 		{
 			FreeBlock  *block = free_block(base, ref);
 
-			if (tag_units(block->tag) >= units)
+			if (arena_block_units(block->tag) >= units)
 				return ref;
 			ref = block->next;
 		}
@@ -276,7 +270,7 @@ release_units(Arena *arena, char *base, ArenaRef ref, uint32 units,
 	if (!(next_tag & TAG_USED))
 	{
 		free_list_remove(arena, base, ref + units);
-		units += tag_units(next_tag);
+		units += arena_block_units(next_tag);
 	}
 	if (prev_free)
 	{
@@ -300,7 +294,7 @@ arena_free(Arena *arena, char *base, ArenaRef ref)
 
 	Assert(tag & TAG_USED);
 	arena->used_blocks--;
-	release_units(arena, base, ref, tag_units(tag), (tag & TAG_PREV_FREE) != 0);
+	release_units(arena, base, ref, arena_block_units(tag), (tag & TAG_PREV_FREE) != 0);
 }
 
 /*
@@ -363,7 +357,7 @@ arena_compact(Arena *arena, char *base, uint32 units, ArenaMove move)
 	while (left > 0)
 	{
 		uint32		tag = *tag_of(base, at);
-		uint32		gap = tag_units(tag);
+		uint32		gap = arena_block_units(tag);
 		ArenaRef	next = at + gap;
 		uint32		moved;
 
@@ -437,7 +431,7 @@ arena_is_consistent(Arena *arena, char *base)
 	while (at < arena->end)
 	{
 		uint32		tag = *tag_of(base, at);
-		uint32		units = tag_units(tag);
+		uint32		units = arena_block_units(tag);
 
 		if (units < MIN_UNITS || units > arena->end - at)
 			return false;

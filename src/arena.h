@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#define ARENA_TAG_SHIFT	3		/* a block's tag: its units, and flags */
 #define ARENA_UNIT		8		/* bytes; sizes and references count these */
 #define ARENA_SL_BITS	4
 #define ARENA_SL		(1 << ARENA_SL_BITS)
@@ -38,6 +39,13 @@ typedef struct Arena
 	uint32		sl_map[ARENA_FL];
 	ArenaRef	heads[ARENA_FL][ARENA_SL];
 } Arena;
+
+/* Units of a used block, by its tag. */
+static inline uint32
+arena_block_units(uint32 tag)
+{
+	return tag >> ARENA_TAG_SHIFT;
+}
 
 /*
  * Moves a block down to `to`, with arena_slide.  False: the block could not be moved

@@ -30,8 +30,8 @@ typedef struct Entry
 	ArenaRef	chain;			/* next in bucket, or in the list of the dead */
 	PolicyNode	node;			/* the policy's; hash, flags, slot are ours */
 	uint64		generation;		/* of the cache when this was stored */
-	uint32		vallen;
-	uint32		keylen;
+	uint16		keylen;
+	uint8		unused;			/* bytes at the end of the block */
 	char		data[FLEXIBLE_ARRAY_MEMBER];	/* expiry, key, value */
 } Entry;
 
@@ -40,6 +40,7 @@ typedef struct Entry
 
 StaticAssertDecl(offsetof(Entry, node) % POLICY_UNIT == 0,
 				 "the policy's references count its units");
+StaticAssertDecl(STORE_MAX_KEY <= PG_UINT16_MAX, "lengths of keys fit");
 StaticAssertDecl(POLICY_UNIT == ARENA_UNIT,
 				 "the policy and the arena share their references");
 
@@ -74,6 +75,14 @@ static inline Size
 entry_keyoffset(const Entry *entry)
 {
 	return (entry->node.flags & ENTRY_EXPIRES) ? sizeof(TimestampTz) : 0;
+}
+
+/* Bytes of the value. */
+static inline uint32
+entry_vallen(const Entry *entry)
+{
+	return arena_block_units(entry->tag) * ARENA_UNIT - ENTRY_HEADER -
+		entry_keyoffset(entry) - entry->keylen - entry->unused;
 }
 
 static inline TimestampTz

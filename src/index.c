@@ -184,11 +184,11 @@ chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
 				return bucket_moved(bucket, seq) ? READ_DISTURBED : READ_ABSENT;
 
 			value->isnull = (entry.node.flags & ENTRY_NULL) != 0;
-			value->len = entry.vallen;
+			value->len = entry_vallen(&entry);
 			value->expires = expires;
 			value->generation = entry.generation;
-			value->data = palloc(Max(entry.vallen, 1));
-			memcpy(value->data, data + keyoffset + key->len, entry.vallen);
+			value->data = palloc(Max(value->len, 1));
+			memcpy(value->data, data + keyoffset + key->len, value->len);
 			if (bucket_moved(bucket, seq))
 			{
 				pfree(value->data);

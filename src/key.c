@@ -22,6 +22,7 @@
  */
 #include "postgres.h"
 
+#include "access/tupmacs.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -139,7 +140,12 @@ image_append_datum(KeyBuffer *buffer, const KeyColumn *column, Datum value,
 	if (isnull)
 		return;
 	if (column->typbyval)
-		image_append(buffer, &value, sizeof(Datum));
+	{
+		Datum		bytes;
+
+		store_att_byval(&bytes, value, column->typlen);
+		image_append(buffer, &bytes, column->typlen);
+	}
 	else if (column->typlen == -1)
 	{
 		struct varlena *flat = PG_DETOAST_DATUM_PACKED(value);
@@ -246,7 +252,14 @@ image_read_datum(const StoreKey *key, uint32 *at, const KeyColumn *column,
 	if (*isnull)
 		return true;
 	if (column->typbyval)
-		return image_read(key, at, value, sizeof(Datum));
+	{
+		Datum		own;
+
+		if (!image_read(key, at, &own, column->typlen))
+			return false;
+		*value = fetch_att(&own, true, column->typlen);
+		return true;
+	}
 	if (column->typlen == -1)
 	{
 		if (!image_read(key, at, &len, sizeof(len)) || key->len - *at < len)

@@ -98,8 +98,9 @@ entry_fill(ArenaRef ref, const StoreKey *key, const StoreValue *value,
 		(value->isnull ? ENTRY_NULL : 0) |
 		(value->expires != 0 ? ENTRY_EXPIRES : 0);
 	entry->generation = value->generation;
-	entry->vallen = value->len;
 	entry->keylen = key->len;
+	entry->unused = 0;
+	entry->unused = entry_vallen(entry) - value->len;
 	if (value->expires != 0)
 	{
 		memcpy(data, &value->expires, sizeof(TimestampTz));

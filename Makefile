@@ -41,7 +41,10 @@ ifneq (,$(DEVEL))
 PG_CPPFLAGS = -DCACHE_DEVEL
 endif
 
-SHLIB_LINK = -lhiredis
+# Calls between our own files need not go through the table of symbols that
+# another library could override.
+PG_CFLAGS += -fno-semantic-interposition
+SHLIB_LINK = -lhiredis $(if $(filter linux,$(PORTNAME)),-Xlinker -Bsymbolic-functions)
 
 # TLS for Redis, where hiredis has it: since 1.0.
 TLS := $(shell printf '\043include <%s>\n' hiredis/hiredis.h hiredis/hiredis_ssl.h \

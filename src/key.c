@@ -27,7 +27,9 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/uuid.h"
 
 #include "compat.h"
 #include "devel.h"
@@ -84,6 +86,31 @@ key_hash_start(uint64 cache)
 	return mix(cache ^ ((uint64) MyDatabaseId << 32));
 }
 
+/* The type's hash of a value; of the commonest types without a function call. */
+static inline uint64
+extended_hash(KeyHash *how, Oid collation, Datum value)
+{
+	switch (how->function.fn_oid)
+	{
+		case F_HASHINT4EXTENDED:
+			return hash_bytes_uint32_extended(DatumGetInt32(value), 0);
+		case F_HASHINT8EXTENDED:
+			{
+				/* the same as hashint4extended() where the value is */
+				int64		n = DatumGetInt64(value);
+				uint32		high = (uint32) (n >> 32);
+
+				return hash_bytes_uint32_extended((uint32) n ^ (n >= 0 ? high : ~high), 0);
+			}
+		case F_UUID_HASH_EXTENDED:
+			return hash_bytes_extended((const unsigned char *) DatumGetPointer(value),
+									   UUID_LEN, 0);
+		default:
+			return DatumGetUInt64(FunctionCall2Coll(&how->function, collation,
+													value, UInt64GetDatum(0)));
+	}
+}
+
 /*
  * Add the next column to the hash.  `how` may be of another type than the
  * loader's argument, if it is of the same operator family.
@@ -96,8 +123,7 @@ key_hash_add(uint64 hash, KeyHash *how, Oid collation, Datum value, bool isnull)
 	if (isnull)
 		h = NULL_HASH;
 	else if (how->extended)
-		h = DatumGetUInt64(FunctionCall2Coll(&how->function, collation, value,
-											 UInt64GetDatum(0)));
+		h = extended_hash(how, collation, value);
 	else
 		h = DatumGetUInt32(FunctionCall1Coll(&how->function, collation, value));
 	return mix(hash_combine64(hash, h));
@@ -112,20 +138,25 @@ key_hash_plain(uint64 cache, KeyHash *how, Datum key)
 	return key_hash_add(key_hash_start(cache), how, C_COLLATION_OID, key, false);
 }
 
+/* Make room for an image that is longer than most. */
 static void
+image_grow(KeyBuffer *buffer, uint32 len)
+{
+	uint32		size = (buffer->key.len + len) * 2;
+	char	   *larger = palloc(size);
+
+	memcpy(larger, buffer->image, buffer->key.len);
+	if (buffer->image != buffer->fixed)
+		pfree(buffer->image);
+	buffer->image = larger;
+	buffer->size = size;
+}
+
+static inline void
 image_append(KeyBuffer *buffer, const void *bytes, uint32 len)
 {
-	if (buffer->key.len + len > buffer->size)
-	{
-		uint32		size = (buffer->key.len + len) * 2;
-		char	   *larger = palloc(size);
-
-		memcpy(larger, buffer->image, buffer->key.len);
-		if (buffer->image != buffer->fixed)
-			pfree(buffer->image);
-		buffer->image = larger;
-		buffer->size = size;
-	}
+	if (unlikely(buffer->key.len + len > buffer->size))
+		image_grow(buffer, len);
 	memcpy(buffer->image + buffer->key.len, bytes, len);
 	buffer->key.len += len;
 }

@@ -770,6 +770,16 @@ policy_count(const Policy *p)
 }
 
 /*
+ * An access to this key will be reported a little later: what that needs is
+ * brought into the processor's cache meanwhile.
+ */
+void
+policy_prefetch(Policy *p, uint64_t hash)
+{
+	sketch_prefetch(sketch_of(p), hash);
+}
+
+/*
  * An access that found nothing.
  */
 void

@@ -57,6 +57,7 @@ extern void policy_set_capacity(Policy *p, uint64_t capacity);
 extern uint64_t policy_cost(const Policy *p);
 extern uint64_t policy_capacity(const Policy *p);
 extern uint32_t policy_count(const Policy *p);
+extern void policy_prefetch(Policy *p, uint64_t hash);
 extern void policy_miss(Policy *p, uint64_t hash);
 extern void policy_touch(Policy *p, void *base, PolicyRef ref);
 extern void policy_add(Policy *p, void *base, PolicyRef ref);

@@ -278,17 +278,11 @@ shared_open(void)
 }
 
 /*
- * May entries be used at all?  Not on a standby: nothing tells it of the
- * primary's invalidations.
+ * For shared_is_ready: not open yet, or in recovery.
  */
 bool
-shared_is_ready(void)
+shared_try_open(void)
 {
-	if (likely(pg_atomic_read_u32(&cache_shared->ready) != 0))
-	{
-		pg_read_barrier();
-		return true;
-	}
 	if (RecoveryInProgress())
 		return false;
 	shared_open();

@@ -100,7 +100,22 @@ extern int	cache_memory_kb;
 
 extern void shared_request(void);
 extern void shared_startup(void);
-extern bool shared_is_ready(void);
+extern bool shared_try_open(void);
 extern void shared_require(void);
+
+/*
+ * May entries be used at all?  Not on a standby: nothing tells it of the
+ * primary's invalidations.
+ */
+static inline bool
+shared_is_ready(void)
+{
+	if (likely(pg_atomic_read_u32(&cache_shared->ready) != 0))
+	{
+		pg_read_barrier();
+		return true;
+	}
+	return shared_try_open();
+}
 
 #endif							/* CACHE_SHARED_H */

@@ -37,6 +37,7 @@ extern size_t sketch_size(uint32_t entries);
 extern void sketch_init(Sketch *sketch, uint32_t entries);
 extern void sketch_set_entries(Sketch *sketch, uint32_t entries);
 extern void sketch_add(Sketch *sketch, uint64_t hash);
+extern void sketch_prefetch(const Sketch *sketch, uint64_t hash);
 extern uint32_t sketch_estimate(const Sketch *sketch, uint64_t hash);
 
 #endif							/* CACHE_SKETCH_H */

@@ -371,6 +371,20 @@ COMMENT ON VIEW cache_stats IS
 	'what each cache holds and how it has done since the server start or cache_stats_reset()';
 GRANT SELECT ON cache_stats TO PUBLIC;
 
+CREATE FUNCTION cache_memory_rows(
+	OUT part text,
+	OUT bytes bigint)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE ROWS 20
+AS 'MODULE_PATHNAME', 'cache_memory_rows';
+COMMENT ON FUNCTION cache_memory_rows() IS
+	'rows of the view cache_memory';
+
+CREATE VIEW cache_memory AS SELECT * FROM cache_memory_rows();
+COMMENT ON VIEW cache_memory IS
+	'where every byte of the shared memory is';
+GRANT SELECT ON cache_memory TO PUBLIC;
+
 CREATE FUNCTION cache_check(
 	OUT cache text,
 	OUT object text,

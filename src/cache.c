@@ -8,7 +8,7 @@
  * down (arrows of dependency point the same way):
  *
  *	functions, set, admin, watch, trigger,		what SQL calls
- *	stats, verify, check
+ *	stats, memory, verify, check
  *	keyfunction									from rows to keys
  *	get											one read-through get
  *	loader, session, flight						running loaders

@@ -153,12 +153,32 @@ evict_note(uint64 hash, ArenaRef ref, uint16 slot)
  *-------------------------------------------------------------------------
  */
 
+/* Add an entry to, or take it from, what the entries occupy. */
+static void
+entry_count(const Entry *entry, uint32 units, int sign)
+{
+	EntryTotals *totals = &cache_shared->entries;
+
+	totals->units += sign * (int64) units;
+	totals->keys += sign * (int64) entry->keylen;
+	totals->values += sign * (int64) entry_vallen(entry);
+	totals->unused += sign * (int64) entry->unused;
+	if (entry->node.flags & ENTRY_OWN)
+		cache_shared->own_units += sign * (int64) units;
+}
+
+/* A block of evict_reserve has become an entry. */
+void
+evict_made(ArenaRef ref)
+{
+	entry_count(entry_at(ref), arena_units(cache_arena, ref), 1);
+}
+
 /* Free an entry that neither the index nor a policy knows any more. */
 void
 evict_free(ArenaRef ref)
 {
-	if (entry_at(ref)->node.flags & ENTRY_OWN)
-		cache_shared->own_units -= arena_units(cache_arena, ref);
+	entry_count(entry_at(ref), arena_units(cache_arena, ref), -1);
 	arena_free(&cache_shared->arena, cache_arena, ref);
 }
 

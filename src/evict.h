@@ -26,6 +26,7 @@ extern void evict_resize_pool(void);
 extern uint32 evict_arena_total(void);
 extern ArenaRef evict_reserve(uint32 units, CacheSlot *wanting,
 							  TimestampTz now);
+extern void evict_made(ArenaRef ref);
 extern void evict_free(ArenaRef ref);
 extern bool evict_reap(void);
 extern void evict_entry(ArenaRef ref, bool rejected, TimestampTz now);

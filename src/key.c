@@ -100,7 +100,9 @@ extended_hash(KeyHash *how, Oid collation, Datum value)
 				int64		n = DatumGetInt64(value);
 				uint32		high = (uint32) (n >> 32);
 
-				return hash_bytes_uint32_extended((uint32) n ^ (n >= 0 ? high : ~high), 0);
+				if (n < 0)
+					high = ~high;
+				return hash_bytes_uint32_extended((uint32) n ^ high, 0);
 			}
 		case F_UUID_HASH_EXTENDED:
 			return hash_bytes_extended((const unsigned char *) DatumGetPointer(value),

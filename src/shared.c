@@ -140,6 +140,32 @@ shared_layout(Layout *layout)
 }
 
 /*
+ * What each part of the segment takes.  The last is the arena; all together
+ * are the segment.
+ */
+void
+shared_parts(SharedPart parts[SHARED_PARTS])
+{
+	Layout		at;
+	const SharedPart all[SHARED_PARTS] = {
+		{"header", 0}, {"registry", 0}, {"queue", 0}, {"fences", 0},
+		{"stamps", 0}, {"marks", 0}, {"buckets", 0}, {"policy", 0}, {"arena", 0}
+	};
+
+	shared_layout(&at);
+	memcpy(parts, all, sizeof(all));
+	parts[0].bytes = at.slots + SHARED_SLACK;
+	parts[1].bytes = at.ring - at.slots;
+	parts[2].bytes = at.fences - at.ring;
+	parts[3].bytes = at.stamps - at.fences;
+	parts[4].bytes = at.marks - at.stamps;
+	parts[5].bytes = at.buckets - at.marks;
+	parts[6].bytes = at.pool - at.buckets;
+	parts[7].bytes = at.arena - at.pool;
+	parts[8].bytes = at.total - at.arena;
+}
+
+/*
  * shmem_request_hook: ask for the space and the locks.
  */
 void

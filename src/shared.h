@@ -39,6 +39,24 @@ typedef struct Bucket
 	ArenaRef	heads[BUCKET_CHAINS];	/* first entries, or 0 */
 } Bucket;
 
+/* What the entries of the arena consist of, linked or dead. */
+typedef struct EntryTotals
+{
+	uint64		units;			/* of their blocks */
+	uint64		keys;			/* bytes */
+	uint64		values;
+	uint64		unused;
+} EntryTotals;
+
+/* A part of the shared memory, for the view cache_memory. */
+typedef struct SharedPart
+{
+	const char *name;
+	uint64		bytes;
+} SharedPart;
+
+#define SHARED_PARTS	9
+
 typedef struct CacheShared
 {
 	/* Written once, by the postmaster. */
@@ -65,6 +83,7 @@ typedef struct CacheShared
 	uint64		own_units;		/* of entries in caches' own policies; store
 								 * lock */
 	uint64		policy_units;	/* of these policies themselves; store lock */
+	EntryTotals entries;		/* of the arena; store lock */
 	Arena		arena;			/* store lock */
 	Fence		database_fences[SHARED_DATABASE_FENCES];	/* registry lock */
 	MappingShared mapping;		/* registry lock */
@@ -101,6 +120,7 @@ extern int	cache_memory_kb;
 extern void shared_request(void);
 extern void shared_startup(void);
 extern bool shared_try_open(void);
+extern void shared_parts(SharedPart parts[SHARED_PARTS]);
 extern void shared_require(void);
 
 /*

@@ -197,8 +197,7 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 	if (ref == 0)
 		return entry_reject(key);
 	entry_fill(ref, key, value, cost, slot->policy != 0);
-	if (slot->policy != 0)
-		cache_shared->own_units += arena_units(cache_arena, ref);
+	evict_made(ref);
 
 	/*
 	 * The policy has to know the entry before anybody can unlink it; and it

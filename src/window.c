@@ -196,6 +196,18 @@ window_layout(Layout *layout)
 }
 
 /*
+ * Bytes of the segment.
+ */
+Size
+window_size(void)
+{
+	Layout		layout;
+
+	window_layout(&layout);
+	return layout.total;
+}
+
+/*
  * shmem_request_hook: ask for the space and the locks.
  */
 void

@@ -364,8 +364,8 @@ create_array(const redisReadTask *task, int elements)
 {
 	RedisConn  *conn = task->privdata;
 
-	if (task->parent != NULL || elements < 0 ||
-		(size_t) elements > conn->elements)
+	/* A negative number of elements, where there can be one, is a large one. */
+	if (task->parent != NULL || (size_t) elements > conn->elements)
 		return NULL;
 	return reply_functions.createArray(task, elements);
 }

@@ -28,7 +28,7 @@
  * and beside them, with a segment of their own,
  *
  *	ratelimit									cache_rate_limit()
- *	window										when requests were allowed
+ *	window, remotewindow						when requests were allowed
  *
  * Without shared_preload_libraries the library has no shared memory: all SQL
  * functions say so, and the triggers do nothing.

@@ -3,8 +3,8 @@
  * ratelimit.c
  *		cache_rate_limit(), as SQL calls it.
  *
- * Checks the arguments, asks the store of sliding windows (window.c), and
- * turns its answer into a row.  All that is known of the store here is a
+ * Checks the arguments, asks a store of sliding windows (window.c, or
+ * remotewindow.c for the one in Redis), and turns its answer into a row.  All that is known of the store here is a
  * request, its answer and the numbers of the view cache_rate_limits.
  *
  * Locking: none here.
@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "ratelimit.h"
+#include "remotewindow.h"
 #include "shared.h"
 #include "window.h"
 
@@ -37,8 +38,40 @@ static const struct config_enum_entry full_options[] = {
 	{NULL, 0, false}
 };
 
-/* cache.rate_limit_full */
+typedef enum RateLimitStore
+{
+	RATE_LIMIT_LOCAL,
+	RATE_LIMIT_REDIS
+} RateLimitStore;
+
+static const struct config_enum_entry store_options[] = {
+	{"local", RATE_LIMIT_LOCAL, false},
+	{"redis", RATE_LIMIT_REDIS, false},
+	{NULL, 0, false}
+};
+
+/* What to do when Redis is away */
+typedef enum RateLimitAway
+{
+	RATE_LIMIT_AWAY_CLOSED,
+	RATE_LIMIT_AWAY_OPEN,
+	RATE_LIMIT_AWAY_LOCAL
+} RateLimitAway;
+
+static const struct config_enum_entry away_options[] = {
+	{"closed", RATE_LIMIT_AWAY_CLOSED, false},
+	{"open", RATE_LIMIT_AWAY_OPEN, false},
+	{"local", RATE_LIMIT_AWAY_LOCAL, false},
+	{NULL, 0, false}
+};
+
+/* When to ask again, if a request is refused because Redis is away */
+#define AWAY_RETRY	USECS_PER_SEC
+
+/* cache.rate_limit_full, cache.rate_limit_store, cache.rate_limit_away */
 static int	rate_limit_full = RATE_LIMIT_CLOSED;
+static int	rate_limit_store = RATE_LIMIT_LOCAL;
+static int	rate_limit_away = RATE_LIMIT_AWAY_LOCAL;
 
 /*
  * Define the settings; once a process.
@@ -58,6 +91,20 @@ ratelimit_define_settings(void)
 							 "They are refused (closed) or allowed (open).",
 							 &rate_limit_full,
 							 RATE_LIMIT_CLOSED, full_options,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomEnumVariable("cache.rate_limit_store",
+							 "Sets where rate limits are kept.",
+							 "In the server's memory (local), or in Redis, for all servers that use it.",
+							 &rate_limit_store,
+							 RATE_LIMIT_LOCAL, store_options,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomEnumVariable("cache.rate_limit_away",
+							 "Sets what happens to requests when rate limits are in Redis, and Redis cannot be asked.",
+							 "They are refused (closed), allowed (open), or limited by each server for itself (local).",
+							 &rate_limit_away,
+							 RATE_LIMIT_AWAY_LOCAL, away_options,
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 }
@@ -94,6 +141,23 @@ require_argument(FunctionCallInfo fcinfo, int arg, const char *what)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", what)));
+}
+
+static void
+decide(const WindowRequest *request, WindowAnswer *answer)
+{
+	if (rate_limit_store == RATE_LIMIT_LOCAL)
+		window_ask(request, answer);
+	else if (remotewindow_ask(request, answer))
+		return;
+	else if (rate_limit_away == RATE_LIMIT_AWAY_LOCAL)
+		window_ask(request, answer);
+	else
+	{
+		answer->allowed = rate_limit_away == RATE_LIMIT_AWAY_OPEN;
+		answer->remaining = 0;
+		answer->retry_after = answer->allowed ? 0 : AWAY_RETRY;
+	}
 }
 
 /* The row type of the result, worked out once for each place that calls. */
@@ -146,7 +210,7 @@ cache_rate_limit(PG_FUNCTION_ARGS)
 	request.period = period_length(PG_GETARG_INTERVAL_P(2));
 	request.open = rate_limit_full == RATE_LIMIT_OPEN;
 
-	window_ask(&request, &answer);
+	decide(&request, &answer);
 
 	retry_after.time = answer.retry_after;
 	values[0] = BoolGetDatum(answer.allowed);

@@ -269,7 +269,7 @@ tier_wanted(CacheDef *def)
 	return tier_force || !loader_is_faster(def);
 }
 
-/* A command that reads: GET of one key, or MGET of several. */
+/* A command: GET of one key, MGET of several, or another one. */
 typedef struct Question
 {
 	int			nargs;
@@ -569,6 +569,39 @@ tier_read_many(CacheDef *def, const KeyBuffer **keys, int n, TierFound found,
 		redis_free(reply);
 	}
 	PG_END_TRY();
+}
+
+/*
+ * Have Redis carry out a command that it answers with a string, of less than
+ * size bytes.  False if it has not, which has been noted.
+ *
+ * May raise an error, if the query is cancelled.
+ */
+bool
+tier_command(int nargs, const char **args, size_t *lengths,
+			 char *answer, size_t size)
+{
+	Question	question = {nargs, args, lengths, 0};
+	redisReply *reply;
+	bool		good;
+
+	if (redis_addr[0] == '\0' || !IsUnderPostmaster || !may_ask())
+		return false;
+	reply = get_reply(&question);
+	if (reply == NULL)
+		return false;
+	good = reply->type == REDIS_REPLY_STRING && reply->len < size;
+	if (good)
+		strlcpy(answer, reply->str, size);
+	else if (reply->type == REDIS_REPLY_ERROR)
+		failed(reply->str);
+	else
+	{
+		failed("unexpected type of reply");
+		pool_discard();
+	}
+	redis_free(reply);
+	return good;
 }
 
 /*

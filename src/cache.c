@@ -16,7 +16,7 @@
  *	keyvalue									what cache_set() has set
  *	definition, extension, settings, key, value	what a cache is
  *	coherence, pending, statement				the protocol
- *	tier, codec									values in Redis
+ *	tier, codec, siphash						values in Redis
  *	broadcast, queue, worker, probe				what is sent there
  *	pool, redis, breaker						connections to it
  *	store, index, evict							entries

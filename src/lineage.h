@@ -12,8 +12,10 @@
 
 #include "postgres.h"
 
+#include "siphash.h"
+
 #define LINEAGE_MAX		16
-#define LINEAGE_SECRET	32
+#define LINEAGE_SECRET	SIPHASH_KEY
 
 typedef struct Lineage
 {

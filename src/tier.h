@@ -15,8 +15,9 @@
 #include "codec.h"
 #include "definition.h"
 #include "key.h"
+#include "siphash.h"
 
-#define TIER_MAC		32		/* bytes in front of a value */
+#define TIER_MAC		SIPHASH_SIZE	/* bytes in front of a value */
 #define TIER_NAME		256		/* of a key in Redis, with its end */
 
 extern void tier_define_settings(void);
@@ -43,7 +44,7 @@ extern bool tier_command(int nargs, const char **args, size_t *lengths,
 						 char *reply, size_t size);
 extern int	tier_name(char *name, Oid dbid, uint64 cache, uint64 hash,
 					  uint32 variant);
-extern bool tier_mac(const char *bytes, size_t size, uint8 *mac);
+extern void tier_mac(const char *bytes, size_t size, uint8 *mac);
 extern uint32 tier_max_value(void);
 
 #endif							/* CACHE_TIER_H */

@@ -175,14 +175,14 @@ batch_fill(const QueueItem *item, const char *payload)
 	const char *args[5] = {"SET", NULL, NULL, "PX", expires};
 	size_t		lengths[5] = {3, item->namelen, TIER_MAC + size, 2, 0};
 
-	value = palloc(TIER_MAC + size);
-	memcpy(value + TIER_MAC, payload + item->namelen, size);
-	if (breaker_state() == BREAKER_READ_ONLY ||
-		!tier_mac(value + TIER_MAC, size, (uint8 *) value))
+	if (breaker_state() == BREAKER_READ_ONLY)
 	{
 		breaker_count(REDIS_FILLS_DROPPED, 1);
 		return;
 	}
+	value = palloc(TIER_MAC + size);
+	memcpy(value + TIER_MAC, payload + item->namelen, size);
+	tier_mac(value + TIER_MAC, size, (uint8 *) value);
 	/* The order of a key's commands must stay. */
 	batch_unlink();
 	name = pnstrdup(payload, item->namelen);

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs the tests, layer by layer, on scratch servers:
 #
-#   unit       the policy, the arena and the codec by themselves, without a
-#              server
+#   unit       the policy, the arena, the codec and the hash by themselves,
+#              without a server
 #   regress    sql/*.sql against expected/*.out (not_preloaded*: on a server
 #              that does not preload the library)
 #   pgtap      test/pgtap/*.sql
@@ -90,6 +90,7 @@ layer_unit() {
   unit policy test/hitratio check
   unit arena test/arena test
   unit codec test/codec check
+  unit siphash test/siphash check
 }
 
 # regress runs the test $2 of layer $1 with the program $3 and its options.

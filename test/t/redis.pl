@@ -179,7 +179,8 @@ wait_for($node, "now() > '$loaded'::timestamptz + interval '2 seconds'");
 is($redis->count, 1, 'it is still there');
 is($node->safe_psql('postgres', "SELECT cache_get('soon', 1)"), 1000, 'and is not used');
 
-# Settings take effect with a reload.
+# Settings take effect with a reload. Nothing is on its way any more.
+sync($node, $redis);
 $redis->command('FLUSHALL');
 configure($node, 'cache.redis_db' => 3);
 fresh();

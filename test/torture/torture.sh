@@ -1,6 +1,7 @@
 #!/bin/sh
 # The random load of torture.pl on scratch servers: one without Redis, and one
-# with little memory and a hostile Redis that is restarted now and then. CLIENTS,
+# with little memory and a hostile Redis that is restarted now and then; and for
+# a quarter of the time readers of values with checksums (torn.sql). CLIENTS,
 # TIME (seconds, for each) and SEED choose the size; REDIS=0 and REDIS=1 one of
 # the two. SETTINGS adds a setting to the server's configuration. WITHOUT names a
 # guard that is taken out, in a development build, to see the run fail.
@@ -32,9 +33,24 @@ torture() {
   server_stop "$name"
 }
 
+# torn reads values that carry checksums while they are evicted, moved, replaced.
+torn() {
+  server_start torn
+  createdb torn
+  psql -Xq -d torn -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION cache' -f test/torture/torn.sql >/dev/null
+  run pgbench -n -M prepared -c "$CLIENTS" -j 2 -T "$((${TIME:-60} / 4 + 1))" \
+    -f test/torture/torn_read.pgbench@1 -f test/torture/torn_write.pgbench@1 torn
+  if server_damage torn; then
+    exit 1
+  fi
+  server_stop torn
+}
+
 if [ "${REDIS:-0}" = 0 ]; then
   prepare plain
   torture plain
+  prepare torn 'cache.memory = 1MB' 'synchronous_commit = off'
+  torn
 fi
 if [ "${REDIS:-1}" = 1 ]; then
   prepare redis 'cache.memory = 4MB' \

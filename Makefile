@@ -24,7 +24,7 @@ ifeq (,$(filter $(TOOLS),$(MAKECMDGOALS)))
 MODULE_big = cache
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 DATA = $(wildcard sql/cache--*.sql)
-EXTRA_CLEAN = src/.built-*
+EXTRA_CLEAN = src/.built-* test/*/build test/bench/*/build test/bench/naive/naive.[os]*
 
 # The tests need a server that preloads the library: never an existing one.
 NO_INSTALLCHECK = 1

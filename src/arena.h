@@ -48,8 +48,8 @@ arena_block_units(uint32 tag)
 }
 
 /*
- * Moves a block down to `to`, with arena_slide.  False: the block could not be moved
- * because it has been freed meanwhile.
+ * Moves a block down to `to`, with arena_slide.  False: the block could not be
+ * moved because it has been freed meanwhile.
  */
 typedef bool (*ArenaMove) (ArenaRef from, ArenaRef to);
 

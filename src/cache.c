@@ -5,20 +5,24 @@
  *
  * A read-through cache whose answers are exactly what its loader functions
  * would give under the caller's own snapshot.  The parts, from the surface
- * down (arrows of dependency point the same way):
+ * down (arrows of dependency point the same way, but for those to watch and
+ * admin, which others ask what is watched and tell of DDL, and those of shared,
+ * which sets up what is in the segment):
  *
  *	functions, set, admin, watch, trigger,		what SQL calls
- *	stats, memory, verify, check
+ *	stats, memory, verify, check, redisview
  *	keyfunction									from rows to keys
  *	get											one read-through get
- *	loader, session, flight						running loaders
  *	utility, transaction						DDL; commit
+ *	loader, session, flight						running loaders
+ *	invalidate									what a transaction changes
  *	keyvalue									what cache_set() has set
  *	definition, extension, settings, key, value	what a cache is
  *	coherence, pending, statement				the protocol
+ *	broadcast, worker, probe					what is sent to Redis
  *	tier, codec, siphash						values in Redis
- *	broadcast, queue, worker, probe				what is sent there
- *	pool, redis, breaker						connections to it
+ *	pool, redis, tls, breaker					connections to it
+ *	queue										from backends to the worker
  *	store, index, evict							entries
  *	mapping										key functions that race
  *	registry, fence, lineage, persist			caches, invalidations

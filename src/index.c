@@ -4,9 +4,9 @@
  *		Finding entries: buckets and their chains.
  *
  * The index is an array of buckets, each a cache line with the heads of some
- * chains of entries and a sequence number that covers them all.  An entry is one block of
- * the arena: header, key and value side by side, so that a hit costs two
- * dependent memory accesses, the bucket and the entry.
+ * chains of entries and a sequence number that covers them all.  An entry is
+ * one block of the arena: header, key and value side by side, so that a hit
+ * costs two dependent memory accesses, the bucket and the entry.
  *
  * Reading takes no lock and writes no shared memory.  A reader notes the
  * bucket's sequence number, walks the chain, copies the value with lengths

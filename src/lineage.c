@@ -46,7 +46,7 @@ lineage_begin(Lineage *lineage)
 void
 lineage_continue(Lineage *lineage)
 {
-	uint64		incarnation;
+	uint64		incarnation = 0;
 
 	if (!pg_strong_random(&incarnation, sizeof(incarnation)))
 		lineage->broken = true;

@@ -10,8 +10,8 @@
  * at any depth.  What is read from a table with row security or a temporary
  * table is different for others, and not stored.  A table that is not watched
  * for this cache (or a foreign table, which cannot be) may change without
- * notice: the result is stored only if the cache has a ttl.  Catalogs are exempt: DDL
- * invalidates all caches.
+ * notice: the result is stored only if the cache has a ttl.  Catalogs are
+ * exempt: DDL invalidates all caches.
  *
  * A load inside a load is watched for both.  A hit inside a load counts as
  * reading whatever the loads of that cache have read, which its slot in the

@@ -11,7 +11,7 @@
  * only, and M knows nothing of the line.
  *
  * All tables that key functions read are watched for the cache as well
- * (lookup.c sees to that), so M has the keys of both customers pending.  It
+ * (keyfunction.c sees to that), so M has the keys of both customers pending.  It
  * remains to bring these and L together, whichever of them publishes first:
  *
  *	- Whoever publishes keys of such a cache records them in a ring.  L takes
@@ -284,7 +284,8 @@ mapping_note_write(uint64 cache, const char *told)
 
 /*
  * A key function of the cache is about to be called under this snapshot, after
- * mapping_note_write.  Gives the keys that others have changed without the snapshot's seeing it.
+ * mapping_note_write.  Gives the keys that others have changed without the
+ * snapshot's seeing it.
  */
 void
 mapping_note_call(uint64 cache, Snapshot snapshot, MappingKeys *others)

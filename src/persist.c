@@ -11,10 +11,10 @@
  * The file counts only if nothing has happened in between: the shutdown's
  * checkpoint must still be the last one, which it is not if the server has run
  * without this library, or has crashed, or was recovered.  And what was loaded
- * by another version of the server, or under the C library's other collations,
- * is not what a loader gives now.  Otherwise, and
- * whenever the file is damaged or cannot be had, a new epoch begins, in which
- * nothing that is in Redis is used.
+ * by another version of the server, or under another C library's collations,
+ * is not what a loader gives now.  Otherwise, and whenever the file is damaged
+ * or cannot be had, a new epoch begins, in which nothing that is in Redis is
+ * used.
  *
  * Locking: none; there is no other process.
  *
@@ -283,8 +283,8 @@ fence_restore(Fence *fence, const FenceState *state)
 }
 
 /*
- * There may be another number of fences or stamps now, also a power of two: then a fence
- * takes over from all that its keys may have had before.
+ * There may be another number of fences or stamps now, also a power of two:
+ * then a fence takes over from all that its keys may have had before.
  */
 static void
 restore_key_fence(uint32 index, uint32 nfences, const FenceState *state)

@@ -65,9 +65,10 @@ ring_read(uint64 at, void *to, uint32 len)
 }
 
 /*
- * Put an item in, of at most half the ring: namelen bytes of name, and what remains of its len bytes
- * from payload.  important: it may fill the ring to its end.  False if there
- * is no room.  Raises no errors; the worker is not woken (queue_wake).
+ * Put an item in, of at most half the ring: namelen bytes of name, and what
+ * remains of its len bytes from payload.  important: it may fill the ring to
+ * its end.  False if there is no room.  Raises no errors; the worker is not
+ * woken (queue_wake).
  */
 bool
 queue_put(QueueItem *item, const char *name, const char *payload,

@@ -100,8 +100,8 @@ slot_find(Oid dbid, uint64 id)
 }
 
 /*
- * Forget what loads have read: all entries are dead, in Redis too.  Registry lock; fills in
- * progress are refused, because the fence has changed.
+ * Forget what loads have read: all entries are dead, in Redis too.  Registry
+ * lock; fills in progress are refused, because the fence has changed.
  */
 static void
 slot_reset_reads(CacheSlot *slot)

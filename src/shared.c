@@ -102,8 +102,8 @@ add_aligned(Size at, Size bytes)
 
 /*
  * Lay the segment out.  Of cache.memory, about 0.4 % each goes to the
- * fences and the stamps, 1.6 % each to the buckets and the policy's sketch; the
- * rest is the arena.
+ * fences and the stamps, 0.1 % to the marks, 1.6 % each to the buckets and the
+ * policy's sketch; the rest is the arena.
  */
 static void
 shared_layout(Layout *layout)

@@ -192,11 +192,9 @@ tier_takes(const KeyBuffer *key)
 	return key->key.len <= STORE_MAX_KEY;
 }
 
-/*
- * The largest value, encoded, that is sent to Redis or taken from it.
- */
-uint32
-tier_max_value(void)
+/* The largest value, encoded, that is sent to Redis or taken from it. */
+static uint32
+max_value(void)
 {
 	return cache_shared->queue.size / 4;
 }
@@ -255,7 +253,8 @@ tier_note_load(CacheDef *def, uint64 nanoseconds)
 bool
 tier_wanted(CacheDef *def)
 {
-	if (!IsUnderPostmaster || !def->redis || redis_addr[0] == '\0' || cache_shared->lineage.broken)
+	if (!IsUnderPostmaster || !def->redis || redis_addr[0] == '\0' ||
+		cache_shared->lineage.broken)
 		return false;
 	return tier_force || !loader_is_faster(def);
 }
@@ -272,7 +271,7 @@ typedef struct Question
 static redisReply *
 ask(RedisConn *conn, const Question *question, TimestampTz deadline)
 {
-	size_t		limit = tier_max_value() + CODEC_MAX_HEADER;
+	size_t		limit = max_value() + CODEC_MAX_HEADER;
 
 	redis_command(conn, question->nargs, question->args, question->lengths);
 	if (question->elements > 0)
@@ -641,7 +640,7 @@ tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
 	size = codec_size(value);
 
 	/* The worker must know which variants of a key to delete. */
-	if (size <= tier_max_value() && tier_takes(key) &&
+	if (size <= max_value() && tier_takes(key) &&
 		slot_add_variant(def->slot, variant))
 	{
 		item.kind = QUEUE_FILL;

@@ -45,6 +45,5 @@ extern bool tier_command(int nargs, const char **args, size_t *lengths,
 extern int	tier_name(char *name, Oid dbid, uint64 cache, uint64 hash,
 					  uint32 variant);
 extern void tier_mac(const char *bytes, size_t size, uint8 *mac);
-extern uint32 tier_max_value(void);
 
 #endif							/* CACHE_TIER_H */

@@ -5,9 +5,10 @@
  *
  * After each row that is inserted, updated or deleted, the keys that its old
  * and its new version hold, or that the watch's key function tells from them,
- * become pending; before a TRUNCATE, the whole cache.  Where the key cannot be read from the row any more (the cache or
- * the table has been altered in between), the whole cache is pending instead:
- * a trigger never makes a write fail, and never misses one.
+ * become pending; before a TRUNCATE, the whole cache.  Where the key cannot be
+ * read from the row any more (the cache or the table has been altered in
+ * between), the whole cache is pending instead: a trigger never makes a write
+ * fail, and never misses one.
  *
  * Locking: none.
  *

@@ -12,8 +12,9 @@
 #              (plain) and with one that is hostile (redis)
 #
 # Each test has a fresh database with the extension created in it (pgtap: both
-# extensions; not_preloaded*: none). LAYERS and TESTS choose among them by name, KEEP=1 keeps the
-# scratch directory. The last line is the total: "N passed, N failed".
+# extensions; not_preloaded*: none). LAYERS and TESTS choose among them by name,
+# KEEP=1 keeps the scratch directory. The last line is the total: "N passed, N
+# failed".
 set -eu
 . "$(dirname "$0")/scratch.sh"
 scratch_enter "$@"

@@ -234,6 +234,7 @@ sub machine
 	my ($memory) = $meminfo =~ /^MemTotal:\s*(\d+)/m;
 	my ($huge) = $meminfo =~ /^HugePages_Total:\s*(\d+)/m;
 	chomp(my ($cpus, $kernel) = qx(nproc; uname -r));
+	($kernel) = $kernel =~ /^([\d.]+)/;
 	chomp(my $system = qx(. /etc/os-release; echo "\$PRETTY_NAME"));
 	return sprintf '%s, %d CPUs, %s of L3 cache, %.0f GB of memory, %s huge pages; %s, Linux %s, PostgreSQL %s;'
 	  . ' load average %s at the start.',

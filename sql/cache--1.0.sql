@@ -81,7 +81,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_drop';
 COMMENT ON FUNCTION cache_drop(text) IS
-	'drops a cache and its watches';
+	'drops a cache, its watches, and what was set in it';
 
 CREATE FUNCTION cache_watch(
 	name text,

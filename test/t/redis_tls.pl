@@ -267,9 +267,10 @@ refuses('a certificate for the name, by address', 'verify failed: .*address mism
 works('by name', 'cache.redis_addr' => $by_name);
 shows('by_address');
 refuses('a certificate for the address, by name', 'verify failed: .*hostname mismatch');
+works('by address, the one for it', 'cache.redis_addr' => $by_address);
 shows('other');
-refuses('a certificate of another host', 'verify failed: .*hostname mismatch',
-	'cache.redis_addr' => $by_name);
+refuses('a certificate of another host', 'verify failed: .*address mismatch');
+refuses('and by name', 'verify failed: .*hostname mismatch', 'cache.redis_addr' => $by_name);
 works('it is not verified', 'cache.redis_tls_verify' => 'off');
 refuses('it is again', 'verify failed', 'cache.redis_tls_verify' => 'on');
 shows('all');

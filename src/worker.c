@@ -80,6 +80,7 @@ typedef struct Sent
 	RedisCounter done;
 	RedisCounter dropped;
 	uint32		n;				/* what one reply counts for */
+	uint32		replies;		/* to come: the same for each */
 } Sent;
 
 static List *waiting = NIL;
@@ -105,12 +106,20 @@ static void
 batch_add(int nargs, const char **args, const size_t *lengths,
 		  RedisCounter done, RedisCounter dropped, uint32 n)
 {
-	Sent	   *command = palloc(sizeof(Sent));
+	Sent	   *last = sent != NIL ? llast(sent) : NULL;
 
-	command->done = done;
-	command->dropped = dropped;
-	command->n = n;
-	sent = lappend(sent, command);
+	if (last != NULL && last->done == done && last->n == n)
+		last->replies++;
+	else
+	{
+		Sent	   *command = palloc(sizeof(Sent));
+
+		command->done = done;
+		command->dropped = dropped;
+		command->n = n;
+		command->replies = 1;
+		sent = lappend(sent, command);
+	}
 	redis_command(conn, nargs, args, lengths);
 }
 
@@ -207,9 +216,23 @@ batch_lose(ListCell *from)
 	{
 		Sent	   *command = lfirst(from);
 
-		breaker_count(command->dropped, command->n);
+		breaker_count(command->dropped, command->n * command->replies);
 		if (command->done != REDIS_FILLS)
 			pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+	}
+}
+
+/* Redis has refused a command. */
+static void
+batch_refused(const Sent *command)
+{
+	breaker_count(command->dropped, command->n);
+	if (command->done == REDIS_MESSAGES)
+		pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+	else
+	{
+		/* Whoever wants to know more asks for it: see probe.c. */
+		probe_soon();
 	}
 }
 
@@ -225,29 +248,27 @@ batch_end(void)
 	foreach(lc, sent)
 	{
 		Sent	   *command = lfirst(lc);
-		redisReply *reply = redis_reply(conn, 64 * 1024, deadline);
+		uint32		done = 0;
 
-		if (reply == NULL)
+		for (; command->replies > 0; command->replies--)
 		{
-			batch_lose(lc);
-			(void) breaker_failure(redis_error(conn));
-			pool_discard();
-			return;
-		}
-		if (reply->type == REDIS_REPLY_ERROR)
-		{
-			breaker_count(command->dropped, command->n);
-			if (command->done == REDIS_MESSAGES)
-				pg_atomic_write_u32(&cache_shared->queue.lost, 1);
-			else
+			redisReply *reply = redis_reply(conn, 64 * 1024, deadline);
+
+			if (reply == NULL)
 			{
-				/* Whoever wants to know more asks for it: see probe.c. */
-				probe_soon();
+				breaker_count(command->done, done);
+				batch_lose(lc);
+				(void) breaker_failure(redis_error(conn));
+				pool_discard();
+				return;
 			}
+			if (reply->type == REDIS_REPLY_ERROR)
+				batch_refused(command);
+			else
+				done += command->n;
+			redis_free(reply);
 		}
-		else
-			breaker_count(command->done, command->n);
-		redis_free(reply);
+		breaker_count(command->done, done);
 	}
 	pool_release();
 }

@@ -122,7 +122,7 @@ sub section_redis
 			"write $state" => sub
 			{
 				redis_address($session, $states{$state}, $state);
-				return pgbench(clients => 8, seconds => 1, scripts => [$update])->{tps};
+				return pgbench(clients => 8, seconds => 3, scripts => [$update])->{tps};
 			}
 		} qw(off up)));
 	my $down = versus($runs->{'get down'}, $runs->{'get off'});

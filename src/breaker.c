@@ -184,6 +184,18 @@ breaker_failure(const char *error)
 }
 
 /*
+ * Redis is still not usable, perhaps for another reason than before.
+ */
+void
+breaker_note(const char *error)
+{
+	char		shown[BREAKER_ERROR];
+
+	clean_error(shown, error);
+	note_error(shown);
+}
+
+/*
  * The worker has found Redis in order; but read_only, if not NULL, says why it
  * takes no writes.
  */

@@ -71,6 +71,7 @@ extern void breaker_reset(void);
 extern void breaker_success(void);
 extern void breaker_time(uint64 nanoseconds);
 extern bool breaker_failure(const char *error);
+extern void breaker_note(const char *error);
 extern void breaker_close(const char *read_only);
 extern bool breaker_has_doubt(void);
 extern bool breaker_is_doubted(void);

@@ -205,6 +205,8 @@ probe(void)
 		breaker_close(read_only[0] != '\0' ? read_only : NULL);
 	else if (breaker_state() != BREAKER_DOWN)
 		(void) breaker_failure(error);
+	else
+		breaker_note(error);
 }
 
 /*

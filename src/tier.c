@@ -562,7 +562,9 @@ tier_read_many(CacheDef *def, const KeyBuffer **keys, int n, TierFound found,
 
 /*
  * Have Redis carry out a command that it answers with a string, of less than
- * size bytes.  False if it has not, which has been noted.
+ * size bytes.  False if it has not, which has been noted.  The command may
+ * write: where Redis takes no writes it is not asked, since errors would keep
+ * gets from asking it, too.
  *
  * May raise an error, if the query is cancelled.
  */
@@ -574,7 +576,8 @@ tier_command(int nargs, const char **args, size_t *lengths,
 	redisReply *reply;
 	bool		good;
 
-	if (redis_addr[0] == '\0' || !IsUnderPostmaster || !may_ask())
+	if (redis_addr[0] == '\0' || !IsUnderPostmaster ||
+		breaker_state() == BREAKER_READ_ONLY || !may_ask())
 		return false;
 	reply = get_reply(&question);
 	if (reply == NULL)

@@ -96,15 +96,25 @@ $nodes[1]->safe_psql('postgres', 'CREATE DATABASE other');
 $nodes[1]->safe_psql('other', 'CREATE EXTENSION cache');
 is($nodes[1]->safe_psql('other', "SELECT allowed FROM cache_rate_limit('burst', 1, '1 hour')"), 't', 'another database has keys of its own');
 
+# Where Redis takes no writes it is not asked, and gets are not kept from it.
+my ($reader, $one) = ($nodes[0], "SELECT allowed FROM cache_rate_limit('reader', 1, '1 hour');");
+$redis->command('REPLICAOF', '127.0.0.1', 1);
+wait_state($_, 'read only') for @nodes;
+my $failures = redis_row($reader, 'failures');
+is($reader->safe_psql('postgres', $one x 5), join("\n", 't', ('f') x 4), 'Redis takes no writes: local');
+is(redis_row($reader, 'state', "failures - $failures"), 'read only|0', 'which is no failure');
+$redis->command('REPLICAOF', 'NO', 'ONE');
+wait_state($_, 'up') for @nodes;
+
 # Redis is away.
 $redis->stop;
 my %away = (closed => "f|0|00:00:01\nf|0|00:00:01", open => "t|0|00:00:00\nt|0|00:00:00", local => "t|0|00:00:00\nf|0|t");
 foreach my $away (sort keys %away)
 {
 	my $retry = $away eq 'local' ? "CASE WHEN allowed THEN retry_after::text ELSE (retry_after > '59 min')::text END" : 'retry_after';
-	my $one = "SELECT allowed, remaining, $retry FROM cache_rate_limit('away', 1, '1 hour')";
+	my $request = "SELECT allowed, remaining, $retry FROM cache_rate_limit('away', 1, '1 hour')";
 
-	is($nodes[0]->safe_psql('postgres', "SET cache.rate_limit_away = '$away'; $one; $one") =~ s/true/t/r,
+	is($nodes[0]->safe_psql('postgres', "SET cache.rate_limit_away = '$away'; $request; $request") =~ s/true/t/r,
 		$away{$away}, "Redis is away: $away");
 }
 $redis->start;

@@ -32,7 +32,8 @@
  * and beside them, with a segment of their own,
  *
  *	ratelimit									cache_rate_limit()
- *	window, remotewindow						when requests were allowed
+ *	window, remotewindow						when requests were allowed: in
+ *												memory, in Redis (by tier)
  *
  * Without shared_preload_libraries the library has no shared memory: all SQL
  * functions say so, and the triggers do nothing.

@@ -4,8 +4,9 @@
  *		cache_rate_limit(), as SQL calls it.
  *
  * Checks the arguments, asks a store of sliding windows (window.c, or
- * remotewindow.c for the one in Redis), and turns its answer into a row.  All that is known of the store here is a
- * request, its answer and the numbers of the view cache_rate_limits.
+ * remotewindow.c for the one in Redis), and turns its answer into a row.  All
+ * that is known of the stores here is a request, its answer and the numbers of
+ * the view cache_rate_limits.
  *
  * Locking: none here.
  *
@@ -143,6 +144,7 @@ require_argument(FunctionCallInfo fcinfo, int arg, const char *what)
 				 errmsg("%s must not be null", what)));
 }
 
+/* Ask the store that is set, or do what is set for when it cannot be asked. */
 static void
 decide(const WindowRequest *request, WindowAnswer *answer)
 {

@@ -20,6 +20,7 @@
 
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
 
@@ -59,23 +60,41 @@ message_start(void)
 	return start;
 }
 
+/* An empty string to write in; it is kept for the next time. */
+static StringInfo
+begin_text(StringInfo text)
+{
+	if (text->data == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		initStringInfo(text);
+		MemoryContextSwitchTo(old);
+	}
+	resetStringInfo(text);
+	return text;
+}
+
 /*
  * The message about a key, or (NULL) all of a cache; up to the transaction id,
  * which is not known yet.  key: made with broadcast_key_...  In the memory of
- * the transaction.
+ * the transaction, of which it takes no more than it needs.
  */
 char *
 broadcast_message(const char *cache, const char *key)
 {
-	StringInfoData text;
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	static StringInfoData buffer;
+	StringInfo	text = begin_text(&buffer);
+	char	   *message;
 
-	initStringInfo(&text);
-	appendStringInfo(&text, "%s,\"cache\":", message_start());
-	escape_json(&text, cache);
-	appendStringInfo(&text, ",\"key\":%s", key ? key : "null");
-	MemoryContextSwitchTo(old);
-	return text.data;
+	appendStringInfoString(text, message_start());
+	appendStringInfoString(text, ",\"cache\":");
+	escape_json(text, cache);
+	appendStringInfoString(text, ",\"key\":");
+	appendStringInfoString(text, key ? key : "null");
+	message = MemoryContextAlloc(TopTransactionContext, text->len + 1);
+	memcpy(message, text->data, text->len + 1);
+	return message;
 }
 
 /*
@@ -94,13 +113,17 @@ broadcast_message_all(bool database)
 }
 
 /*
- * A key, as an array of its columns' texts, in an initialized string.
+ * Begin a key, as an array of its columns' texts.  The string is good until the
+ * next key is begun.
  */
-void
-broadcast_key_start(StringInfo key)
+StringInfo
+broadcast_key_start(void)
 {
-	resetStringInfo(key);
+	static StringInfoData buffer;
+	StringInfo	key = begin_text(&buffer);
+
 	appendStringInfoChar(key, '[');
+	return key;
 }
 
 /*
@@ -150,13 +173,18 @@ broadcast_put(uint64 cache, uint64 hash, uint64 xid, bool prepared,
 }
 
 /*
- * Write a message, complete.
+ * Write a message, complete.  Without formats, like all that is done for each
+ * write: those would take as long as everything else about a message.
  */
 void
 broadcast_complete(StringInfo to, const char *message, int len, uint64 xid)
 {
+	char		number[MAXINT8LEN + 1];
+
 	appendBinaryStringInfo(to, message, len);
-	appendStringInfo(to, ",\"xid\":" UINT64_FORMAT "}", xid);
+	appendStringInfoString(to, ",\"xid\":");
+	appendBinaryStringInfo(to, number, pg_ulltoa_n(xid, number));
+	appendStringInfoChar(to, '}');
 }
 
 /*

@@ -127,7 +127,7 @@ void
 invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 				const bool *nulls, const Oid *types)
 {
-	StringInfoData key;
+	StringInfo	key;
 	bool		complete;
 	bool		whole = false;
 	int			nestlevel = -1;
@@ -137,8 +137,7 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 		if (!nulls[i] && settings_matter(types[i]))
 			nestlevel = settings_apply(&def->settings, &complete);
 	}
-	initStringInfo(&key);
-	broadcast_key_start(&key);
+	key = broadcast_key_start();
 	for (int i = 0; i < nkeys && !whole; i++)
 	{
 		char	   *text = NULL;
@@ -148,14 +147,13 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 			text = column_text(values[i], types[i]);
 			whole = text == NULL;
 		}
-		broadcast_key_add(&key, text);
+		broadcast_key_add(key, text);
 		if (text != NULL)
 			pfree(text);
 	}
-	broadcast_key_end(&key);
+	broadcast_key_end(key);
 	if (nestlevel >= 0)
 		settings_restore(nestlevel);
 	pending_describe(broadcast_message(NameStr(def->name),
-									   whole ? NULL : key.data));
-	pfree(key.data);
+									   whole ? NULL : key->data));
 }

@@ -43,6 +43,7 @@ typedef struct Queue
 	uint32		size;			/* of the ring */
 	int			reader;			/* the worker's procno, -1: none */
 
+	char		apart[PG_CACHE_LINE_SIZE];	/* from what changes often */
 	pg_atomic_uint32 sleeping;	/* the worker waits for its latch */
 	pg_atomic_uint32 lost;		/* invalidations have been dropped */
 } Queue;

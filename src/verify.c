@@ -105,11 +105,9 @@ verify_attach(Verify *verify)
 static char *
 key_text(const CacheDef *def, const KeyParts *parts)
 {
-	StringInfoData array;
+	StringInfo	array = broadcast_key_start();
 	char	   *text = NULL;
 
-	initStringInfo(&array);
-	broadcast_key_start(&array);
 	for (int i = 0; i < def->nkeys; i++)
 	{
 		Oid			output;
@@ -121,10 +119,10 @@ key_text(const CacheDef *def, const KeyParts *parts)
 			getTypeOutputInfo(def->keys[i].type, &output, &varlena);
 			text = OidOutputFunctionCall(output, parts->values[i]);
 		}
-		broadcast_key_add(&array, text);
+		broadcast_key_add(array, text);
 	}
-	broadcast_key_end(&array);
-	return def->nkeys == 1 ? text : array.data;
+	broadcast_key_end(array);
+	return def->nkeys == 1 ? text : pstrdup(array->data);
 }
 
 /* A value as text, in the type that it is cached in; NULL for a NULL. */

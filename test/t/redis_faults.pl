@@ -175,6 +175,7 @@ is($session->run("SELECT count(*) FROM generate_series(1, 3) AS id WHERE cache_g
 	0, 'too many replies: exact');
 $proxy->fault('pass');
 wait_state($node, 'up');
+sync($node, $redis);
 $redis->command('FLUSHALL');
 is($session->run("SELECT count(cache_get('d', id)) FROM generate_series(1, 3) AS id"), 3, 'too many replies: and after them');
 $redis->wait_entries(3);

@@ -28,7 +28,10 @@
 #include "remotewindow.h"
 #include "tier.h"
 
-/* Times are whole microseconds: far below 2^53, where doubles become coarse. */
+/*
+ * Times are whole microseconds: far below 2^53, where doubles become coarse.
+ * Periods of centuries are not, and are rounded.
+ */
 static const char *const script =
 "local clock = redis.call('TIME')\n"
 "local now = clock[1] * 1000000 + clock[2]\n"

@@ -586,7 +586,11 @@ tier_command(int nargs, const char **args, size_t *lengths,
 	if (good)
 		strlcpy(answer, reply->str, size);
 	else if (reply->type == REDIS_REPLY_ERROR)
-		failed(reply->str);
+	{
+		/* It may be this command alone that Redis does not like. */
+		breaker_count(REDIS_FAILURES, 1);
+		breaker_note(reply->str);
+	}
 	else
 	{
 		failed("unexpected type of reply");

@@ -205,6 +205,7 @@ SKIP:
 	my $v6 = IO::Socket::IP->new(PeerHost => '::1', PeerPort => $redis->port)
 	  or skip('no IPv6 here', 1);
 	close $v6;
+	sync($node, $redis);
 	$redis->command('FLUSHALL');
 	configure($node, 'cache.redis_addr' => '[::1]:' . $redis->port);
 	wait_state($node, 'up');
@@ -212,6 +213,7 @@ SKIP:
 	$redis->wait_entries(1);
 	pass('cache.redis_addr: IPv6');
 }
+sync($node, $redis);
 $redis->command('FLUSHALL');
 configure($node, 'cache.redis_addr' => 'localhost:' . $redis->port);
 wait_state($node, 'up');

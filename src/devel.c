@@ -12,6 +12,9 @@
  * A guard switch takes out one of the protocol's guards, by its name in
  * cache.removed_guard.  Tests use it to prove that they fail without it.
  *
+ * cache.late_command stands for what another library does at the end of a
+ * transaction, when this one has published.
+ *
  * cache.rate_limit_clock, in microseconds, stands for the monotonic clock as
  * far as rate limits are concerned, so that tests decide what time it is; SHOW
  * gives what it is now.
@@ -31,13 +34,16 @@
 
 #include <sys/mman.h>
 
+#include "access/xact.h"
 #include "common/hashfn.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "catalog/pg_type.h"
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 #include "devel.h"
 #include "shared.h"
@@ -45,6 +51,7 @@
 
 static char *stop_points = NULL;
 static char *removed_guard = NULL;
+static char *late_command = NULL;
 static double set_clock = -1;
 
 /* Locks that this library has taken in this process */
@@ -64,6 +71,25 @@ show_clock(void)
 	return buffer;
 }
 
+/*
+ * What another library might do: run a command at the end of a transaction,
+ * when ours has published.  Callbacks run in the reverse order of their
+ * registration, and this is the first one.
+ */
+static void
+run_late(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_PRE_COMMIT || late_command == NULL ||
+		*late_command == '\0')
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	if (SPI_execute(late_command, false, 0) < 0)
+		elog(ERROR, "could not run \"%s\"", late_command);
+	SPI_finish();
+	PopActiveSnapshot();
+}
+
 void
 devel_init(void)
 {
@@ -75,6 +101,11 @@ devel_init(void)
 							   "Name of the guard that is taken out.",
 							   NULL, &removed_guard, "", PGC_SUSET, 0,
 							   NULL, NULL, NULL);
+	DefineCustomStringVariable("cache.late_command",
+							   "Command that runs when a transaction has published.",
+							   NULL, &late_command, "", PGC_SUSET, 0,
+							   NULL, NULL, NULL);
+	RegisterXactCallback(run_late, NULL);
 	DefineCustomRealVariable("cache.rate_limit_clock",
 							 "The time of rate limits, in microseconds.",
 							 "-1 is the system's clock.",

@@ -109,7 +109,7 @@ static Size message_bytes = 0;
 
 static int	nwide = 0;			/* items that are not keys */
 static uint64 whole_cache = 0;	/* one that is pending as a whole, or 0 */
-static bool published = false;
+static bool published = false;	/* once, before the transaction's end */
 static uint64 published_xid = 0;
 
 /* Grows with each DDL command of this session, and when one is undone. */
@@ -231,6 +231,35 @@ publish_mapped(uint64 cache, int first, int n, FullTransactionId xid)
 	add_others(cache, &others);
 }
 
+/*
+ * The transaction's id, to publish with.  What somebody invalidates by hand
+ * needs one as well: values in Redis can be told to be older by that alone.
+ */
+static FullTransactionId
+publishing_xid(void)
+{
+	if (!shared_is_ready() || IsInParallelMode())
+		return GetTopFullTransactionIdIfAny();
+	return GetTopFullTransactionId();
+}
+
+/*
+ * Publish an item that has come after the others were; it is still before the
+ * commit record.
+ */
+static void
+publish_late(int i)
+{
+	FullTransactionId xid = publishing_xid();
+
+	if (items[i].kind == PENDING_DATABASE)
+		coherence_begin_publish((Oid) items[i].cache);
+	if (mapping_is_active())
+		publish_mapped(items[i].cache, i, 1, xid);
+	publish_item(&items[i], xid);
+	published_xid = U64FromFullTransactionId(xid);
+}
+
 /* Add an item; false if it is there. */
 static bool
 pending_add(PendingKind kind, uint64 cache, uint64 hash)
@@ -240,12 +269,7 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	bool		found;
 
 	if (is_pending(kind, cache, hash))
-	{
-		/* Published before, but perhaps without a transaction id. */
-		if (published)
-			publish_item(&item, GetTopFullTransactionIdIfAny());
 		return false;
-	}
 	pending_grow();
 	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
 	{
@@ -262,18 +286,9 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	if (kind == PENDING_DATABASE && broadcast_wanted())
 		attach_message(broadcast_message_all(OidIsValid((Oid) cache)));
 
-	/*
-	 * Other libraries' callbacks may write rows at the end of a transaction,
-	 * after ours has published.  It is still before the commit record.
-	 */
-	if (published)
-	{
-		if (kind == PENDING_DATABASE)
-			coherence_begin_publish((Oid) cache);
-		if (mapping_is_active())
-			publish_mapped(cache, nitems - 1, 1, GetTopFullTransactionIdIfAny());
-		publish_item(&item, GetTopFullTransactionIdIfAny());
-	}
+	/* Other libraries' callbacks may write rows after ours has published. */
+	if (published && !GUARD_REMOVED("late"))
+		publish_late(nitems - 1);
 	return true;
 }
 
@@ -454,20 +469,20 @@ pending_covers(uint64 cache, uint64 hash)
 }
 
 /*
- * Publish everything, before the transaction commits or is prepared.  xid is
- * the top-level one, invalid if there is none.  May raise errors.
- *
- * What somebody invalidates by hand needs a transaction id as well: values in
- * Redis can be told to be older by that alone.
+ * Publish everything, before the transaction commits or is prepared.  What is
+ * added from now on is published at once.  May raise errors.
  */
 void
-pending_publish(FullTransactionId xid)
+pending_publish(void)
 {
+	FullTransactionId xid;
+
 	if (nitems == 0 && !mapping_is_active())
+	{
+		published = true;
 		return;
-	if (!FullTransactionIdIsValid(xid) && shared_is_ready() &&
-		!IsInParallelMode())
-		xid = GetTopFullTransactionId();
+	}
+	xid = publishing_xid();
 	for (int i = 0; nwide > 0 && i < nitems; i++)
 	{
 		if (items[i].kind == PENDING_DATABASE)

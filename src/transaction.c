@@ -56,12 +56,12 @@ transaction_callback(XactEvent event, void *arg)
 			if (IsLogicalWorker() && cache_shared != NULL)
 				utility_find_truncated();
 			if (!GUARD_REMOVED("publish_before_commit"))
-				pending_publish(GetTopFullTransactionIdIfAny());
+				pending_publish();
 			STOP_POINT("published");
 			break;
 		case XACT_EVENT_COMMIT:
 			if (GUARD_REMOVED("publish_before_commit"))
-				pending_publish(GetTopFullTransactionIdIfAny());
+				pending_publish();
 			pending_after_commit();
 			transaction_end();
 			break;

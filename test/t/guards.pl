@@ -121,6 +121,21 @@ END
 		steps => [ "r > $fill", "w > $update", "r = $probe" ]
 	},
 	{
+		guard => 'late',
+		title => 'what another library writes at the very end of a transaction is published',
+		setup => $item,
+		steps => [ "r > $fill", "w > SET cache.late_command = '$update'", "w > SET cache.late_command = ''", "r = $probe" ]
+	},
+	{
+		guard => 'late',
+		title => 'the same, behind what the transaction has published itself',
+		setup => $item,
+		steps => [
+			"r > $fill", "w > SET cache.late_command = '$update'",
+			'w > UPDATE item SET price = price + 1 WHERE id = 2', "w > SET cache.late_command = ''", "r = $probe"
+		]
+	},
+	{
 		guard => 'own',
 		title => 'a transaction does not get what was before its own write',
 		setup => $item,

@@ -86,7 +86,9 @@ sub end_load
 	my @clients = @_;
 
 	$_->{run}->finish for @clients;
-	return scalar grep { $_->{err} =~ /connection to server was lost|server closed the connection/ } @clients;
+	my @lost = grep { $_->{err} =~ /connection to server was lost|server closed the connection/ } @clients;
+	diag(map { "a client's errors: $_->{err}" } @clients) if @lost < @clients;
+	return scalar @lost;
 }
 
 # A backend is killed while others fill and write: the server restarts itself.

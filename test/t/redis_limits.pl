@@ -96,9 +96,12 @@ is(column('failures'), 0, 'and not as a failure of Redis');
 my $since = column('since');
 my $s = session($node, 's');
 $s->run(q{SELECT cache_get('c', 3)});
+$node->append_conf('postgresql.conf', "log_min_duration_statement = 1h\n");
 $node->reload;
-$s->run('SELECT pg_sleep(0.2)');
+ok(wait_for(sub { $s->run('SHOW log_min_duration_statement') eq '1h' }), 'a reload of something else');
+my $fills = column('fills');
 $s->run(q{SELECT cache_get('c', 4)});
+ok(reaches("fills > $fills", 't'), 'the worker has gone on after it');
 is(column('since'), $since, 'a reload is no change of state');
 
 # The worker ends by SIGTERM, and comes back.

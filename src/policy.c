@@ -43,7 +43,7 @@
 #define MAX_VICTIMS			16	/* victims looked at for one candidate */
 #define MAX_HANDICAP		7	/* half of what a counter can hold */
 #define MAX_MOVES			8	/* nodes moved between segments by one call */
-#define DEMOTE_CHANCE		16	/* of one in so many admissions, see demote_idle */
+#define DEMOTE_CHANCE		4	/* of one in so many admissions, see demote_idle */
 #define WARM_FREQUENCY		6	/* so warm a candidate may win by chance */
 #define WARM_CHANCE			128 /* of one in so many */
 
@@ -52,8 +52,6 @@
 #define EPOCH				4	/* accesses for each entry between choices */
 #define SCORE_DECAY			0.9 /* what an epoch leaves of earlier hits */
 #define SCORE_MARGIN		0.002	/* gain in hit ratio that is worth a change */
-
-#define NODE_UNITS			(sizeof(PolicyNode) / POLICY_UNIT)
 
 /*
  * What a shadow tries: the window's share of the capacity, and whether the
@@ -116,7 +114,7 @@ struct Policy
 	double		weight;			/* all sampled accesses, aged as hits are */
 	bool		full;			/* something had to go at some time */
 	Shadow		shadow[TRIALS];
-	PolicyNode	memory[];		/* the shadows', then the sketch */
+	PolicyCell	memory[];		/* the shadows', then the sketch */
 };
 
 static inline Sketch *
@@ -413,21 +411,27 @@ admit(Policy *p, Space *space, void *base, PolicyNode *candidate,
 
 /*
  * The least recently used protected entry has to show again that it is used if
- * the sketch has forgotten it; and now and then if it is of another size than
- * the candidate.  Otherwise protected entries only give way to those that are
- * hit in probation; where new entries pass through that before they are asked
- * for again, as when entries of one size follow those of another, nothing
- * would end the protection.
+ * the candidate is used more; and now and then if it is of another size than
+ * the candidate, whose use cannot be compared with its own.  Otherwise
+ * protected entries only give way to those that are hit in probation; where
+ * new entries pass through that before they are asked for again, as when
+ * entries of one size follow those of another, nothing would end the
+ * protection.
  */
 static void
 demote_idle(Policy *p, Space *space, void *base, const PolicyNode *candidate)
 {
 	PolicyRef	ref = space->list[POLICY_PROTECTED].tail;
+	PolicyNode *node;
+	uint32_t	used;
 
 	if (ref == 0)
 		return;
-	if (sketch_estimate(sketch_of(p), node_at(base, ref)->hash) > 0 &&
-		(node_at(base, ref)->cost == candidate->cost ||
+	node = node_at(base, ref);
+	used = sketch_estimate(sketch_of(p), node->hash);
+	if (used > 0 &&
+		((node->cost == candidate->cost &&
+		  used + 1 >= sketch_estimate(sketch_of(p), candidate->hash)) ||
 		 next_random(p) % DEMOTE_CHANCE != 0))
 		return;
 	unlink_node(space, base, ref);
@@ -497,7 +501,7 @@ space_evict_any(Policy *p, Space *space, void *base)
  * hash to choose among policies, so they are spread anew.
  */
 static inline bool
-sampled(const Policy *p, uint64_t hash)
+sampled(const Policy *p, uint32_t hash)
 {
 	return p->sample_bits == 0 ||
 		(hash * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - p->sample_bits) == 0;
@@ -506,18 +510,18 @@ sampled(const Policy *p, uint64_t hash)
 static size_t
 shadow_size(uint32_t nodes)
 {
-	return (nodes + 1) * sizeof(PolicyNode) + nodes * sizeof(uint16_t);
+	return (nodes + 1) * sizeof(PolicyCell) + nodes * sizeof(uint16_t);
 }
 
-static inline PolicyNode *
+static inline PolicyCell *
 shadow_base(Policy *p, uint32_t trial)
 {
-	return (PolicyNode *) ((char *) p->memory +
+	return (PolicyCell *) ((char *) p->memory +
 						   trial * shadow_size(p->shadow_nodes));
 }
 
 static inline uint16_t *
-shadow_bucket(Policy *p, uint32_t trial, uint64_t hash)
+shadow_bucket(Policy *p, uint32_t trial, uint32_t hash)
 {
 	uint16_t   *buckets = (uint16_t *) (shadow_base(p, trial) +
 										p->shadow_nodes + 1);
@@ -530,13 +534,13 @@ shadow_bucket(Policy *p, uint32_t trial, uint64_t hash)
  * Number of a key's node in a shadow, 0 when it is not there.
  */
 static uint32_t
-shadow_find(Policy *p, uint32_t trial, uint64_t hash)
+shadow_find(Policy *p, uint32_t trial, uint32_t hash)
 {
-	PolicyNode *base = shadow_base(p, trial);
+	PolicyCell *base = shadow_base(p, trial);
 	uint32_t	number = *shadow_bucket(p, trial, hash);
 
-	while (number != 0 && base[number].hash != hash)
-		number = base[number].slot;
+	while (number != 0 && base[number].node.hash != hash)
+		number = base[number].node.slot;
 	return number;
 }
 
@@ -546,21 +550,21 @@ shadow_find(Policy *p, uint32_t trial, uint64_t hash)
 static void
 shadow_forget(Policy *p, uint32_t trial, PolicyRef ref)
 {
-	PolicyNode *base = shadow_base(p, trial);
-	uint32_t	number = ref / NODE_UNITS;
-	uint16_t   *link = shadow_bucket(p, trial, base[number].hash);
+	PolicyCell *base = shadow_base(p, trial);
+	uint32_t	number = ref / CELL_UNITS;
+	uint16_t   *link = shadow_bucket(p, trial, base[number].node.hash);
 
 	while (*link != number)
-		link = &base[*link].slot;
-	*link = base[number].slot;
-	base[number].next = p->shadow[trial].free;
+		link = &base[*link].node.slot;
+	*link = base[number].node.slot;
+	base[number].node.next = p->shadow[trial].free;
 	p->shadow[trial].free = number;
 }
 
 static void
 shadow_evict(Policy *p, uint32_t trial)
 {
-	PolicyNode *base = shadow_base(p, trial);
+	PolicyCell *base = shadow_base(p, trial);
 	PolicyRef	ref;
 	bool		rejected;
 
@@ -572,19 +576,19 @@ static void
 shadow_add(Policy *p, uint32_t trial, const PolicyNode *node)
 {
 	Shadow	   *shadow = &p->shadow[trial];
-	PolicyNode *base = shadow_base(p, trial);
+	PolicyCell *base = shadow_base(p, trial);
 	uint16_t   *bucket = shadow_bucket(p, trial, node->hash);
 	uint32_t	number;
 
 	if (shadow->free == 0)
 		shadow_forget(p, trial, space_evict_any(p, &shadow->space, base));
 	number = shadow->free;
-	shadow->free = base[number].next;
-	base[number].hash = node->hash;
-	base[number].cost = node->cost;
-	base[number].slot = *bucket;
+	shadow->free = base[number].node.next;
+	base[number].node.hash = node->hash;
+	base[number].node.cost = node->cost;
+	base[number].node.slot = *bucket;
 	*bucket = (uint16_t) number;
-	space_add(&shadow->space, base, number * NODE_UNITS);
+	space_add(&shadow->space, base, number * CELL_UNITS);
 	shadow_evict(p, trial);
 }
 
@@ -606,15 +610,16 @@ shadows_resize(Policy *p)
 	for (uint32_t trial = 0; trial < TRIALS; trial++)
 	{
 		Space	   *space = &p->shadow[trial].space;
-		PolicyNode *base = shadow_base(p, trial);
+		PolicyCell *base = shadow_base(p, trial);
 		uint32_t	old_bits = p->sample_bits;
 
 		p->sample_bits = bits;
 		for (uint32_t n = 1; bits > old_bits && n <= p->shadow_nodes; n++)
 		{
-			if (base[n].segment != POLICY_NONE && !sampled(p, base[n].hash))
+			if (base[n].node.segment != POLICY_NONE &&
+				!sampled(p, base[n].node.hash))
 				shadow_forget(p, trial,
-							  space_drop(space, base, n * NODE_UNITS));
+							  space_drop(space, base, n * CELL_UNITS));
 		}
 		p->sample_bits = old_bits;
 		space_set(space, p->space.capacity >> bits, trial);
@@ -667,7 +672,7 @@ choose_trial(Policy *p)
  * cache, NULL on a miss.
  */
 static void
-shadows_access(Policy *p, uint64_t hash, const PolicyNode *node)
+shadows_access(Policy *p, uint32_t hash, const PolicyNode *node)
 {
 	uint32_t	entries = p->space.count >> p->sample_bits;
 
@@ -679,7 +684,7 @@ shadows_access(Policy *p, uint64_t hash, const PolicyNode *node)
 		if (number != 0)
 		{
 			space_touch(&shadow->space, shadow_base(p, trial),
-						number * NODE_UNITS);
+						number * CELL_UNITS);
 			shadow->hits += 1;
 		}
 		else if (node != NULL)
@@ -728,11 +733,11 @@ policy_init(Policy *p, uint64_t capacity, uint32_t expected_entries)
 	sketch_init(sketch_of(p), expected_entries);
 	for (uint32_t trial = 0; trial < TRIALS; trial++)
 	{
-		PolicyNode *base = shadow_base(p, trial);
+		PolicyCell *base = shadow_base(p, trial);
 
 		for (uint32_t n = p->shadow_nodes; n > 0; n--)
 		{
-			base[n].next = p->shadow[trial].free;
+			base[n].node.next = p->shadow[trial].free;
 			p->shadow[trial].free = n;
 		}
 	}
@@ -770,11 +775,22 @@ policy_count(const Policy *p)
 }
 
 /*
+ * Whether accesses matter yet.  Nothing has to go before the cache is full, so
+ * until it is half full the caller may spare itself the reports (as Caffeine
+ * does).  Once true it stays so, unless the capacity grows.
+ */
+bool
+policy_listens(const Policy *p)
+{
+	return p->full || p->space.cost >= p->capacity / 2;
+}
+
+/*
  * An access to this key will be reported a little later: what that needs is
  * brought into the processor's cache meanwhile.
  */
 void
-policy_prefetch(Policy *p, uint64_t hash)
+policy_prefetch(Policy *p, uint32_t hash)
 {
 	sketch_prefetch(sketch_of(p), hash);
 }
@@ -783,8 +799,10 @@ policy_prefetch(Policy *p, uint64_t hash)
  * An access that found nothing.
  */
 void
-policy_miss(Policy *p, uint64_t hash)
+policy_miss(Policy *p, uint32_t hash)
 {
+	if (!policy_listens(p))
+		return;
 	sketch_add(sketch_of(p), hash);
 	if (p->full && sampled(p, hash))
 		shadows_access(p, hash, NULL);
@@ -798,7 +816,7 @@ policy_touch(Policy *p, void *base, PolicyRef ref)
 {
 	PolicyNode *node = node_at(base, ref);
 
-	if (node->segment == POLICY_NONE)
+	if (node->segment == POLICY_NONE || !policy_listens(p))
 		return;
 	sketch_add(sketch_of(p), node->hash);
 	space_touch(&p->space, base, ref);

@@ -42,12 +42,21 @@ typedef struct PolicyNode
 {
 	PolicyRef	prev;			/* towards the most recently used */
 	PolicyRef	next;			/* towards the least recently used */
-	uint64_t	hash;			/* of the key, all 64 bits well mixed */
+	uint32_t	hash;			/* of the key, all 32 bits well mixed */
 	uint32_t	cost;			/* at least 1, constant while linked */
 	uint8_t		segment;		/* POLICY_NONE before policy_add */
 	uint8_t		flags;			/* the caller's, never touched here */
 	uint16_t	slot;			/* the caller's, never touched here */
 } PolicyNode;
+
+/* A member of an array of nodes, in which references are multiples of CELL_UNITS. */
+typedef union PolicyCell
+{
+	PolicyNode	node;
+	uint64_t	units[(sizeof(PolicyNode) + POLICY_UNIT - 1) / POLICY_UNIT];
+} PolicyCell;
+
+#define CELL_UNITS	(sizeof(PolicyCell) / POLICY_UNIT)
 
 typedef struct Policy Policy;
 
@@ -57,8 +66,9 @@ extern void policy_set_capacity(Policy *p, uint64_t capacity);
 extern uint64_t policy_cost(const Policy *p);
 extern uint64_t policy_capacity(const Policy *p);
 extern uint32_t policy_count(const Policy *p);
-extern void policy_prefetch(Policy *p, uint64_t hash);
-extern void policy_miss(Policy *p, uint64_t hash);
+extern bool policy_listens(const Policy *p);
+extern void policy_prefetch(Policy *p, uint32_t hash);
+extern void policy_miss(Policy *p, uint32_t hash);
 extern void policy_touch(Policy *p, void *base, PolicyRef ref);
 extern void policy_add(Policy *p, void *base, PolicyRef ref);
 extern PolicyRef policy_evict(Policy *p, void *base, bool *rejected);

@@ -22,7 +22,6 @@
 
 #include "policy.h"
 
-#define NODE_UNITS	(sizeof(PolicyNode) / POLICY_UNIT)
 
 /* The trace: for each request the number of its key, from 1 */
 typedef struct Trace
@@ -162,24 +161,24 @@ static size_t
 run(const Trace *trace, const Keys *keys, uint32_t size)
 {
 	Policy	   *policy = allocate(NULL, 1, policy_size(size));
-	PolicyNode *nodes = allocate(NULL, (size_t) keys->count + 1,
-								 sizeof(PolicyNode));
+	PolicyCell *nodes = allocate(NULL, (size_t) keys->count + 1,
+								 sizeof(PolicyCell));
 	size_t		hits = 0;
 
 	policy_init(policy, size, size);
-	memset(nodes, 0, ((size_t) keys->count + 1) * sizeof(PolicyNode));
+	memset(nodes, 0, ((size_t) keys->count + 1) * sizeof(PolicyCell));
 	for (size_t i = 0; i < keys->buckets; i++)
 	{
 		if (keys->number[i] != 0)
 		{
-			nodes[keys->number[i]].hash = hash_key(keys->value[i]);
-			nodes[keys->number[i]].cost = 1;
+			nodes[keys->number[i]].node.hash = (uint32_t) hash_key(keys->value[i]);
+			nodes[keys->number[i]].node.cost = 1;
 		}
 	}
 	for (size_t i = 0; i < trace->length; i++)
 	{
-		PolicyNode *node = &nodes[trace->key[i]];
-		PolicyRef	ref = (PolicyRef) (trace->key[i] * NODE_UNITS);
+		PolicyNode *node = &nodes[trace->key[i]].node;
+		PolicyRef	ref = (PolicyRef) (trace->key[i] * CELL_UNITS);
 		bool		rejected;
 
 		if (node->segment != POLICY_NONE)

@@ -39,7 +39,7 @@ static uint64_t state;
 
 static uint64_t arena[(PLACES + 1) * STRIDE];
 static bool linked[PLACES + 1];
-static uint64_t hashes[PLACES + 1];
+static uint32_t hashes[PLACES + 1];
 static uint32_t costs[PLACES + 1];
 static uint64_t total;
 static uint32_t count;
@@ -181,7 +181,7 @@ static void
 add(uint32_t max_cost, uint32_t keys)
 {
 	uint32_t	place = find_place(false);
-	uint64_t	hash = mix(below(keys));
+	uint32_t	hash = (uint32_t) mix(below(keys));
 	PolicyNode *node = node_of(place);
 
 	if (place == 0)

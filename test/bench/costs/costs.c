@@ -50,7 +50,7 @@
 
 typedef struct Key
 {
-	uint64_t	hash;
+	uint32_t	hash;
 	uint32_t	size;			/* bytes */
 	double		time;			/* milliseconds */
 } Key;
@@ -129,7 +129,7 @@ make_trace(void)
 
 	for (uint32_t i = 0; i < KEYS; i++)
 	{
-		keys[i].hash = random_bits();
+		keys[i].hash = (uint32_t) random_bits();
 		keys[i].size = (uint32_t) (100 * pow(1000, random_unit()));
 		keys[i].time = 0.1 * pow(1000, random_unit());
 	}
@@ -305,15 +305,15 @@ static Score
 run_policy(uint64_t capacity, uint32_t entries)
 {
 	Policy	   *policy = allocate(policy_size(entries));
-	PolicyNode *nodes = allocate((KEYS + 1) * sizeof(PolicyNode));
+	PolicyCell *nodes = allocate((KEYS + 1) * sizeof(PolicyCell));
 	Score		score = {0};
 
 	policy_init(policy, capacity / POLICY_UNIT, entries);
 	for (uint32_t i = 0; i < REQUESTS; i++)
 	{
 		Key		   *key = &keys[trace[i]];
-		PolicyNode *node = &nodes[trace[i] + 1];
-		PolicyRef	ref = (trace[i] + 1) * (sizeof(PolicyNode) / POLICY_UNIT);
+		PolicyNode *node = &nodes[trace[i] + 1].node;
+		PolicyRef	ref = (trace[i] + 1) * CELL_UNITS;
 		bool		rejected;
 
 		if (node->segment != POLICY_NONE)

@@ -17,7 +17,7 @@ SELECT sum(bytes) FILTER (WHERE part = 'keys') AS keys,
        min(bytes) >= 0 AND sum(bytes) FILTER (WHERE part = 'arena') < 64 AS nothing_else
 FROM cache_memory;
 SELECT * FROM whole;
--- values of 104 and 1004 bytes; keys of 8 + 1 + 1 + 4 bytes, definer's
+-- values of 100 and 1000 bytes without their length word; keys of 4 bytes
 CREATE FUNCTION load(a int) RETURNS text LANGUAGE sql IMMUTABLE SECURITY DEFINER
 AS 'SELECT repeat(''x'', CASE WHEN a > 100 THEN 1000 ELSE 100 END)';
 SELECT cache_create('a', 'load(int)');

@@ -34,7 +34,6 @@
 #define TAG_FLAGS		0x7
 #define TAG_SHIFT		ARENA_TAG_SHIFT
 
-#define MIN_UNITS		2
 #define MAX_UNITS		((uint32) 1 << 28)	/* 2 GB; fits into a tag */
 
 typedef struct FreeBlock
@@ -163,15 +162,15 @@ arena_init(Arena *arena, char *base, Size bytes)
 	arena->end = (uint32) units;
 	for (int i = 0; i < ARENA_HANDS; i++)
 		arena->hands[i] = at;
-	while (arena->end - at > 2 * MIN_UNITS)
+	while (arena->end - at > 2 * ARENA_MIN_UNITS)
 	{
-		uint32		n = Min(arena->end - at - MIN_UNITS, MAX_UNITS);
+		uint32		n = Min(arena->end - at - ARENA_MIN_UNITS, MAX_UNITS);
 
-		if (arena->end - at - n - MIN_UNITS <= 2 * MIN_UNITS)
-			arena->end = at + n + MIN_UNITS;
-		*tag_of(base, at + n) = (MIN_UNITS << TAG_SHIFT) | TAG_USED | TAG_PINNED;
+		if (arena->end - at - n - ARENA_MIN_UNITS <= 2 * ARENA_MIN_UNITS)
+			arena->end = at + n + ARENA_MIN_UNITS;
+		*tag_of(base, at + n) = (ARENA_MIN_UNITS << TAG_SHIFT) | TAG_USED | TAG_PINNED;
 		free_list_push(arena, base, at, n);
-		at += n + MIN_UNITS;
+		at += n + ARENA_MIN_UNITS;
 	}
 }
 
@@ -231,7 +230,7 @@ take_block(Arena *arena, char *base, ArenaRef ref, uint32 units)
 	uint32		have = arena_units(base, ref);
 
 	free_list_remove(arena, base, ref);
-	if (have - units >= MIN_UNITS)
+	if (have - units >= ARENA_MIN_UNITS)
 	{
 		*tag_of(base, ref + units) = 0;
 		free_list_push(arena, base, ref + units, have - units);
@@ -253,7 +252,7 @@ arena_alloc(Arena *arena, char *base, uint32 units)
 {
 	ArenaRef	ref;
 
-	units = Max(units, MIN_UNITS);
+	units = Max(units, ARENA_MIN_UNITS);
 	if (units > MAX_UNITS)
 		return 0;
 	ref = free_list_find(arena, base, units);
@@ -350,7 +349,7 @@ arena_step(Arena *arena, char *base, ArenaHand hand)
 ArenaRef
 arena_compact(Arena *arena, char *base, uint32 units, ArenaMove move)
 {
-	uint32		need = Max(units, MIN_UNITS);
+	uint32		need = Max(units, ARENA_MIN_UNITS);
 	ArenaRef	at = arena->hands[ARENA_COMPACT_HAND];
 	uint64		left = (uint64) (arena->end - arena->first) + need;
 
@@ -433,7 +432,7 @@ arena_is_consistent(Arena *arena, char *base)
 		uint32		tag = *tag_of(base, at);
 		uint32		units = arena_block_units(tag);
 
-		if (units < MIN_UNITS || units > arena->end - at)
+		if (units < ARENA_MIN_UNITS || units > arena->end - at)
 			return false;
 		if (((tag & TAG_PREV_FREE) != 0) != prev_free)
 			return false;

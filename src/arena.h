@@ -14,6 +14,7 @@
 
 #define ARENA_TAG_SHIFT	3		/* a block's tag: its units, and flags */
 #define ARENA_UNIT		8		/* bytes; sizes and references count these */
+#define ARENA_MIN_UNITS	2		/* a block may have so many, less one, too much */
 #define ARENA_SL_BITS	4
 #define ARENA_SL		(1 << ARENA_SL_BITS)
 #define ARENA_FL		26		/* size classes: powers of two */

@@ -209,6 +209,20 @@ has_temporary_schema(void)
 	return OidIsValid(schema);
 }
 
+/* What a process is it stays. */
+static inline bool
+is_logical_worker(void)
+{
+	static enum
+	{
+		UNKNOWN, NO, YES
+	}			answer = UNKNOWN;
+
+	if (unlikely(answer == UNKNOWN))
+		answer = IsLogicalWorker() ? YES : NO;
+	return answer == YES;
+}
+
 /*
  * Begin a get.  False if the promise demands, or the user wants, that the
  * loader be run and its result not be stored.
@@ -249,7 +263,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	 * The apply worker fires only row triggers, and no executor hook runs
 	 * around them; so nothing tells which rows it has written in between.
 	 */
-	if (IsLogicalWorker())
+	if (is_logical_worker())
 		return false;
 
 	/*
@@ -305,45 +319,110 @@ read_cache_fence(CoherentGet *get)
 	return true;
 }
 
+/* The generation of the cache; for what follows from it, see hit_is_exact. */
+static inline uint64
+read_generation(const StoreKey *key)
+{
+#ifdef PG_HAVE_8BYTE_SINGLE_COPY_ATOMICITY
+	return *(volatile uint64 *) &cache_slots[key->slot].fence.changes;
+#else
+	FenceState	state;
+
+	fence_read(&cache_slots[key->slot].fence, &state);
+	return state.changes;
+#endif
+}
+
+/* The number that entries of this generation have for the key's prefix. */
+static inline bool
+find_prefix(CacheDef *def, StoreKey *key, uint64 generation)
+{
+	const KeyPrefix *prefix = (const KeyPrefix *) key->image;
+	int			number;
+
+	if (unlikely(def->prefix_generation != generation ||
+				 def->prefix_slot != key->slot ||
+				 !prefix_equals(&def->prefix, prefix)))
+	{
+		number = slot_find_prefix(key->slot, generation, prefix);
+		if (number == SLOT_NO_PREFIX)
+			return false;
+		def->prefix = *prefix;
+		def->prefix_number = number;
+		def->prefix_generation = generation;
+		def->prefix_slot = key->slot;
+	}
+	key->prefix = def->prefix_number;
+	return true;
+}
+
+static inline bool
+path_is_clear(CoherentGet *get)
+{
+	return pg_atomic_read_u32(&cache_slots[get->key->slot].own_path) == 0 ||
+		!has_temporary_schema();
+}
+
+/*
+ * After an entry was copied: are both fences so old that nothing else need be
+ * known of them?  The slot is read last; see slot_read.
+ */
+static inline bool
+hit_is_exact(CoherentGet *get, uint64 generation)
+{
+	CacheSlot  *slot = &cache_slots[get->key->slot];
+
+	if (!fence_is_old(key_fence(get->key->hash), get->view.xmin) ||
+		!fence_is_old(&slot->fence, get->view.xmin) ||
+		read_generation(get->key) != generation)
+		return false;
+	pg_read_barrier();
+	return slot->used && slot->id == get->def->id &&
+		slot->dbid == MyDatabaseId && path_is_clear(get);
+}
+
 /*
  * Look for the key's entry.  True: it is exactly what the loader would give
  * now, copied into the current memory context.
  *
- * Afterwards the fences are known as they were after the entry was looked
- * for; see coherence_may_fill.
+ * Otherwise the fences are known as they were after the entry was looked for;
+ * see coherence_may_fill.
  */
 bool
 coherence_lookup(CoherentGet *get, StoreValue *value)
 {
+	uint64		generation = read_generation(get->key);
+	uint16		slot = get->key->slot;
 	bool		found;
 
-	if (!read_cache_fence(get))
-		return false;
-	found = store_get(get->key, get->cache_fence.changes,
-					  GetCurrentStatementStartTimestamp(), value);
+	found = find_prefix(get->def, get->key, generation) &&
+		store_get(get->key, generation, GetCurrentStatementStartTimestamp(),
+				  value);
 	STOP_POINT("copied");
 	pg_read_barrier();
 
 	/* The fences must be read after the value. */
+	if (found && likely(hit_is_exact(get, generation)))
+		return true;
 	fence_read(key_fence(get->key->hash), &get->key_fence);
-	if (!read_cache_fence(get))
+	if (!read_cache_fence(get) || !found)
+	{
+		if (found)
+			pfree(value->data);
 		return false;
-	if (!found)
-		return false;
+	}
 
 	/*
-	 * A new generation: the value was exact when it was copied, but may have
-	 * been loaded under another definition.
+	 * A new generation, or another slot: the value was exact when it was
+	 * copied, but may have been loaded under another definition.
 	 */
-	if (value->generation == get->cache_fence.changes &&
-		(pg_atomic_read_u32(&cache_slots[get->key->slot].own_path) == 0 ||
-		 !has_temporary_schema()) &&
+	if (generation == get->cache_fence.changes && slot == get->key->slot &&
+		path_is_clear(get) &&
 		((fence_is_clear(&get->key_fence, &get->view) &&
 		  fence_is_clear(&get->cache_fence, &get->view)) ||
 		 GUARD_REMOVED("read_check")))
 		return true;
-	if (value->data)
-		pfree(value->data);
+	pfree(value->data);
 	return false;
 }
 
@@ -449,8 +528,15 @@ load_is_own(CoherentGet *get)
 StoreResult
 coherence_fill(CoherentGet *get, StoreValue *value)
 {
+	const KeyPrefix *prefix = (const KeyPrefix *) get->key->image;
+	int			number;
+
 	if (load_is_own(get))
 		return STORE_REFUSED;
+	number = slot_add_prefix(get->key->slot, get->cache_fence.changes, prefix);
+	if (number == SLOT_NO_PREFIX)
+		return STORE_REFUSED;
+	get->key->prefix = number;
 	value->generation = get->cache_fence.changes;
 	return store_put(get->key, value, &get->def->limit, fill_check, get);
 }

@@ -72,10 +72,10 @@ typedef struct DefinitionRef
 } DefinitionRef;
 
 uint64		definition_generation = 1;
+uint64		definition_locks = 1;
 
 static HTAB *definitions = NULL;
 static uint64 privileges_generation = 1;
-static uint64 lock_generation = 1;
 
 /*-------------------------------------------------------------------------
  * Invalidation
@@ -478,6 +478,7 @@ definition_read(Relation rel, HeapTuple tuple)
 		def->usable = read_collations(def, VALUE(ANUM_KEY_COLLATIONS));
 	watch_read(def);
 	def->slot = -1;
+	def->prefix_slot = -1;
 	def->valid = true;
 	MemoryContextSwitchTo(old);
 	return def;
@@ -826,7 +827,7 @@ definition_is_locked(CacheDef *def, uint64 generation)
 	CacheSlot  *slot;
 	uint32		nviews;
 
-	if (def->locked != lock_generation)
+	if (def->locked != definition_locks)
 		return false;
 	if (def->slot < 0)
 		return true;
@@ -867,7 +868,7 @@ definition_lock(CacheDef *def)
 			LockRelationOid(slot->views[i], AccessShareLock);
 		def->nlocked = n;
 	}
-	def->locked = lock_generation;
+	def->locked = definition_locks;
 }
 
 /*
@@ -876,5 +877,5 @@ definition_lock(CacheDef *def)
 void
 definition_unlock_all(void)
 {
-	lock_generation++;
+	definition_locks++;
 }

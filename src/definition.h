@@ -101,6 +101,10 @@ typedef struct CacheDef
 	Settings	settings;
 
 	int			slot;			/* in the registry, -1: none yet */
+	KeyPrefix	prefix;			/* the last one that was looked up */
+	uint8		prefix_number;
+	int			prefix_slot;	/* where that was found, -1: none */
+	uint64		prefix_generation;
 
 	/* Of this backend alone */
 	FmgrInfo	loader_fn;
@@ -128,6 +132,9 @@ typedef struct CacheDef
 
 /* Moves whenever any definition may have changed. */
 extern uint64 definition_generation;
+
+/* Moves when a transaction's locks are gone. */
+extern uint64 definition_locks;
 
 extern void definition_init(void);
 extern CacheDef *definition_find(const char *name);

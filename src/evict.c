@@ -87,7 +87,7 @@ hear_access(const Access *access)
 	{
 		Entry	   *entry = entry_at(ref);
 
-		if (entry->node.hash == access->hash &&
+		if (entry->node.hash == (uint32) access->hash &&
 			!(entry->node.flags & ENTRY_DEAD))
 		{
 			found = ref;
@@ -126,10 +126,32 @@ evict_hear(void)
 	naccesses = 0;
 }
 
-/* Remember an access, and tell the policies when there are enough. */
+/*
+ * Let readers know whether this policy, of a cache or of the pool, wants to be
+ * told of accesses.  Store lock.
+ */
+void
+evict_set_listens(CacheSlot *slot, const Policy *policy)
+{
+	bool	   *listens = slot->policy != 0 ? &slot->listens :
+		&cache_shared->pool_listens;
+
+	/* Every hit reads these: they are not written without need. */
+	if (*listens != policy_listens(policy))
+		*listens = !*listens;
+}
+
+/*
+ * Remember an access, and tell the policies when there are enough.  Those that
+ * do not listen yet are spared; reading this without a lock may lose a few.
+ */
 void
 evict_note(uint64 hash, ArenaRef ref, uint16 slot)
 {
+	CacheSlot  *of = &cache_slots[slot];
+
+	if (!(of->policy != 0 ? of->listens : cache_shared->pool_listens))
+		return;
 	if (naccesses >= ACCESS_BUFFER)
 	{
 		SHARED_BATCH(true);
@@ -162,7 +184,7 @@ entry_count(const Entry *entry, uint32 units, int sign)
 	totals->units += sign * (int64) units;
 	totals->keys += sign * (int64) entry->keylen;
 	totals->values += sign * (int64) entry_vallen(entry);
-	totals->unused += sign * (int64) entry->unused;
+	totals->unused += sign * (int64) entry_unused(entry);
 	if (entry->node.flags & ENTRY_OWN)
 		cache_shared->own_units += sign * (int64) units;
 }
@@ -253,6 +275,7 @@ slot_drop_policy(CacheSlot *slot, TimestampTz now)
 	arena_pin(&cache_shared->arena, cache_arena, slot->policy, false);
 	arena_free(&cache_shared->arena, cache_arena, slot->policy);
 	slot->policy = 0;
+	slot->listens = false;
 }
 
 /*
@@ -292,7 +315,7 @@ evict_sweep(TimestampTz now)
 		entry = entry_at(ref);
 		if (!entry_is_stale(entry, now) || entry->node.segment == POLICY_NONE)
 			continue;
-		if (entry->generation == cache_slots[entry->node.slot].fence.changes)
+		if (entry_generation(entry) == cache_slots[entry->node.slot].fence.changes)
 			stats_count(entry->node.slot, STATS_EXPIRATIONS, 1);
 		policy_remove(entry_policy(entry), cache_arena, ref + NODE_OFFSET);
 		entry_drop(ref);

@@ -18,6 +18,7 @@
 #include "store.h"
 
 extern void evict_note(uint64 hash, ArenaRef ref, uint16 slot);
+extern void evict_set_listens(CacheSlot *slot, const Policy *policy);
 extern void evict_hear(void);
 extern bool evict_make_policy(CacheSlot *slot, const StoreLimit *limit,
 							  TimestampTz now);

@@ -45,6 +45,7 @@ fence_init(Fence *fence, uint64 floor)
 	fence->nxids = 0;
 	fence->floor = floor;
 	fence->changes = 0;
+	memset(fence->xids, 0, sizeof(fence->xids));
 }
 
 static void
@@ -61,34 +62,33 @@ fence_end_write(Fence *fence)
 	pg_atomic_write_u32(&fence->seq, pg_atomic_read_u32(&fence->seq) + 1);
 }
 
+/* The members stay in order, and the first is never older than it was. */
 static void
 fence_add_xid(Fence *fence, uint64 xid)
 {
-	uint32		oldest = 0;
+	uint32		at = fence->nxids;
 
 	for (uint32 i = 0; i < fence->nxids; i++)
 	{
 		if (fence->xids[i] == xid)
 			return;
-		if (fence->xids[i] < fence->xids[oldest])
-			oldest = i;
 	}
 	if (fence->nxids < FENCE_XIDS)
+		fence->nxids++;
+	else
 	{
-		fence->xids[fence->nxids++] = xid;
-		return;
-	}
+		/* Full: the oldest of them all, the new one included, goes. */
+		uint64		oldest = Min(xid, fence->xids[FENCE_XIDS - 1]);
 
-	/* Full: the oldest of them all, the new one included, goes to the floor. */
-	if (xid < fence->xids[oldest])
-	{
 		if (!GUARD_REMOVED("fold_floor"))
-			fence->floor = Max(fence->floor, xid);
-		return;
+			fence->floor = Max(fence->floor, oldest);
+		if (oldest == xid)
+			return;
+		at = FENCE_XIDS - 1;
 	}
-	if (!GUARD_REMOVED("fold_floor"))
-		fence->floor = Max(fence->floor, fence->xids[oldest]);
-	fence->xids[oldest] = xid;
+	for (; at > 0 && fence->xids[at - 1] < xid; at--)
+		fence->xids[at] = fence->xids[at - 1];
+	fence->xids[at] = xid;
 }
 
 /*
@@ -155,30 +155,6 @@ fence_read(Fence *fence, FenceState *state)
 			return;
 		SPIN_DELAY();
 	}
-}
-
-/*
- * Widen a 32-bit xid to 64 bits around a reference that lies within 2^31 of
- * it.  If the reference is older than that the result is 2^32 too low, which
- * makes every fence look closed: the safe side.
- */
-static uint64
-xid_widen(TransactionId xid, uint64 reference)
-{
-	return reference + (int64) (int32) (xid - (uint32) reference);
-}
-
-/*
- * Prepare a snapshot for fence_is_clear.  The snapshot must be an MVCC
- * snapshot and must live as long as the view.  reference is a recent 64-bit
- * xid.
- */
-void
-snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference)
-{
-	view->snapshot = snapshot;
-	view->xmin = xid_widen(snapshot->xmin, reference);
-	view->xmax = xid_widen(snapshot->xmax, reference);
 }
 
 /* The top-level transactions that were running; subtransactions may be too. */

@@ -30,7 +30,8 @@ typedef struct Fence
 	uint32		nxids;			/* used members of xids[] */
 	uint64		floor;			/* every xid up to this one may have published */
 	uint64		changes;		/* publications so far */
-	uint64		xids[FENCE_XIDS];	/* top-level xids that published lately */
+	uint64		xids[FENCE_XIDS];	/* top-level xids that published lately,
+									 * the newest first */
 } Fence;
 
 /* A consistent copy of a fence. */
@@ -50,12 +51,53 @@ typedef struct SnapshotView
 	uint64		xmax;
 } SnapshotView;
 
+/*
+ * Is everything that the fence remembers older than this xmin of a snapshot,
+ * and so seen by it?  Most often it is, and this is all that need be asked.
+ *
+ * No sequence number is needed: the newest xid never gets older, and it stays
+ * where it is until a newer one takes its place at once.  Whoever has published
+ * before the caller read what it wants to use is in what this reads.
+ */
+static inline bool
+fence_is_old(const volatile Fence *fence, uint64 xmin)
+{
+#ifdef PG_HAVE_8BYTE_SINGLE_COPY_ATOMICITY
+	return fence->floor < xmin && fence->xids[0] < xmin;
+#else
+	return false;
+#endif
+}
+
+/*
+ * Widen a 32-bit xid to 64 bits around a reference that lies within 2^31 of
+ * it.  If the reference is older than that the result is 2^32 too low, which
+ * makes every fence look closed: the safe side.
+ */
+static inline uint64
+xid_widen(TransactionId xid, uint64 reference)
+{
+	return reference + (int64) (int32) (xid - (uint32) reference);
+}
+
+/*
+ * Prepare a snapshot for fence_is_clear.  The snapshot must be an MVCC
+ * snapshot and must live as long as the view.  reference is a recent 64-bit
+ * xid.
+ */
+static inline void
+snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference)
+{
+	view->snapshot = snapshot;
+	view->xmin = xid_widen(snapshot->xmin, reference);
+	view->xmax = xid_widen(snapshot->xmax, reference);
+}
+
 extern void fence_init(Fence *fence, uint64 floor);
 extern void fence_publish(Fence *fence, FullTransactionId xid);
 extern void fence_add(Fence *fence, const uint64 *xids, uint32 n, uint64 floor);
 extern void fence_inherit(Fence *fence, const Fence *from);
 extern void fence_read(Fence *fence, FenceState *state);
-extern void snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference);
 extern bool snapshot_sees(const SnapshotView *view, uint64 xid);
 extern uint64 snapshot_widen(const SnapshotView *view, TransactionId xid);
 extern bool fence_is_clear(const FenceState *state, const SnapshotView *view);

@@ -71,6 +71,7 @@ typedef struct CallSite
 	Oid			array_type;		/* element type of VARIADIC array keys */
 	bool		text_keys;		/* the function's keys are of type cache_key */
 	bool		many;			/* it takes an array of keys of one column */
+	bool		simple;			/* see site_is_simple */
 } CallSite;
 
 /* The keys of a call. */
@@ -218,6 +219,28 @@ site_collation(FunctionCallInfo fcinfo, CallSite *site, int first)
 	return common;
 }
 
+/*
+ * Does every call from this place name the same cache, and are its keys what
+ * the loader takes?  Then there is nothing to be done about them.
+ */
+static bool
+site_is_simple(FunctionCallInfo fcinfo, const CallSite *site, int first)
+{
+	Node	   *expr = fcinfo->flinfo->fn_expr;
+
+	if (expr == NULL || !IsA(expr, FuncExpr) || ((FuncExpr *) expr)->funcvariadic ||
+		!IsA(list_nth(((FuncExpr *) expr)->args, first - 1), Const))
+		return false;
+	for (int i = 0; i < site->nkeys; i++)
+	{
+		const Coercion *coercion = &site->coercions[i];
+
+		if (coercion->literal || coercion->text || coercion->expr != NULL)
+			return false;
+	}
+	return true;
+}
+
 /* Work out everything about a call of the cache. */
 static void
 site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
@@ -262,6 +285,7 @@ site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
 	namestrcpy(&site->name, name);
 	site->nkeys = nkeys;
 	site->collation = site_collation(fcinfo, site, first);
+	site->simple = site_is_simple(fcinfo, site, first);
 
 	/* Setting up may itself have taken in invalidations. */
 	if (site->def->valid)
@@ -358,22 +382,48 @@ call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
  * The same, and bring the keys into the loader's types.
  */
 static CallSite *
-call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
+call_begin_any(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
 {
 	CallSite   *site;
 	Oid			array_type;
 
 	shared_require();
-	site = call_site(fcinfo);
-	array_type = collect_keys(fcinfo, name_arg + 1, keys);
-	call_resolve(fcinfo, site, name_arg, keys->n, array_type);
-	for (int i = 0; i < keys->n; i++)
-		keys->values[i] = coerce_key(&site->coercions[i], keys->values[i],
-									 &keys->nulls[i]);
+	for (;;)
+	{
+		site = call_site(fcinfo);
+		array_type = collect_keys(fcinfo, name_arg + 1, keys);
+		call_resolve(fcinfo, site, name_arg, keys->n, array_type);
+		for (int i = 0; i < keys->n; i++)
+			keys->values[i] = coerce_key(&site->coercions[i], keys->values[i],
+										 &keys->nulls[i]);
 
-	/* Coercion may have run code of users' own. */
-	if (site->generation != definition_generation)
-		return call_begin(fcinfo, name_arg, keys);
+		/* Coercion may have run code of users' own. */
+		if (site->generation == definition_generation)
+			return site;
+	}
+}
+
+/*
+ * The same, where mostly all is as it was when this place called last.
+ */
+static inline CallSite *
+call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
+{
+	CallSite   *site = fcinfo->flinfo->fn_extra;
+
+	if (unlikely(site == NULL || !site->simple ||
+				 site->generation != definition_generation ||
+				 site->def->locked != definition_locks))
+		return call_begin_any(fcinfo, name_arg, keys);
+	definition_require_read(site->def);
+	if (unlikely(site->generation != definition_generation))
+		return call_begin_any(fcinfo, name_arg, keys);
+	keys->n = site->nkeys;
+	for (int i = 0; i < site->nkeys; i++)
+	{
+		keys->values[i] = PG_GETARG_DATUM(name_arg + 1 + i);
+		keys->nulls[i] = PG_ARGISNULL(name_arg + 1 + i);
+	}
 	return site;
 }
 

@@ -207,6 +207,22 @@ fetch_bypass(Fetch *fetch)
 }
 
 /*
+ * Are what the loader would lock locked, and the views through which entries of
+ * this generation were loaded?  Most caches have none.
+ */
+static inline bool
+fetch_is_locked(CacheDef *def, uint64 generation)
+{
+	CacheSlot  *slot = &cache_slots[def->slot];
+
+	if (unlikely(pg_atomic_read_u32(&slot->nviews) != 0))
+		return definition_is_locked(def, generation);
+	pg_read_barrier();
+	return def->locked == definition_locks &&
+		slot->fence.changes == generation;
+}
+
+/*
  * Look for the key.  An entry may depend on a view that none did when this
  * transaction locked what the cache depends on.
  */
@@ -217,7 +233,7 @@ fetch_lookup(Fetch *fetch, StoreValue *value)
 
 	while (coherence_lookup(&fetch->get, value))
 	{
-		if (likely(definition_is_locked(def, value->generation)))
+		if (likely(fetch_is_locked(def, value->generation)))
 			return true;
 		if (value->data)
 			pfree(value->data);

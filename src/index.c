@@ -47,11 +47,38 @@
 /* Buckets after which a walk looks whether it is cancelled */
 #define WALK_BUCKETS		4096
 
-static bool
-entry_has_key(const Entry *entry, const StoreKey *key)
+/* memcmp() of two keys, most of which are short. */
+static inline bool
+same_bytes(const char *a, const char *b, uint32 len)
 {
-	return entry->node.hash == key->hash && entry->keylen == key->len &&
-		memcmp(entry->data + entry_keyoffset(entry), key->image, key->len) == 0;
+	if (len > 16)
+		return memcmp(a, b, len) == 0;
+	for (; len >= sizeof(uint32); len -= sizeof(uint32))
+	{
+		if (memcmp(a, b, sizeof(uint32)) != 0)
+			return false;
+		a += sizeof(uint32);
+		b += sizeof(uint32);
+	}
+	while (len > 0)
+	{
+		if (*a++ != *b++)
+			return false;
+		len--;
+	}
+	return true;
+}
+
+/* Is an entry, whose data may be elsewhere, one of this key? */
+static inline bool
+entry_has_key(const Entry *entry, const char *data, const StoreKey *key)
+{
+	const char *bytes;
+
+	return entry->node.hash == (uint32) key->hash &&
+		entry->keylen == stored_key(key, &bytes) &&
+		entry->node.slot == key->slot && entry->prefix == key->prefix &&
+		same_bytes(data + entry_keyoffset(entry), bytes, entry->keylen);
 }
 
 /*
@@ -140,6 +167,24 @@ bucket_moved(Bucket *bucket, uint32 seq)
 	return pg_atomic_read_u32(&bucket->seq) != seq;
 }
 
+/* Copy an entry's value. */
+static inline void
+entry_copy(const Entry *entry, const char *data, StoreValue *value)
+{
+	uint32		len = entry_vallen(entry);
+	uint32		word = 0;
+
+	value->isnull = entry_is_null(entry);
+	value->varlena = (entry->node.flags & ENTRY_VARLENA) != 0;
+	if (value->varlena)
+		word = VARHDRSZ;
+	value->len = word + len;
+	value->data = palloc(Max(value->len, VARHDRSZ));
+	SET_VARSIZE(value->data, value->len);
+	memcpy(value->data + word, data + entry_keyoffset(entry) + entry->keylen,
+		   len);
+}
+
 /*
  * Try to find a key and copy its value.  Unless the caller has the partition
  * lock, everything read is suspect until the sequence number has been seen
@@ -161,7 +206,6 @@ chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
 	{
 		Entry		entry;
 		Size		at = (Size) ref * ARENA_UNIT;
-		Size		keyoffset;
 		const char *data = cache_arena + at + ENTRY_HEADER;
 
 		if (at + ENTRY_HEADER + sizeof(TimestampTz) > cache_shared->arena_bytes)
@@ -169,26 +213,19 @@ chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
 		memcpy(&entry, cache_arena + at, ENTRY_HEADER);
 		if (bucket_moved(bucket, seq))
 			return READ_DISTURBED;
-		keyoffset = entry_keyoffset(&entry);
-
-		if (entry.node.hash == key->hash && entry.keylen == key->len &&
-			entry.node.slot == key->slot &&
-			memcmp(data + keyoffset, key->image, key->len) == 0)
+		if (entry_has_key(&entry, data, key))
 		{
 			TimestampTz expires = 0;
 
 			if (entry.node.flags & ENTRY_EXPIRES)
 				memcpy(&expires, data, sizeof(expires));
-			if (entry.generation != generation ||
+			if (entry_generation(&entry) != generation ||
 				(expires != 0 && expires <= now))
 				return bucket_moved(bucket, seq) ? READ_DISTURBED : READ_ABSENT;
 
-			value->isnull = (entry.node.flags & ENTRY_NULL) != 0;
-			value->len = entry_vallen(&entry);
 			value->expires = expires;
-			value->generation = entry.generation;
-			value->data = palloc(Max(value->len, 1));
-			memcpy(value->data, data + keyoffset + key->len, value->len);
+			value->generation = generation;
+			entry_copy(&entry, data, value);
 			if (bucket_moved(bucket, seq))
 			{
 				pfree(value->data);
@@ -246,7 +283,7 @@ index_link(ArenaRef ref, const StoreKey *key, TimestampTz now)
 		Entry	   *other = entry_at(old);
 		ArenaRef	next = other->chain;
 
-		if (other->node.slot == key->slot && entry_has_key(other, key))
+		if (entry_has_key(other, other->data, key))
 		{
 			TimestampTz expires = entry_expires(other);
 
@@ -320,7 +357,7 @@ store_unlink(uint64 hash)
 		Entry	   *entry = entry_at(ref);
 		ArenaRef	next = entry->chain;
 
-		if (entry->node.hash == hash)
+		if (entry->node.hash == (uint32) hash)
 		{
 			entry_kill(ref);
 			n++;
@@ -381,6 +418,26 @@ store_start_walk(StoreWalk *walk, bool anywhere)
 		pg_prng_uint64(&pg_global_prng_state) & (cache_shared->nbuckets - 1);
 }
 
+/* A copy of an entry's key, but for its hash; NULL if nobody can use it. */
+static StoreKey *
+copy_key(const Entry *entry)
+{
+	Size		prefix = entry->prefix == SLOT_WHOLE_KEY ? 0 : sizeof(KeyPrefix);
+	StoreKey   *key = palloc0(sizeof(StoreKey));
+	char	   *image = palloc(prefix + entry->keylen);
+
+	if (prefix > 0 &&
+		!slot_get_prefix(entry->node.slot, entry_generation(entry),
+						 entry->prefix, (KeyPrefix *) image))
+		return NULL;
+	memcpy(image + prefix, entry->data + entry_keyoffset(entry), entry->keylen);
+	key->image = image;
+	key->len = prefix + entry->keylen;
+	key->slot = entry->node.slot;
+	key->prefix = entry->prefix;
+	return key;
+}
+
 /* Add copies of a chain's keys to a list. */
 static List *
 chain_keys(ArenaRef ref, uint16 slot, List *keys, Size *bytes)
@@ -389,19 +446,14 @@ chain_keys(ArenaRef ref, uint16 slot, List *keys, Size *bytes)
 	{
 		Entry	   *entry = entry_at(ref);
 		StoreKey   *key;
-		char	   *image;
 
 		if (entry->node.slot != slot)
 			continue;
-		key = palloc0(sizeof(StoreKey));
-		image = palloc(entry->keylen);
-		memcpy(image, entry->data + entry_keyoffset(entry), entry->keylen);
-		key->hash = entry->node.hash;
-		key->image = image;
-		key->len = entry->keylen;
-		key->slot = slot;
+		key = copy_key(entry);
+		if (key == NULL)
+			continue;
 		keys = lappend(keys, key);
-		*bytes += entry->keylen;
+		*bytes += key->len;
 	}
 	return keys;
 }
@@ -409,7 +461,8 @@ chain_keys(ArenaRef ref, uint16 slot, List *keys, Size *bytes)
 /*
  * Copies of some keys of a slot that have entries, in a list of StoreKey in
  * the current memory context; NIL at the end of the walk.  What is stored or
- * goes meanwhile may be missed, or no longer be there.
+ * goes meanwhile may be missed, or no longer be there.  Hashes are left to the
+ * caller.
  *
  * Takes one partition lock at a time.
  */

@@ -9,9 +9,13 @@
  * fence, and invalidation drops all entries of a hash; so two different keys
  * that happen to share one cost an unneeded load at worst.
  *
- * An entry is found by its image, byte by byte: besides the key's own bytes
- * everything else that a loader's result may depend on.  A loader may well
- * tell 1.0 from 1.00, so these have entries of their own.
+ * An entry is found by its image, byte by byte: first, in a KeyPrefix,
+ * everything else that a loader's result may depend on, and then the bytes of
+ * the key's columns.  A loader may well tell 1.0 from 1.00, so these have
+ * entries of their own.
+ *
+ * Values in Redis are told apart in the same way, also after an upgrade of
+ * this library: whoever changes the image changes STATE_VERSION (persist.c).
  *
  * The hash depends on the cache's id but not on its version: a writer that
  * has not heard of an alteration yet must still hit the right fence.
@@ -34,13 +38,12 @@
 #include "compat.h"
 #include "devel.h"
 #include "key.h"
+#include "registry.h"
 #include "value.h"
 
-/* What an image starts with, behind the version. */
+/* KeyPrefix.flags */
 #define IMAGE_NATIVE	0x01	/* the loader's own type, not jsonb */
-#define IMAGE_ROLE		0x02	/* the calling role follows */
-#define IMAGE_COLLATION	0x04	/* a collation follows */
-#define IMAGE_LAYOUT	0x08	/* the fingerprint of a layout follows */
+#define IMAGE_NULLS		0x02	/* the key begins with a bit for each column */
 
 /* Any hash of a NULL will do. */
 #define NULL_HASH		UINT64CONST(0x9e3779b97f4a7c15)
@@ -148,7 +151,7 @@ image_grow(KeyBuffer *buffer, uint32 len)
 	char	   *larger = palloc(size);
 
 	memcpy(larger, buffer->image, buffer->key.len);
-	if (buffer->image != buffer->fixed)
+	if (buffer->image != buffer->fixed.bytes)
 		pfree(buffer->image);
 	buffer->image = larger;
 	buffer->size = size;
@@ -163,23 +166,11 @@ image_append(KeyBuffer *buffer, const void *bytes, uint32 len)
 	buffer->key.len += len;
 }
 
+/* A column that is passed by reference. */
 static void
-image_append_datum(KeyBuffer *buffer, const KeyColumn *column, Datum value,
-				   bool isnull)
+image_append_reference(KeyBuffer *buffer, const KeyColumn *column, Datum value)
 {
-	char		null = isnull;
-
-	image_append(buffer, &null, 1);
-	if (isnull)
-		return;
-	if (column->typbyval)
-	{
-		Datum		bytes;
-
-		store_att_byval(&bytes, value, column->typlen);
-		image_append(buffer, &bytes, column->typlen);
-	}
-	else if (column->typlen == -1)
+	if (column->typlen == -1)
 	{
 		struct varlena *flat = PG_DETOAST_DATUM_PACKED(value);
 		uint32		len = VARSIZE_ANY_EXHDR(flat);
@@ -200,6 +191,47 @@ image_append_datum(KeyBuffer *buffer, const KeyColumn *column, Datum value,
 		image_append(buffer, DatumGetPointer(value), column->typlen);
 }
 
+static inline void
+image_append_datum(KeyBuffer *buffer, const KeyColumn *column, Datum value)
+{
+	if (!column->typbyval)
+		image_append_reference(buffer, column, value);
+	else if (column->typlen == sizeof(int32))
+	{
+		int32		bytes = DatumGetInt32(value);
+
+		image_append(buffer, &bytes, sizeof(bytes));
+	}
+	else
+	{
+		Datum		bytes;
+
+		store_att_byval(&bytes, value, column->typlen);
+		image_append(buffer, &bytes, column->typlen);
+	}
+}
+
+/* Bytes of the bits that say which columns are NULL. */
+static inline uint32
+null_bytes(const CacheDef *def)
+{
+	return (def->nkeys + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+}
+
+/* If some column is NULL, say which. */
+static void
+image_append_nulls(KeyBuffer *buffer, const CacheDef *def, const bool *nulls)
+{
+	uint8		bits[(FUNC_MAX_ARGS + BITS_PER_BYTE - 1) / BITS_PER_BYTE] = {0};
+
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		if (nulls[i])
+			bits[i / BITS_PER_BYTE] |= 1 << (i % BITS_PER_BYTE);
+	}
+	image_append(buffer, bits, null_bytes(def));
+}
+
 /*
  * Build the key of a call: hash and image.  The arguments are of the types of
  * the loader's; collation is what a direct call would pass to it; native says
@@ -210,52 +242,65 @@ void
 key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 		  const bool *nulls, Oid collation, bool native)
 {
+	KeyPrefix  *prefix = &buffer->fixed.prefix;
 	uint64		hash = key_hash_start(def->id);
-	uint8		flags = 0;
+	bool		null = false;
 
-	buffer->key.len = 0;
-	buffer->image = buffer->fixed;
+	prefix->version = def->version;
+	prefix->layout = native && def->has_layout ? value_layout(def->rettype) : 0;
+	prefix->role = def->definer || GUARD_REMOVED("role") ? InvalidOid : GetUserId();
+	prefix->collation = def->collatable ? collation : InvalidOid;
+	prefix->flags = native ? IMAGE_NATIVE : 0;
+	prefix->unused = 0;
+
+	buffer->key.len = sizeof(KeyPrefix);
+	buffer->image = buffer->fixed.bytes;
 	buffer->size = KEY_INLINE;
 
-	if (native)
-		flags |= IMAGE_NATIVE;
-	if (!def->definer && !GUARD_REMOVED("role"))
-		flags |= IMAGE_ROLE;
-	if (def->collatable && collation != DEFAULT_COLLATION_OID)
-		flags |= IMAGE_COLLATION;
-	if (native && def->has_layout)
-		flags |= IMAGE_LAYOUT;
-	image_append(buffer, &def->version, sizeof(def->version));
-	image_append(buffer, &flags, 1);
-	if (flags & IMAGE_ROLE)
+	for (int i = 0; i < def->nkeys; i++)
+		null |= nulls[i];
+	if (unlikely(null))
 	{
-		Oid			role = GetUserId();
-
-		image_append(buffer, &role, sizeof(role));
+		prefix->flags |= IMAGE_NULLS;
+		image_append_nulls(buffer, def, nulls);
 	}
-	if (flags & IMAGE_COLLATION)
-		image_append(buffer, &collation, sizeof(collation));
-	if (flags & IMAGE_LAYOUT)
-	{
-		uint64		layout = value_layout(def->rettype);
-
-		image_append(buffer, &layout, sizeof(layout));
-	}
-
-	buffer->prefix = buffer->key.len;
-
 	for (int i = 0; i < def->nkeys; i++)
 	{
 		KeyColumn  *column = &def->keys[i];
 
-		image_append_datum(buffer, column, args[i], nulls[i]);
+		if (!nulls[i])
+			image_append_datum(buffer, column, args[i]);
 		hash = key_hash_add(hash, &column->hash, column->collation,
 							args[i], nulls[i]);
 	}
 	buffer->key.hash = hash;
 	buffer->key.image = buffer->image;
 	buffer->key.slot = 0;
+	buffer->key.prefix = SLOT_WHOLE_KEY;
 	buffer->key.aside = false;
+}
+
+/*
+ * The hash alone.
+ */
+uint64
+key_hash(const CacheDef *def, Datum *args, const bool *nulls)
+{
+	uint64		hash = key_hash_start(def->id);
+
+	for (int i = 0; i < def->nkeys; i++)
+		hash = key_hash_add(hash, &def->keys[i].hash, def->keys[i].collation,
+							args[i], nulls[i]);
+	return hash;
+}
+
+/*
+ * The length of the type, as in pg_type, that the key's values are wanted in.
+ */
+int16
+key_typlen(const KeyBuffer *key, const CacheDef *def)
+{
+	return ((const KeyPrefix *) key->image)->flags & IMAGE_NATIVE ? def->typlen : -1;
 }
 
 /* Copy the next bytes of an image.  False if there are not so many. */
@@ -272,18 +317,11 @@ image_read(const StoreKey *key, uint32 *at, void *to, uint32 len)
 /* The counterpart of image_append_datum; in the current memory context. */
 static bool
 image_read_datum(const StoreKey *key, uint32 *at, const KeyColumn *column,
-				 Datum *value, bool *isnull)
+				 Datum *value)
 {
-	char		null;
 	uint32		len;
 	char	   *bytes;
 
-	*value = (Datum) 0;
-	if (!image_read(key, at, &null, 1))
-		return false;
-	*isnull = null;
-	if (*isnull)
-		return true;
 	if (column->typbyval)
 	{
 		Datum		own;
@@ -318,36 +356,29 @@ bool
 key_parse(KeyParts *parts, const CacheDef *def, const StoreKey *key)
 {
 	uint32		at = 0;
-	uint64		version;
-	uint64		layout;
-	uint8		flags;
-	Oid			role;
+	uint8		bits[(FUNC_MAX_ARGS + BITS_PER_BYTE - 1) / BITS_PER_BYTE] = {0};
+	KeyPrefix	prefix;
 
-	if (!image_read(key, &at, &version, sizeof(version)) ||
-		version != def->version ||
-		!image_read(key, &at, &flags, 1))
+	if (!image_read(key, &at, &prefix, sizeof(prefix)) ||
+		prefix.version != def->version)
 		return false;
-
-	parts->native = (flags & IMAGE_NATIVE) != 0;
-	if (((flags & IMAGE_ROLE) != 0) == def->definer ||
-		((flags & IMAGE_LAYOUT) != 0) != (parts->native && def->has_layout))
+	parts->native = (prefix.flags & IMAGE_NATIVE) != 0;
+	parts->collation = prefix.collation;
+	if (prefix.role != (def->definer ? InvalidOid : GetUserId()))
 		return false;
-	if ((flags & IMAGE_ROLE) &&
-		(!image_read(key, &at, &role, sizeof(role)) || role != GetUserId()))
+	if (parts->native && def->has_layout &&
+		prefix.layout != value_layout(def->rettype))
 		return false;
-	parts->collation = def->collatable ? DEFAULT_COLLATION_OID : InvalidOid;
-	if ((flags & IMAGE_COLLATION) &&
-		!image_read(key, &at, &parts->collation, sizeof(Oid)))
-		return false;
-	if ((flags & IMAGE_LAYOUT) &&
-		(!image_read(key, &at, &layout, sizeof(layout)) ||
-		 layout != value_layout(def->rettype)))
+	if ((prefix.flags & IMAGE_NULLS) &&
+		!image_read(key, &at, bits, null_bytes(def)))
 		return false;
 
 	for (int i = 0; i < def->nkeys; i++)
 	{
-		if (!image_read_datum(key, &at, &def->keys[i], &parts->values[i],
-							  &parts->nulls[i]))
+		parts->values[i] = (Datum) 0;
+		parts->nulls[i] = (bits[i / BITS_PER_BYTE] >> (i % BITS_PER_BYTE)) & 1;
+		if (!parts->nulls[i] &&
+			!image_read_datum(key, &at, &def->keys[i], &parts->values[i]))
 			return false;
 	}
 	return at == key->len;

@@ -15,15 +15,18 @@
 #include "definition.h"
 #include "store.h"
 
-#define KEY_INLINE	232			/* bytes of an image that need no palloc */
+#define KEY_INLINE	256			/* bytes of an image that need no palloc */
 
 typedef struct KeyBuffer
 {
 	StoreKey	key;
 	char	   *image;
 	uint32		size;			/* of image */
-	uint32		prefix;			/* bytes of image before the key itself */
-	char		fixed[KEY_INLINE];
+	union
+	{
+		KeyPrefix	prefix;
+		char		bytes[KEY_INLINE];
+	}			fixed;
 } KeyBuffer;
 
 /* What an image says. */
@@ -37,9 +40,11 @@ typedef struct KeyParts
 
 extern void key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 					  const bool *nulls, Oid collation, bool native);
+extern uint64 key_hash(const CacheDef *def, Datum *args, const bool *nulls);
 extern bool key_parse(KeyParts *parts, const CacheDef *def,
 					  const StoreKey *key);
 extern bool key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash);
+extern int16 key_typlen(const KeyBuffer *key, const CacheDef *def);
 extern uint64 key_hash_start(uint64 cache);
 extern uint64 key_hash_plain(uint64 cache, KeyHash *how, Datum key);
 extern uint64 key_hash_add(uint64 hash, KeyHash *how, Oid collation,

@@ -45,7 +45,9 @@
 #define STATE_FILE_NEW	STATE_FILE ".tmp"
 
 #define STATE_MAGIC		0x63616368
-#define STATE_VERSION	1
+
+/* Another one after each change of the file, of keys' images or of the codec. */
+#define STATE_VERSION	2
 #define STATE_SOFTWARE	128
 
 typedef struct StateHeader

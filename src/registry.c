@@ -46,7 +46,7 @@ static uint16 dirty_slots[SHARED_SLOTS];
 static int	ndirty = 0;
 static uint32 unflushed = 0;
 
-#define STATS_FLUSH_EVERY	64
+#define STATS_FLUSH_EVERY	256
 
 /*
  * Prepare a slot at server start.
@@ -60,6 +60,7 @@ slot_init(CacheSlot *slot)
 	pg_atomic_init_u32(&slot->nviews, 0);
 	pg_atomic_init_u32(&slot->own_path, 0);
 	pg_atomic_init_u32(&slot->nvariants, 0);
+	pg_atomic_init_u32(&slot->nprefixes, 0);
 	pg_atomic_init_u64(&slot->load_time, 0);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_init_u64(&slot->counters[i], 0);
@@ -110,6 +111,7 @@ slot_reset_reads(CacheSlot *slot)
 	pg_atomic_write_u32(&slot->nviews, 0);
 	pg_atomic_write_u32(&slot->own_path, 0);
 	pg_atomic_write_u32(&slot->nvariants, 0);
+	pg_atomic_write_u32(&slot->nprefixes, 0);
 }
 
 /*
@@ -333,6 +335,88 @@ slot_add_view(int index, Oid relid)
 	CacheSlot  *slot = &cache_slots[index];
 
 	return slot_append(&slot->nviews, slot->views, SLOT_VIEWS, relid);
+}
+
+/* The number of a prefix among those of a slot; 0 if it is not there. */
+static uint32
+prefix_number(CacheSlot *slot, const KeyPrefix *prefix, uint32 n)
+{
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (prefix_equals(&slot->prefixes[i], prefix))
+			return i + 1;
+	}
+	return 0;
+}
+
+/*
+ * The number that entries of a cache's generation have for a prefix, from 1;
+ * SLOT_WHOLE_KEY if their keys are stored with the prefix, because there are
+ * too many; SLOT_NO_PREFIX if there are no such entries.
+ */
+int
+slot_find_prefix(int index, uint64 generation, const KeyPrefix *prefix)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	uint32		n = pg_atomic_read_u32(&slot->nprefixes);
+	uint32		number;
+
+	pg_read_barrier();
+	number = prefix_number(slot, prefix, Min(n, SLOT_PREFIXES));
+	pg_read_barrier();
+
+	/* With a new generation the list begins again. */
+	if (slot->fence.changes != generation)
+		return SLOT_NO_PREFIX;
+	if (number > 0)
+		return number;
+	return n >= SLOT_PREFIXES ? SLOT_WHOLE_KEY : SLOT_NO_PREFIX;
+}
+
+/*
+ * The same for an entry that is to be stored; SLOT_NO_PREFIX if it would be of
+ * an old generation.
+ */
+int
+slot_add_prefix(int index, uint64 generation, const KeyPrefix *prefix)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	int			number = slot_find_prefix(index, generation, prefix);
+	uint32		n;
+
+	if (number != SLOT_NO_PREFIX)
+		return number;
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	n = pg_atomic_read_u32(&slot->nprefixes);
+	if (slot->fence.changes == generation)
+	{
+		number = prefix_number(slot, prefix, n);
+		if (number == 0 && n < SLOT_PREFIXES)
+		{
+			slot->prefixes[n] = *prefix;
+			pg_write_barrier();
+			pg_atomic_write_u32(&slot->nprefixes, n + 1);
+			number = n + 1;
+		}
+	}
+	LWLockRelease(cache_registry_lock);
+	return number;
+}
+
+/*
+ * The prefix that has a number, from 1, among entries of a generation.  False
+ * if this is not the slot's generation any more.
+ */
+bool
+slot_get_prefix(int index, uint64 generation, int number, KeyPrefix *prefix)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	if (number > SLOT_PREFIXES)
+		return false;
+	*prefix = slot->prefixes[number - 1];
+	pg_read_barrier();
+	return slot->fence.changes == generation;
 }
 
 /*

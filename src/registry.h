@@ -17,6 +17,7 @@
 
 #include "fence.h"
 #include "mapping.h"
+#include "prefix.h"
 
 /* Counters, in the order of cache_stats. */
 typedef enum StatsCounter
@@ -36,6 +37,11 @@ typedef enum StatsCounter
 #define SLOT_READS		48		/* relations that a cache's loads may read */
 #define SLOT_VIEWS		16		/* views among them */
 #define SLOT_VARIANTS	16		/* of keys, in Redis */
+#define SLOT_PREFIXES	15		/* of keys, in memory */
+
+/* Instead of the number of a prefix: see slot_find_prefix. */
+#define SLOT_WHOLE_KEY	0
+#define SLOT_NO_PREFIX	(-1)
 
 typedef struct CacheSlot
 {
@@ -49,7 +55,22 @@ typedef struct CacheSlot
 	uint64		id;
 	Oid			dbid;
 	bool		used;
-	uint64		made;			/* counts the slots made; registry lock */
+
+	/* Reports of accesses are wanted: see evict_note.  Under the store lock. */
+	bool		listens;
+
+	/* Some load has run under a search_path of its own, pg_temp first. */
+	pg_atomic_uint32 own_path;
+
+	/*
+	 * What the loads of this cache have read, so that a hit inside another
+	 * cache's load can be counted as reading the same.  Appended to under the
+	 * registry lock, before an entry that depends on it is stored; more than
+	 * SLOT_READS: too many to tell.  The views that they have read through; in
+	 * the same way.
+	 */
+	pg_atomic_uint32 nreads;
+	pg_atomic_uint32 nviews;
 
 	/*
 	 * The cache's own eviction policy, if it has a max_cost: a pinned block
@@ -60,21 +81,14 @@ typedef struct CacheSlot
 	uint64		policy_entry_cost;
 	uint32		policy_shift;	/* costs are counted in units of 2^shift */
 
-	/*
-	 * What the loads of this cache have read, so that a hit inside another
-	 * cache's load can be counted as reading the same.  Appended to under the
-	 * registry lock, before an entry that depends on it is stored; more than
-	 * SLOT_READS: too many to tell.
-	 */
-	pg_atomic_uint32 nreads;
+	uint64		made;			/* counts the slots made; registry lock */
+
 	Oid			reads[SLOT_READS];
-
-	/* Some load has run under a search_path of its own, pg_temp first. */
-	pg_atomic_uint32 own_path;
-
-	/* The views that they have read through; in the same way. */
-	pg_atomic_uint32 nviews;
 	Oid			views[SLOT_VIEWS];
+
+	/* The prefixes of the keys of this generation's entries; like reads[]. */
+	pg_atomic_uint32 nprefixes;
+	KeyPrefix	prefixes[SLOT_PREFIXES];
 
 	/* The variants of keys that may be in Redis, see tier.c; like reads[]. */
 	pg_atomic_uint32 nvariants;
@@ -93,6 +107,12 @@ extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 extern void slot_publish_database(Oid dbid, FullTransactionId xid);
 extern void slot_add_read(int index, Oid relid);
 extern bool slot_add_view(int index, Oid relid);
+extern int	slot_find_prefix(int index, uint64 generation,
+							 const KeyPrefix *prefix);
+extern int	slot_add_prefix(int index, uint64 generation,
+							const KeyPrefix *prefix);
+extern bool slot_get_prefix(int index, uint64 generation, int number,
+							KeyPrefix *prefix);
 extern bool slot_add_variant(int index, uint32 variant);
 extern uint32 slot_variants(Oid dbid, uint64 id, uint32 *variants);
 extern void slot_forget(Oid dbid, uint64 id);

@@ -63,15 +63,20 @@ typedef struct CacheShared
 	uint32		nbuckets;		/* a power of two, >= SHARED_PARTITIONS */
 	uint32		nfences;		/* a power of two, >= SHARED_PARTITIONS */
 	uint32		nstamps;		/* a power of two, >= nfences */
-	uint64		arena_bytes;
 	uint32		pool_entries;	/* what the pool's policy was made for */
+	uint64		arena_bytes;
 
 	/* Set when the server has left recovery; see shared_is_ready. */
 	pg_atomic_uint32 ready;
+
+	bool		pool_listens;	/* see evict_note; store lock */
 	uint64		start_floor;	/* under the registry lock */
+	pg_atomic_uint64 ddl_changes;	/* publications of DDL in the cluster */
+
+	/* What follows is written often, and every hit reads what precedes. */
+	char		unused[PG_CACHE_LINE_SIZE];
 
 	pg_atomic_uint64 xid_reference; /* a recent 64-bit xid */
-	pg_atomic_uint64 ddl_changes;	/* publications of DDL in the cluster */
 	pg_atomic_uint64 outcomes[256];	/* loads that ended without a stored value */
 
 	pg_atomic_uint32 ndead;		/* entries waiting to be reaped */

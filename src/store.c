@@ -88,27 +88,32 @@ entry_fill(ArenaRef ref, const StoreKey *key, const StoreValue *value,
 {
 	Entry	   *entry = entry_at(ref);
 	char	   *data = entry->data;
+	const char *bytes;
+	uint32		len;
 
 	memset(&entry->node, 0, sizeof(PolicyNode));
 	entry->chain = 0;
-	entry->node.hash = key->hash;
+	entry->node.hash = (uint32) key->hash;
 	entry->node.cost = cost;
 	entry->node.slot = key->slot;
 	entry->node.flags = (own ? ENTRY_OWN : 0) |
-		(value->isnull ? ENTRY_NULL : 0) |
-		(value->expires != 0 ? ENTRY_EXPIRES : 0);
-	entry->generation = value->generation;
-	entry->keylen = key->len;
-	entry->unused = 0;
-	entry->unused = entry_vallen(entry) - value->len;
+		(value->expires != 0 ? ENTRY_EXPIRES : 0) |
+		(value->varlena ? ENTRY_VARLENA : 0);
+	entry->generation_low = (uint32) value->generation;
+	entry->generation_high = value->generation >> 32;
+	entry->prefix = key->prefix;
+	entry->keylen = stored_key(key, &bytes);
 	if (value->expires != 0)
 	{
 		memcpy(data, &value->expires, sizeof(TimestampTz));
 		data += sizeof(TimestampTz);
 	}
-	memcpy(data, key->image, key->len);
-	if (value->len > 0)
-		memcpy(data + key->len, value->data, value->len);
+	memcpy(data, bytes, entry->keylen);
+	data += entry->keylen;
+	len = stored_value(value, &bytes);
+	entry->node.flags |= (entry_vallen(entry) - len) << ENTRY_UNUSED;
+	if (len > 0)
+		memcpy(data, bytes, len);
 }
 
 /*
@@ -132,6 +137,7 @@ admit_large(const StoreKey *key, uint32 cost, CacheSlot *slot, Policy *policy,
 		return 0;
 	arena_pin(&cache_shared->arena, cache_arena, ref, true);
 	bare.len = 0;
+	bare.prefix = SLOT_WHOLE_KEY;
 	entry_fill(ref, &bare, &nothing, cost, false);
 	policy_add(policy, cache_arena, ref + NODE_OFFSET);
 	while ((node = policy_evict(policy, cache_arena, &rejected)) != 0)
@@ -204,6 +210,7 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 	 * has to be linked before the policy may let it go.
 	 */
 	policy_add(policy, cache_arena, ref + NODE_OFFSET);
+	evict_set_listens(slot, policy);
 	store_lock(key->hash, LW_EXCLUSIVE);
 	if (!check(arg))
 	{
@@ -238,11 +245,13 @@ store_put(const StoreKey *key, const StoreValue *value,
 		  const StoreLimit *limit, StoreCheck check, void *arg)
 {
 	StoreResult result;
+	const char *unused;
 	Size		bytes;
 
 	bytes = ENTRY_HEADER + (value->expires != 0 ? sizeof(TimestampTz) : 0) +
-		key->len + (Size) value->len;
-	if (key->len > STORE_MAX_KEY || bytes > store_max_entry())
+		stored_key(key, &unused) + (Size) stored_value(value, &unused);
+	if (key->len > STORE_MAX_KEY || bytes > store_max_entry() ||
+		value->generation >= ENTRY_GENERATIONS)
 		return entry_reject(key);
 
 	LWLockAcquire(cache_store_lock, LW_EXCLUSIVE);

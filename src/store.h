@@ -16,19 +16,23 @@
 #include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
+#include "prefix.h"
+
 /* A key in the form in which entries are found. */
 typedef struct StoreKey
 {
 	uint64		hash;			/* chooses partition, bucket and fence */
-	const char *image;			/* what an entry must have to be this key's */
+	const char *image;			/* a KeyPrefix, and then the key itself */
 	uint32		len;
 	uint16		slot;			/* of the registry */
+	uint8		prefix;			/* its number there, or SLOT_WHOLE_KEY */
 	bool		aside;			/* looking for it does not count as a use */
 } StoreKey;
 
 typedef struct StoreValue
 {
 	bool		isnull;
+	bool		varlena;		/* data begins with its length */
 	char	   *data;
 	uint32		len;
 	TimestampTz expires;		/* 0: never */

@@ -176,11 +176,11 @@ tier_unmark(uint64 hash)
 		(pg_atomic_fetch_and_u32(mark, ~bit) & bit) != 0;
 }
 
-/* Everything in an image but the key itself is a variant of the key. */
+/* The prefix of an image says which variant of the key it is. */
 static uint32
 key_variant(const KeyBuffer *key)
 {
-	return hash_bytes((const unsigned char *) key->image, key->prefix);
+	return hash_bytes((const unsigned char *) key->image, sizeof(KeyPrefix));
 }
 
 /*
@@ -400,6 +400,7 @@ take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 		return false;
 	}
 	value->isnull = decoded->isnull;
+	value->varlena = !decoded->isnull && key_typlen(key, def) == -1;
 	value->expires = decoded->expires;
 	value->cost = decoded->cost;
 	value->len = decoded->len;

@@ -108,6 +108,7 @@ value_flatten(StoreValue *value, Datum datum, bool isnull,
 			  int16 typlen, bool typbyval)
 {
 	value->isnull = isnull;
+	value->varlena = !isnull && !typbyval && typlen == -1;
 	value->len = 0;
 	value->data = NULL;
 	if (isnull)

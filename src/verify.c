@@ -254,6 +254,7 @@ verify_key(Verify *verify, StoreKey *key)
 		return false;
 	if (!key_parse(&parts, def, key))
 		return true;
+	key->hash = key_hash(def, parts.values, parts.nulls);
 	if (cache_peek(def, key, &cached))
 		compare(verify, key, &parts, &cached);
 	else if (!def->valid)

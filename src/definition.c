@@ -75,6 +75,10 @@ uint64		definition_generation = 1;
 uint64		definition_locks = 1;
 
 static HTAB *definitions = NULL;
+
+/* The definition that was found last, at this definition_generation. */
+static CacheDef *found_last = NULL;
+static uint64 found_generation = 0;
 static uint64 privileges_generation = 1;
 
 /*-------------------------------------------------------------------------
@@ -596,6 +600,9 @@ definition_find(const char *name)
 	CacheDef   *def;
 	bool		found;
 
+	if (found_generation == definition_generation &&
+		strcmp(NameStr(found_last->name), name) == 0)
+		return found_last;
 	if (strlen(name) >= NAMEDATALEN)
 		return NULL;
 	if (definitions == NULL)
@@ -611,7 +618,11 @@ definition_find(const char *name)
 	namestrcpy(&key, name);
 	ref = hash_search(definitions, &key, HASH_FIND, NULL);
 	if (ref != NULL && ref->def->valid)
+	{
+		found_last = ref->def;
+		found_generation = definition_generation;
 		return ref->def;
+	}
 
 	/*
 	 * Reading may take in invalidations, which then concern the definition

@@ -61,15 +61,14 @@ typedef struct Coercion
 /* What a place in a query that calls one of our functions remembers. */
 typedef struct CallSite
 {
-	MemoryContext context;		/* of coercions[] */
+	MemoryContext context;		/* of coercions[]; NULL: none yet */
 	uint64		generation;		/* of definitions; 0: not set up */
 	CacheDef   *def;
 	NameData	name;
 	int			nkeys;
-	Coercion   *coercions;
+	Coercion   *coercions;		/* NULL: there is nothing to be done */
 	Oid			collation;		/* that a direct call would pass */
 	Oid			array_type;		/* element type of VARIADIC array keys */
-	bool		text_keys;		/* the function's keys are of type cache_key */
 	bool		many;			/* it takes an array of keys of one column */
 	bool		simple;			/* see site_is_simple */
 } CallSite;
@@ -90,11 +89,6 @@ call_site(FunctionCallInfo fcinfo)
 	if (site == NULL)
 	{
 		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
-		site->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
-											  "cache call site",
-											  ALLOCSET_SMALL_SIZES);
-		site->text_keys =
-			!OidIsValid(get_func_variadictype(fcinfo->flinfo->fn_oid));
 		fcinfo->flinfo->fn_extra = site;
 	}
 	return site;
@@ -116,7 +110,6 @@ coercion_setup(Coercion *coercion, CacheDef *def, int i, Oid from,
 	Param	   *param;
 	Node	   *expr;
 
-	memset(coercion, 0, sizeof(Coercion));
 	if (from == to)
 		return;
 	coercion->literal = from == UNKNOWNOID;
@@ -231,14 +224,46 @@ site_is_simple(FunctionCallInfo fcinfo, const CallSite *site, int first)
 	if (expr == NULL || !IsA(expr, FuncExpr) || ((FuncExpr *) expr)->funcvariadic ||
 		!IsA(list_nth(((FuncExpr *) expr)->args, first - 1), Const))
 		return false;
-	for (int i = 0; i < site->nkeys; i++)
-	{
-		const Coercion *coercion = &site->coercions[i];
+	return site->coercions == NULL;
+}
 
-		if (coercion->literal || coercion->text || coercion->expr != NULL)
-			return false;
-	}
-	return true;
+/* The type that the call gives for a key. */
+static Oid
+site_key_type(FunctionCallInfo fcinfo, const CallSite *site, int first, int i)
+{
+	return OidIsValid(site->array_type) ? site->array_type :
+		get_fn_expr_argtype(fcinfo->flinfo, first + i);
+}
+
+/* Find out how the keys of a call come into the loader's types. */
+static void
+site_set_coercions(FunctionCallInfo fcinfo, CallSite *site, int first)
+{
+	MemoryContext old;
+	bool		text_keys;
+	int			same = 0;
+
+	site->coercions = NULL;
+	if (site->context != NULL)
+		MemoryContextReset(site->context);
+	while (same < site->nkeys && site->def->keys[same].type ==
+		   site_key_type(fcinfo, site, first, same))
+		same++;
+	if (same == site->nkeys)
+		return;
+
+	if (site->context == NULL)
+		site->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
+											  "cache call site",
+											  ALLOCSET_SMALL_SIZES);
+	text_keys = !site->many &&
+		!OidIsValid(get_func_variadictype(fcinfo->flinfo->fn_oid));
+	old = MemoryContextSwitchTo(site->context);
+	site->coercions = palloc0(sizeof(Coercion) * site->nkeys);
+	for (int i = 0; i < site->nkeys; i++)
+		coercion_setup(&site->coercions[i], site->def, i,
+					   site_key_type(fcinfo, site, first, i), text_keys);
+	MemoryContextSwitchTo(old);
 }
 
 /* Work out everything about a call of the cache. */
@@ -246,10 +271,7 @@ static void
 site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
 		   int first, int nkeys)
 {
-	MemoryContext old;
-
 	site->generation = 0;
-	MemoryContextReset(site->context);
 	site->def = definition_get(name);
 	definition_require_loader(site->def);
 	if (site->many && site->def->nkeys != 1)
@@ -270,20 +292,9 @@ site_setup(FunctionCallInfo fcinfo, CallSite *site, const char *name,
 				 errdetail("Its loader is %s.",
 						   format_procedure(site->def->loader))));
 
-	old = MemoryContextSwitchTo(site->context);
-	site->coercions = palloc0(sizeof(Coercion) * Max(nkeys, 1));
-	for (int i = 0; i < nkeys; i++)
-	{
-		Oid			type = site->array_type;
-
-		if (!OidIsValid(type))
-			type = get_fn_expr_argtype(fcinfo->flinfo, first + i);
-		coercion_setup(&site->coercions[i], site->def, i, type,
-					   site->text_keys);
-	}
-	MemoryContextSwitchTo(old);
 	namestrcpy(&site->name, name);
 	site->nkeys = nkeys;
+	site_set_coercions(fcinfo, site, first);
 	site->collation = site_collation(fcinfo, site, first);
 	site->simple = site_is_simple(fcinfo, site, first);
 
@@ -393,7 +404,7 @@ call_begin_any(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
 		site = call_site(fcinfo);
 		array_type = collect_keys(fcinfo, name_arg + 1, keys);
 		call_resolve(fcinfo, site, name_arg, keys->n, array_type);
-		for (int i = 0; i < keys->n; i++)
+		for (int i = 0; site->coercions != NULL && i < keys->n; i++)
 			keys->values[i] = coerce_key(&site->coercions[i], keys->values[i],
 										 &keys->nulls[i]);
 
@@ -502,8 +513,10 @@ static bool
 many_key(ManyCall *call, int i, FetchItem *item)
 {
 	item->keynull = call->nulls[i];
-	item->key = coerce_key(&call->site->coercions[0], call->elements[i],
-						   &item->keynull);
+	item->key = call->elements[i];
+	if (call->site->coercions != NULL)
+		item->key = coerce_key(&call->site->coercions[0], item->key,
+							   &item->keynull);
 	return call->site->generation == definition_generation;
 }
 
@@ -593,7 +606,6 @@ cache_get_many(PG_FUNCTION_ARGS)
 	call.fcinfo = fcinfo;
 	call.site = call_site(fcinfo);
 	call.site->many = true;
-	call.site->text_keys = false;
 	if (PG_ARGISNULL(1))
 		call.type = get_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1));
 	else

@@ -66,6 +66,7 @@
 #include "tier.h"
 #include "transaction.h"
 #include "utility.h"
+#include "value.h"
 #include "window.h"
 #include "worker.h"
 
@@ -130,6 +131,7 @@ _PG_init(void)
 							4096, 64, 1024 * 1024,
 							PGC_POSTMASTER, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+	value_define_settings();
 	redis_define_settings();
 	pool_define_settings();
 	tier_define_settings();

@@ -169,6 +169,7 @@ fetch_store(Fetch *fetch, LoadResult *result)
 						  def->typlen, def->typbyval);
 		else
 			value_flatten(&value, result->value, result->isnull, -1, false);
+		value_compress(&value, fetch->native ? def->rettype : JSONBOID);
 		value.expires = expires;
 		value.cost = result->cost;
 		STOP_POINT("loaded");

@@ -32,7 +32,7 @@ typedef struct StoreKey
 typedef struct StoreValue
 {
 	bool		isnull;
-	bool		varlena;		/* data begins with its length */
+	bool		varlena;		/* data begins with its length, uncompressed */
 	char	   *data;
 	uint32		len;
 	TimestampTz expires;		/* 0: never */

@@ -400,7 +400,6 @@ take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 		return false;
 	}
 	value->isnull = decoded->isnull;
-	value->varlena = !decoded->isnull && key_typlen(key, def) == -1;
 	value->expires = decoded->expires;
 	value->cost = decoded->cost;
 	value->len = decoded->len;
@@ -410,6 +409,8 @@ take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 		value->data = palloc(decoded->len);
 		memcpy(value->data, decoded->data, decoded->len);
 	}
+	value->varlena = !decoded->isnull && key_typlen(key, def) == -1 &&
+		!VARATT_IS_COMPRESSED(value->data);
 	return true;
 }
 

@@ -9,23 +9,57 @@
  * is part of the key of values that contain one: a backend only finds values
  * that it knows how to read.
  *
+ * Large ones may be compressed as PostgreSQL does it in tables.  A hit then
+ * gives the compressed datum, as reading a table does, and whoever looks into
+ * it decompresses it; so the cost comes only with the need.
+ *
  * Locking: none.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/toast_compression.h"
+#include "access/toast_internals.h"
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
 #include "compat.h"
 #include "value.h"
+
+#define COMPRESSION_OFF		0	/* else as in pg_attribute.attcompression */
+#define COMPRESSION_MIN		2048	/* bytes of a value; as in tables, about */
+
+static const struct config_enum_entry compression_options[] = {
+	{"off", COMPRESSION_OFF, false},
+	{"pglz", TOAST_PGLZ_COMPRESSION, false},
+#ifdef USE_LZ4
+	{"lz4", TOAST_LZ4_COMPRESSION, false},
+#endif
+	{NULL, 0, false}
+};
+
+/* cache.compression */
+static int	compression = COMPRESSION_OFF;
+
+void
+value_define_settings(void)
+{
+	DefineCustomEnumVariable("cache.compression",
+							 "Sets how large values are compressed in memory and in Redis.",
+							 NULL,
+							 &compression,
+							 COMPRESSION_OFF, compression_options,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+}
 
 /*
  * The type that a type is made of, for types whose own layout is fixed;
@@ -132,6 +166,28 @@ value_flatten(StoreValue *value, Datum datum, bool isnull,
 		value->data = DatumGetPointer(datum);
 		value->len = typlen == -2 ? strlen(value->data) + 1 : typlen;
 	}
+}
+
+/*
+ * Compress a flat value of a type, in the current memory context, if that is
+ * wanted, the type's functions expect it, and it saves a quarter.
+ */
+void
+value_compress(StoreValue *value, Oid type)
+{
+	struct varlena *smaller;
+
+	if (compression == COMPRESSION_OFF || !value->varlena ||
+		value->len < COMPRESSION_MIN || get_typstorage(type) == TYPSTORAGE_PLAIN)
+		return;
+	smaller = (struct varlena *)
+		DatumGetPointer(toast_compress_datum(PointerGetDatum(value->data),
+											 compression));
+	if (smaller == NULL || VARSIZE(smaller) > value->len / 4 * 3)
+		return;
+	value->varlena = false;
+	value->data = (char *) smaller;
+	value->len = VARSIZE(smaller);
 }
 
 /*

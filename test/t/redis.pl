@@ -82,6 +82,8 @@ my %types = (
 	boolean => [ 'boolean', '$1 % 2 = 0' ],
 	text => [ 'text', q{repeat(E'\' " \\\\ \u20ac\n', $1)} ],
 	empty => [ 'text', q{''::text} ],
+	compressed => [ 'text', q{repeat('abc', 5000)} ],
+	objects => [ 'jsonb', q{(SELECT jsonb_agg('key' || i % 7) FROM generate_series(1, 1000) AS i)} ],
 	large => [ 'text', q{(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 5000) AS i)} ],
 	numeric => [ 'numeric', q{123456789012345678901234567890.1230 / $1} ],
 	float8 => [ 'float8', '1.0::float8 / 3 * $1' ],
@@ -128,10 +130,12 @@ BEGIN
 END$$;
 END
 $redis->command('FLUSHALL');
-is($node->safe_psql('postgres', 'SELECT look()'), '', 'many types');
-$redis->wait_entries(2 * $types - 1);
+is($node->safe_psql('postgres', 'SET cache.compression = pglz; SELECT look()'), '', 'many types');
+$redis->wait_entries(2 * $types - 2);
 restart();
 is($node->safe_psql('postgres', 'SELECT look()'), '', 'many types, from Redis');
+is($node->safe_psql('postgres', "SELECT pg_column_size(cache_get_as(NULL::text, 'type_compressed', 7)) < 5000"),
+	't', 'compressed as they were sent');
 is( $node->safe_psql('postgres', "SELECT name, loads FROM cache_stats WHERE name ~ '^type_' AND loads > 0"),
 	'', 'without a load');
 is(redis_row($node, 'corrupt', 'failures'), '0|0', 'and without damage');

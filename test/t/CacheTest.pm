@@ -15,7 +15,7 @@ use Exporter qw(import);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(new_node session hold release setup_item mismatches);
+our @EXPORT = qw(new_node session hold release setup_table setup_item mismatches);
 
 # new_node makes and starts a server with the extension in database postgres.
 sub new_node
@@ -38,8 +38,8 @@ END
 	return $node;
 }
 
-# setup_item makes a table of prices, a loader that reads it, and a cache "c".
-sub setup_item
+# setup_table makes a table of prices, and a loader that reads it.
+sub setup_table
 {
 	my ($node, $rows, $db) = @_;
 
@@ -48,6 +48,17 @@ CREATE TABLE item (id integer PRIMARY KEY, price integer);
 INSERT INTO item SELECT i, 10 * i FROM generate_series(1, $rows) AS i;
 CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
   AS 'SELECT price FROM item WHERE id = \$1';
+END
+	return;
+}
+
+# setup_item adds a cache "c", and a view that compares it with the loader.
+sub setup_item
+{
+	my ($node, $rows, $db) = @_;
+
+	setup_table($node, $rows, $db);
+	$node->safe_psql($db // 'postgres', <<"END");
 SELECT cache_create('c', 'loader(integer)');
 SELECT cache_watch('c', 'item', 'id');
 CREATE VIEW oracle AS SELECT id, cache_get('c', id) AS got, loader(id) AS want,

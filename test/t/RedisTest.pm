@@ -344,11 +344,8 @@ sub setup_redis
 {
 	my ($node, $rows, $db) = @_;
 
+	setup_table($node, $rows, $db);
 	$node->safe_psql($db // 'postgres', <<"END");
-CREATE TABLE item (id integer PRIMARY KEY, price integer);
-INSERT INTO item SELECT i, 10 * i FROM generate_series(1, $rows) AS i;
-CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
-  AS 'SELECT price FROM item WHERE id = \$1';
 SELECT cache_create('c', 'loader(integer)', redis => true),
   cache_create('d', 'loader(integer)', redis => true, max_cost => 1);
 SELECT cache_watch('c', 'item', 'id'), cache_watch('d', 'item', 'id');

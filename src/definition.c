@@ -222,14 +222,6 @@ key_hash_lookup(Oid type, KeyHash *hash)
 	return true;
 }
 
-/* Say why a function cannot be a loader, or (report false) just that. */
-#define UNSUITABLE(...) \
-	do { \
-		if (report) \
-			ereport(ERROR, (__VA_ARGS__)); \
-		return false; \
-	} while (0)
-
 static bool
 describe_argument(CacheDef *def, int i, Oid type, const char *signature,
 				  bool report)

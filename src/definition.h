@@ -130,6 +130,17 @@ typedef struct CacheDef
 	bool		names_temp;		/* the loader's source names pg_temp */
 } CacheDef;
 
+/*
+ * In a function that says whether another one can be a loader or the like: say
+ * why it cannot, or (report false) just that.
+ */
+#define UNSUITABLE(...) \
+	do { \
+		if (report) \
+			ereport(ERROR, (__VA_ARGS__)); \
+		return false; \
+	} while (0)
+
 /* Moves whenever any definition may have changed. */
 extern uint64 definition_generation;
 

@@ -110,14 +110,6 @@ key_function_names(Oid function, Oid relid)
  *-------------------------------------------------------------------------
  */
 
-/* Say why a function cannot be a key function, or (report false) just that. */
-#define UNSUITABLE(...) \
-	do { \
-		if (report) \
-			ereport(ERROR, (__VA_ARGS__)); \
-		return false; \
-	} while (0)
-
 /* One part of the key. */
 static bool
 describe_key(KeyFunction *keys, CacheDef *def, int i, AttrNumber attnum,

@@ -13,7 +13,7 @@
  *	stats, memory, verify, check, redisview
  *	keyfunction									from rows to keys
  *	get											one read-through get
- *	utility, transaction						DDL; commit
+ *	utility, rename, transaction				DDL; commit
  *	loader, session, flight						running loaders
  *	invalidate									what a transaction changes
  *	keyvalue									what cache_set() has set

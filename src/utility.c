@@ -49,6 +49,7 @@
 #include "extension.h"
 #include "invalidate.h"
 #include "pending.h"
+#include "rename.h"
 #include "shared.h"
 #include "statement.h"
 #include "utility.h"
@@ -286,7 +287,7 @@ rename_watched_column(Node *command)
 		return;
 	relid = RangeVarGetRelid(rename->relation, NoLock, true);
 	if (OidIsValid(relid))
-		watch_rename_column(relid, rename->subname, rename->newname);
+		rename_column(relid, rename->subname, rename->newname);
 }
 
 static void
@@ -318,7 +319,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		if (renames_something(command))
 		{
 			remembered = admin_remember();
-			watches = watch_remember();
+			watches = rename_remember();
 		}
 	}
 
@@ -346,7 +347,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	if (renames_something(command) && IsTransactionState())
 	{
 		rename_watched_column(command);
-		watch_follow(watches);
+		rename_follow(watches);
 		admin_follow(remembered);
 	}
 	if (IsA(command, CreateTrigStmt))

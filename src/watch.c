@@ -32,7 +32,6 @@
 #include "access/table.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_depend.h"
@@ -43,14 +42,12 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -149,9 +146,12 @@ is_sound(Form_pg_trigger form, HeapTuple tuple, Relation pg_trigger)
 					   RelationGetDescr(pg_trigger));
 }
 
-/* Read the arguments of a trigger: NUL-terminated strings in a bytea. */
-static char **
-trigger_arguments(HeapTuple tuple, Relation pg_trigger, int n)
+/*
+ * Read the n arguments of a trigger, the NUL-terminated strings in a bytea of
+ * its row in pg_trigger.  NULL if it has none.
+ */
+char **
+watch_arguments(HeapTuple tuple, Relation pg_trigger, int n)
 {
 	bool		isnull;
 	Datum		datum = heap_getattr(tuple, Anum_pg_trigger_tgargs,
@@ -218,8 +218,8 @@ find_triggers(const char *cache, Oid relid, bool inherited)
 				form->tgnargs >= 1 &&
 				(!OidIsValid(relid) || form->tgrelid == relid))
 			{
-				char	  **args = trigger_arguments(tuple, pg_trigger,
-													 form->tgnargs);
+				char	  **args = watch_arguments(tuple, pg_trigger,
+												   form->tgnargs);
 
 				if (args != NULL &&
 					(cache == NULL || strcmp(args[0], cache) == 0))
@@ -417,169 +417,6 @@ watch_trigger_created(CreateTrigStmt *stmt)
 		get_trigger_oid(relid, stmt->trigname, true) : InvalidOid;
 	if (OidIsValid(trigger))
 		depend_on_function(trigger, function);
-}
-
-/* Strings as the arguments of a trigger: NUL-terminated, in a bytea. */
-static Datum
-arguments_datum(char **args, int n)
-{
-	StringInfoData bytes;
-
-	initStringInfo(&bytes);
-	appendStringInfoSpaces(&bytes, VARHDRSZ);
-	for (int i = 0; i < n; i++)
-		appendBinaryStringInfo(&bytes, args[i], strlen(args[i]) + 1);
-	SET_VARSIZE(bytes.data, bytes.len);
-	return PointerGetDatum(bytes.data);
-}
-
-/* Update a trigger's row with other arguments. */
-static void
-set_arguments(Relation pg_trigger, HeapTuple tuple, char **args, int n)
-{
-	Datum		values[Natts_pg_trigger] = {0};
-	bool		nulls[Natts_pg_trigger] = {0};
-	bool		replace[Natts_pg_trigger] = {0};
-
-	values[Anum_pg_trigger_tgargs - 1] = arguments_datum(args, n);
-	replace[Anum_pg_trigger_tgargs - 1] = true;
-	tuple = heap_modify_tuple(tuple, RelationGetDescr(pg_trigger),
-							  values, nulls, replace);
-	CatalogTupleUpdate(pg_trigger, &tuple->t_self, tuple);
-}
-
-/*
- * A column has been renamed: the watches of the table and of its partitions
- * follow it.
- */
-void
-watch_rename_column(Oid relid, const char *from, const char *to)
-{
-	const Extension *extension = extension_find();
-	Relation	pg_trigger;
-	ListCell   *lc;
-
-	if (extension == NULL)
-		return;
-	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
-	{
-		SysScanDesc scan;
-		ScanKeyData key;
-		HeapTuple	tuple;
-
-		ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
-					F_OIDEQ, ObjectIdGetDatum(lfirst_oid(lc)));
-		scan = systable_beginscan(pg_trigger, TriggerRelidNameIndexId, true,
-								  NULL, 1, &key);
-		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		{
-			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-			char	  **args;
-			bool		renamed = false;
-
-			if (form->tgfoid != extension->trigger_function)
-				continue;
-			args = trigger_arguments(tuple, pg_trigger, form->tgnargs);
-			if (args == NULL || key_function_is_named(form->tgnargs, args))
-				continue;
-			for (int i = 1; i < form->tgnargs; i++)
-			{
-				if (strcmp(args[i], from) != 0)
-					continue;
-				args[i] = pstrdup(to);
-				renamed = true;
-			}
-			if (renamed)
-				set_arguments(pg_trigger, tuple, args, form->tgnargs);
-		}
-		systable_endscan(scan);
-		CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
-	}
-	table_close(pg_trigger, RowExclusiveLock);
-	CommandCounterIncrement();
-}
-
-/* A watch whose key function or table may be about to be renamed. */
-typedef struct Remembered
-{
-	Oid			trigger;
-	Oid			function;
-	Oid			relid;			/* whose rows it takes */
-} Remembered;
-
-/*
- * Before something is renamed or moved to another schema: remember the key
- * functions of all watches.
- */
-List *
-watch_remember(void)
-{
-	List	   *all = NIL;
-	ListCell   *lc;
-
-	foreach(lc, find_triggers(NULL, InvalidOid, true))
-	{
-		Watch	   *watch = lfirst(lc);
-		Remembered *item = palloc(sizeof(Remembered));
-
-		if (!watch->function ||
-			!key_function_find(watch->args, &item->function, &item->relid))
-			continue;
-		item->trigger = watch->trigger;
-		all = lappend(all, item);
-	}
-	return all;
-}
-
-/*
- * Afterwards: let the watches name them as they are called now.
- */
-void
-watch_follow(List *remembered)
-{
-	Relation	pg_trigger;
-	ListCell   *lc;
-
-	if (remembered == NIL)
-		return;
-	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
-	foreach(lc, remembered)
-	{
-		Remembered *item = lfirst(lc);
-		SysScanDesc scan;
-		ScanKeyData key;
-		HeapTuple	tuple;
-
-		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber,
-					F_OIDEQ, ObjectIdGetDatum(item->trigger));
-		scan = systable_beginscan(pg_trigger, TriggerOidIndexId, true, NULL,
-								  1, &key);
-		tuple = systable_getnext(scan);
-		if (HeapTupleIsValid(tuple))
-		{
-			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-			char	  **args = trigger_arguments(tuple, pg_trigger,
-												 form->tgnargs);
-			char	  **now = list_strings(key_function_names(item->function,
-															  item->relid));
-			bool		renamed = false;
-
-			for (int i = 1; i < KEY_FUNCTION_ARGS; i++)
-			{
-				renamed |= strcmp(args[i], now[i - 1]) != 0;
-				args[i] = now[i - 1];
-			}
-			if (renamed)
-			{
-				set_arguments(pg_trigger, tuple, args, form->tgnargs);
-				CacheInvalidateRelcacheByRelid(form->tgrelid);
-			}
-		}
-		systable_endscan(scan);
-	}
-	table_close(pg_trigger, RowExclusiveLock);
-	CommandCounterIncrement();
 }
 
 /*-------------------------------------------------------------------------

@@ -33,15 +33,13 @@ typedef struct Watch
 } Watch;
 
 extern List *watch_list(void);
+extern char **watch_arguments(HeapTuple tuple, Relation pg_trigger, int n);
 extern bool watch_covers(Relation rel, const char *cache);
 extern List *watch_caches(Relation rel);
 extern void watch_read(CacheDef *def);
 extern void watch_check_trigger(CreateTrigStmt *stmt);
-extern void watch_rename_column(Oid relid, const char *from, const char *to);
 extern void watch_drop_all(CacheDef *def);
 extern void watch_check_all(CacheDef *def);
-extern List *watch_remember(void);
-extern void watch_follow(List *remembered);
 extern void watch_trigger_created(CreateTrigStmt *stmt);
 
 #endif							/* CACHE_WATCH_H */

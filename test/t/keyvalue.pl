@@ -48,7 +48,7 @@ DECLARE
   which text := CASE WHEN random() < 0.7 THEN 'kv' ELSE 'few' END;
   k text := 'k' || ceil(12 * random() ^ 2);
   v jsonb := CASE WHEN random() < 0.9 THEN to_jsonb(random()::text) END;
-  t interval := CASE WHEN random() < 0.3 THEN random() * interval '30 ms' END;
+  t interval := CASE WHEN random() < 0.3 THEN (random() + 0.001) * interval '30 ms' END;
   dice float := random();
 BEGIN
   IF dice < 0.45 THEN

@@ -14,7 +14,7 @@
  *
  * Memory is bounded: a transaction that changes more than PENDING_MAX keys
  * invalidates the whole caches that it changes from there on, about 2 MB at
- * most; and 1 MB for messages to others.
+ * most; and 1 MB for messages to others.  A few keys need none at all.
  *
  * Locking: none, this is the backend's own.
  *
@@ -92,17 +92,25 @@ typedef struct PendingLevel
 	int			start;
 } PendingLevel;
 
+/* Most transactions change few keys. */
+#define FEW_ITEMS		8
+#define FEW_LEVELS		2
+
+static PendingItem few_items[FEW_ITEMS];
+static PendingLevel few_levels[FEW_LEVELS];
+
 /*
- * All of this lives in the top transaction's context.  items[] has them in
- * the order in which they came, the hash table finds them.
+ * items[] has them in the order in which they came.  The hash table finds
+ * them, once there are more than a few; it and all other memory that is needed
+ * then lives in the top transaction's context.
  */
 static members_hash *members = NULL;
-static PendingItem *items = NULL;
+static PendingItem *items = few_items;
 static int	nitems = 0;
-static int	items_size = 0;
-static PendingLevel *levels = NULL;
+static int	items_size = FEW_ITEMS;
+static PendingLevel *levels = few_levels;
 static int	nlevels = 0;
-static int	levels_size = 0;
+static int	levels_size = FEW_LEVELS;
 
 static char **messages = NULL;	/* of items; NULL: none has any */
 static Size message_bytes = 0;
@@ -115,31 +123,48 @@ static uint64 published_xid = 0;
 /* Grows with each DDL command of this session, and when one is undone. */
 static uint64 ddl_count = 0;
 
-static void
-pending_grow(void)
+/* A larger copy of an array, of which n bytes are used. */
+static void *
+larger_copy(const void *from, Size n)
 {
+	return memcpy(MemoryContextAlloc(TopTransactionContext, n * 2),
+				  from, n);
+}
+
+/* Make room for another item. */
+static void
+items_grow(void)
+{
+	PendingItem *larger = larger_copy(items, sizeof(PendingItem) * items_size);
+	bool		found;
+
+	if (messages != NULL)
+		messages = repalloc(messages, sizeof(char *) * items_size * 2);
 	if (members == NULL)
 	{
-		MemoryContext context = TopTransactionContext;
+		members_hash *all = members_create(TopTransactionContext,
+										   items_size * 2, NULL);
 
-		items_size = 16;
-		items = MemoryContextAlloc(context, sizeof(PendingItem) * items_size);
-		levels_size = 4;
-		levels = MemoryContextAlloc(context, sizeof(PendingLevel) * levels_size);
-		members = members_create(context, 16, NULL);
+		for (int i = 0; i < nitems; i++)
+			members_insert(all, items[i], &found);
+		members = all;
 	}
-	if (nitems == items_size)
-	{
-		items = repalloc(items, sizeof(PendingItem) * items_size * 2);
-		if (messages != NULL)
-			messages = repalloc(messages, sizeof(char *) * items_size * 2);
-		items_size *= 2;
-	}
-	if (nlevels == levels_size)
-	{
-		levels = repalloc(levels, sizeof(PendingLevel) * levels_size * 2);
-		levels_size *= 2;
-	}
+	if (items != few_items)
+		pfree(items);
+	items = larger;
+	items_size *= 2;
+}
+
+/* The same for a subtransaction. */
+static void
+levels_grow(void)
+{
+	PendingLevel *larger = larger_copy(levels, sizeof(PendingLevel) * levels_size);
+
+	if (levels != few_levels)
+		pfree(levels);
+	levels = larger;
+	levels_size *= 2;
 }
 
 static bool
@@ -147,7 +172,14 @@ is_pending(PendingKind kind, uint64 cache, uint64 hash)
 {
 	PendingItem item = {cache, hash, kind};
 
-	return members != NULL && members_lookup(members, item) != NULL;
+	if (members != NULL)
+		return members_lookup(members, item) != NULL;
+	for (int i = 0; i < nitems; i++)
+	{
+		if (item_equal(items[i], item))
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -270,14 +302,18 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 
 	if (is_pending(kind, cache, hash))
 		return false;
-	pending_grow();
+	if (nitems == items_size)
+		items_grow();
 	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
 	{
+		if (nlevels == levels_size)
+			levels_grow();
 		levels[nlevels].nestlevel = nestlevel;
 		levels[nlevels].start = nitems;
 		nlevels++;
 	}
-	members_insert(members, item, &found);
+	if (members != NULL)
+		members_insert(members, item, &found);
 	if (messages != NULL)
 		messages[nitems] = NULL;
 	items[nitems++] = item;
@@ -491,7 +527,11 @@ pending_publish(void)
 	for (int i = 0; i < mapping_count(); i++)
 		publish_mapped(mapping_cache(i), 0, nitems, xid);
 	for (int i = 0; i < nitems; i++)
-		publish_item(&items[i], xid);
+	{
+		/* The fence of a whole cache stands for those of its keys. */
+		if (items[i].kind != PENDING_KEY || !pending_is_whole(items[i].cache))
+			publish_item(&items[i], xid);
+	}
 	published = true;
 	published_xid = U64FromFullTransactionId(xid);
 }
@@ -551,10 +591,12 @@ pending_reset(void)
 	if (nwide > 0)
 		ddl_count++;
 	members = NULL;
-	items = NULL;
+	items = few_items;
+	items_size = FEW_ITEMS;
 	messages = NULL;
 	message_bytes = 0;
-	levels = NULL;
+	levels = few_levels;
+	levels_size = FEW_LEVELS;
 	nitems = 0;
 	nlevels = 0;
 	nwide = 0;
@@ -590,7 +632,8 @@ pending_subabort(int nestlevel)
 		{
 			PendingItem item = items[--nitems];
 
-			members_delete(members, item);
+			if (members != NULL)
+				members_delete(members, item);
 			if (item.kind != PENDING_KEY)
 			{
 				nwide--;

@@ -64,6 +64,7 @@ typedef struct WatchedRelation
 } WatchedRelation;
 
 static HTAB *watched = NULL;
+static WatchedRelation *latest = NULL;	/* the one that was found last */
 static MemoryContext watched_context = NULL;
 static bool watched_valid = false;
 
@@ -88,6 +89,7 @@ watched_setup(void)
 												"cache watched relations",
 												ALLOCSET_SMALL_SIZES);
 	watched = NULL;
+	latest = NULL;
 	MemoryContextReset(watched_context);
 	ctl.keysize = sizeof(Oid);
 	ctl.entrysize = sizeof(WatchedRelation);
@@ -138,9 +140,11 @@ watched_find(Oid relid)
 	ListCell   *lc;
 
 	watched_setup();
+	if (latest != NULL && latest->relid == relid)
+		return latest;
 	entry = hash_search(watched, &relid, HASH_FIND, NULL);
 	if (entry != NULL)
-		return entry;
+		return latest = entry;
 
 	/* Opening relations may make what is known stale, this included. */
 	do

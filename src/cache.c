@@ -11,7 +11,7 @@
  *
  *	functions, set, admin, watch, trigger,		what SQL calls
  *	stats, memory, verify, check, redisview
- *	keyfunction									from rows to keys
+ *	rowkeys, keyfunction						from rows to keys
  *	get											one read-through get
  *	utility, rename, transaction				DDL; commit
  *	loader, session, flight						running loaders
@@ -61,6 +61,7 @@
 #include "queue.h"
 #include "ratelimit.h"
 #include "redis.h"
+#include "rowkeys.h"
 #include "shared.h"
 #include "statement.h"
 #include "tier.h"
@@ -146,6 +147,7 @@ _PG_init(void)
 
 	definition_init();
 	loader_init();
+	rowkeys_init();
 	statement_init();
 	utility_init();
 	transaction_init();

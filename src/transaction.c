@@ -26,6 +26,7 @@
 #include "pending.h"
 #include "pool.h"
 #include "registry.h"
+#include "rowkeys.h"
 #include "shared.h"
 #include "statement.h"
 #include "transaction.h"
@@ -37,6 +38,7 @@ transaction_end(void)
 {
 	pending_reset();
 	statement_reset();
+	rowkeys_reset();
 	loader_reset();
 	keyvalue_reset();
 	definition_unlock_all();

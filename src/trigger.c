@@ -20,125 +20,59 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
+#include "utils/datum.h"
 #include "utils/snapmgr.h"
 
-#include "compat.h"
 #include "definition.h"
 #include "invalidate.h"
 #include "key.h"
 #include "keyfunction.h"
 #include "pending.h"
+#include "rowkeys.h"
 #include "shared.h"
-#include "watch.h"
-
-typedef struct WatchedColumn
-{
-	AttrNumber	attnum;
-	Oid			type;
-	Oid			collation;
-	KeyHash		hash;
-} WatchedColumn;
-
-/* What a trigger has to know, kept for as long as its statement runs. */
-typedef struct WatchInfo
-{
-	uint64		generation;		/* of definitions */
-	CacheDef   *def;			/* NULL: there is no such cache */
-	bool		unknown;		/* no definition can be read at present */
-	bool		whole;			/* no key can be told from a row */
-	KeyFunction *keys;			/* that tells the keys, if any */
-	bool		called;			/* it has been, by this statement */
-	int			ncolumns;
-	WatchedColumn columns[FLEXIBLE_ARRAY_MEMBER];
-} WatchInfo;
-
-/* Set up one column; false if the key cannot be told from it. */
-static bool
-column_setup(WatchedColumn *column, KeyColumn *key, Relation rel,
-			 const char *name)
-{
-	Form_pg_attribute att;
-
-	column->attnum = get_attnum(RelationGetRelid(rel), name);
-	if (column->attnum <= 0)
-		return false;
-	att = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
-	if (CACHE_IS_VIRTUAL(att))
-		return false;
-	column->type = att->atttypid;
-	column->collation = key->collation;
-
-	/* The key is compared under one collation only. */
-	if (OidIsValid(att->attcollation) &&
-		att->attcollation != key->collation &&
-		!get_collation_isdeterministic(att->attcollation))
-		return false;
-	return key_column_fits(key, att->atttypid, &column->hash);
-}
-
-static WatchInfo *
-watch_info(FunctionCallInfo fcinfo, TriggerData *data)
-{
-	WatchInfo  *info = fcinfo->flinfo->fn_extra;
-	Trigger    *trigger = data->tg_trigger;
-	MemoryContext old;
-
-	if (info != NULL && info->generation == definition_generation)
-		return info;
-
-	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	info = palloc0(offsetof(WatchInfo, columns) +
-				   sizeof(WatchedColumn) * trigger->tgnargs);
-	info->unknown = !definition_is_readable();
-	if (!info->unknown)
-		info->def = definition_find(trigger->tgargs[0]);
-	info->ncolumns = trigger->tgnargs - 1;
-	if (info->def != NULL &&
-		key_function_is_named(trigger->tgnargs, trigger->tgargs))
-	{
-		if (info->def->usable)
-			info->keys = key_function_open(info->def, trigger->tgargs,
-										   data->tg_relation);
-		info->whole = info->keys == NULL;
-	}
-	else if (info->def != NULL)
-	{
-		info->whole = !info->def->usable || info->ncolumns == 0 ||
-			info->ncolumns != info->def->nkeys;
-		for (int i = 0; !info->whole && i < info->ncolumns; i++)
-			info->whole = !column_setup(&info->columns[i], &info->def->keys[i],
-										data->tg_relation,
-										trigger->tgargs[i + 1]);
-	}
-	info->generation = definition_generation;
-	MemoryContextSwitchTo(old);
-	fcinfo->flinfo->fn_extra = info;
-	return info;
-}
 
 /* The key that a row holds is pending. */
 static void
-row_pending(WatchInfo *info, TupleTableSlot *slot)
+row_pending(RowKeys *keys, TupleTableSlot *slot)
 {
-	uint64		hash = key_hash_start(info->def->id);
+	uint64		hash = key_hash_start(keys->def->id);
 	Datum		values[FUNC_MAX_ARGS];
 	bool		nulls[FUNC_MAX_ARGS];
 	Oid			types[FUNC_MAX_ARGS];
 
-	for (int i = 0; i < info->ncolumns; i++)
+	for (int i = 0; i < keys->ncolumns; i++)
 	{
-		WatchedColumn *column = &info->columns[i];
+		RowColumn  *column = &keys->columns[i];
 
 		values[i] = slot_getattr(slot, column->attnum, &nulls[i]);
 		types[i] = column->type;
 		hash = key_hash_add(hash, &column->hash, column->collation,
 							values[i], nulls[i]);
 	}
-	if (invalidate_key(info->def, hash))
-		invalidate_tell(info->def, info->ncolumns, values, nulls, types);
+	if (invalidate_key(keys->def, hash))
+		invalidate_tell(keys->def, keys->ncolumns, values, nulls, types);
+}
+
+/* Do two rows have the same key, byte by byte?  Most updates leave it alone. */
+static bool
+is_same_key(RowKeys *keys, TupleTableSlot *a, TupleTableSlot *b)
+{
+	if (keys->whole || keys->function != NULL)
+		return false;
+	for (int i = 0; i < keys->ncolumns; i++)
+	{
+		RowColumn  *column = &keys->columns[i];
+		bool		null_a;
+		bool		null_b;
+		Datum		value_a = slot_getattr(a, column->attnum, &null_a);
+		Datum		value_b = slot_getattr(b, column->attnum, &null_b);
+
+		if (null_a != null_b ||
+			(!null_a && !datumIsEqual(value_a, value_b, column->attbyval,
+									  column->attlen)))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -146,7 +80,7 @@ row_pending(WatchInfo *info, TupleTableSlot *slot)
  * a statement's rows make pending is looked up under the same snapshot.
  */
 static void
-call_pending(WatchInfo *info, TupleTableSlot *slot)
+call_pending(RowKeys *keys, TupleTableSlot *slot)
 {
 	bool		pushed = false;
 
@@ -154,31 +88,27 @@ call_pending(WatchInfo *info, TupleTableSlot *slot)
 		GetActiveSnapshot()->snapshot_type != SNAPSHOT_MVCC)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());
-		info->called = false;
+		keys->called = false;
 		pushed = true;
 	}
-	if (!info->called)
-		pending_note_call(info->def->id, GetActiveSnapshot());
-	info->called = true;
-	key_function_call(info->def, info->keys, slot);
+	if (!keys->called)
+		pending_note_call(keys->def->id, GetActiveSnapshot());
+	keys->called = true;
+	key_function_call(keys->def, keys->function, slot);
 	if (pushed)
 		PopActiveSnapshot();
 }
 
 /* What a row stands for is pending. */
 static void
-slot_pending(FunctionCallInfo fcinfo, TriggerData *data, TupleTableSlot *slot)
+slot_pending(RowKeys *keys, TupleTableSlot *slot)
 {
-	WatchInfo  *info = watch_info(fcinfo, data);
-
-	if (info->def == NULL)
-		return;
-	if (info->whole)
-		invalidate_cache(info->def);
-	else if (info->keys != NULL)
-		call_pending(info, slot);
+	if (keys->whole)
+		invalidate_cache(keys->def);
+	else if (keys->function != NULL)
+		call_pending(keys, slot);
 	else
-		row_pending(info, slot);
+		row_pending(keys, slot);
 }
 
 /*
@@ -190,7 +120,8 @@ Datum
 cache_trigger(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
-	WatchInfo  *info;
+	RowKeys    *keys;
+	RowKeys    *now;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -211,21 +142,28 @@ cache_trigger(PG_FUNCTION_ARGS)
 	if (cache_shared == NULL)
 		return PointerGetDatum(NULL);
 
-	info = watch_info(fcinfo, data);
-	if (info->unknown)
+	keys = rowkeys_find(fcinfo->flinfo, data);
+	if (keys->unknown)
 		pending_add_database(MyDatabaseId);
-	if (info->def == NULL)
+	if (keys->def == NULL)
 		return PointerGetDatum(NULL);
-	if (pending_is_whole(info->def->id))
+	if (pending_is_whole(keys->def->id))
 		return PointerGetDatum(NULL);
-	invalidate_mapped(info->def);
+	invalidate_mapped(keys->def);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-		invalidate_cache(info->def);
-	else
 	{
-		slot_pending(fcinfo, data, data->tg_trigslot);
-		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-			slot_pending(fcinfo, data, data->tg_newslot);
+		invalidate_cache(keys->def);
+		return PointerGetDatum(NULL);
 	}
+	slot_pending(keys, data->tg_trigslot);
+	if (!TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+		return PointerGetDatum(NULL);
+
+	/* Code of others may have run. */
+	now = rowkeys_find(fcinfo->flinfo, data);
+	if (now->def != NULL &&
+		(now != keys ||
+		 !is_same_key(now, data->tg_trigslot, data->tg_newslot)))
+		slot_pending(now, data->tg_newslot);
 	return PointerGetDatum(NULL);
 }

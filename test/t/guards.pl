@@ -299,6 +299,38 @@ END
 		]
 	},
 	{
+		guard => 'kept',
+		title => 'a writer knows at once that another column holds the key',
+		setup => $item . <<'END',
+ALTER TABLE item ADD COLUMN spare integer;
+UPDATE item SET spare = 8 - id;
+END
+		steps => [
+			"w > PREPARE raise(integer) AS UPDATE item SET price = price + 1 WHERE price / 10 = \$1", 'w > EXECUTE raise(1)',
+			'f > ALTER TABLE item DROP COLUMN id; ALTER TABLE item RENAME spare TO id',
+			"r > $fill", 'w > EXECUTE raise(2)', "r = $probe", 'w > DEALLOCATE raise'
+		]
+	},
+	{
+		guard => 'kept',
+		title => 'a writer knows at once that keys are compared under another collation',
+		setup => <<'END',
+CREATE COLLATION IF NOT EXISTS folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE item (name text, price integer);
+INSERT INTO item VALUES ('Tea', 1);
+CREATE TABLE alias (name text COLLATE folded);
+CREATE FUNCTION loader(text) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(price) FROM item WHERE name = $1';
+SELECT cache_create('c', 'loader(text)');
+SELECT cache_watch('c', 'item', 'name');
+END
+		steps => [
+			'w > UPDATE item SET price = price + 1', "f > SELECT cache_watch('c', 'alias', 'name')",
+			"r > SELECT cache_get('c', 'Tea')", 'w > UPDATE item SET price = price + 1',
+			"r = SELECT cache_get('c', 'Tea') IS NOT DISTINCT FROM to_jsonb(loader('Tea'))"
+		]
+	},
+	{
 		guard => 'unwatched',
 		title => 'what was read from a table that is not watched is not stored',
 		setup => $item . "SELECT cache_unwatch('c', 'item');\n",

@@ -1,0 +1,300 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowkeys.c
+ *		Where the rows of a watched table hold the key.
+ *
+ * To find that out takes a trigger as long as all the rest that it does for a
+ * row, and most statements write one row.  So it is kept for the session,
+ * by the trigger's OID, until an invalidation message says that the table has
+ * changed (its columns, and the trigger's arguments) or that a definition may
+ * have (definition_generation).
+ *
+ * What depends on more than that is only kept for as long as a statement
+ * runs, in its FmgrInfo: key functions, and hash functions that somebody could
+ * replace.
+ *
+ * A message may be read whenever code of others runs, and so while what it
+ * drops is in use further up the stack: that stays in memory until the
+ * transaction has ended.
+ *
+ * Locking: none, this is the backend's own.  The table is locked by the
+ * statement that writes to it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "common/hashfn.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "devel.h"
+#include "key.h"
+#include "rowkeys.h"
+
+typedef struct KeptKeys
+{
+	Oid			trigger;		/* hash key */
+	RowKeys    *keys;
+	char		status;
+} KeptKeys;
+
+#define SH_PREFIX		kept
+#define SH_ELEMENT_TYPE	KeptKeys
+#define SH_KEY_TYPE		Oid
+#define SH_KEY			trigger
+#define SH_HASH_KEY(tb, key)	murmurhash32(key)
+#define SH_EQUAL(tb, a, b)		((a) == (b))
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static kept_hash *kept = NULL;
+static RowKeys *latest = NULL;	/* the one that was found last, if kept */
+static RowKeys *dropped = NULL; /* they go when the transaction has ended */
+static uint64 relation_changes = 0;
+
+/*-------------------------------------------------------------------------
+ * Forgetting
+ *-------------------------------------------------------------------------
+ */
+
+/* Keep it no longer.  Raises no errors. */
+static void
+drop_keys(RowKeys *keys)
+{
+	kept_delete(kept, keys->trigger);
+	keys->next = dropped;
+	dropped = keys;
+	latest = NULL;
+}
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	kept_iterator at;
+	KeptKeys   *entry;
+
+	relation_changes++;
+	if (kept == NULL || GUARD_REMOVED("kept"))
+		return;
+	kept_start_iterate(kept, &at);
+	while ((entry = kept_iterate(kept, &at)) != NULL)
+	{
+		if (!OidIsValid(relid) || entry->keys->relid == relid)
+			drop_keys(entry->keys);
+	}
+}
+
+/*
+ * The transaction has ended.  Raises no errors.
+ */
+void
+rowkeys_reset(void)
+{
+	while (dropped != NULL)
+	{
+		RowKeys    *keys = dropped;
+
+		dropped = keys->next;
+		MemoryContextDelete(keys->context);
+	}
+}
+
+/*
+ * Register the invalidation callback; once a process.
+ */
+void
+rowkeys_init(void)
+{
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+}
+
+/*-------------------------------------------------------------------------
+ * Setting up
+ *-------------------------------------------------------------------------
+ */
+
+/* Set up one column; false if the key cannot be told from it. */
+static bool
+column_setup(RowColumn *column, KeyColumn *key, Relation rel, const char *name)
+{
+	Form_pg_attribute att;
+
+	column->attnum = get_attnum(RelationGetRelid(rel), name);
+	if (column->attnum <= 0)
+		return false;
+	att = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
+	if (CACHE_IS_VIRTUAL(att))
+		return false;
+	column->attlen = att->attlen;
+	column->attbyval = att->attbyval;
+	column->type = att->atttypid;
+	column->collation = key->collation;
+
+	/* The key is compared under one collation only. */
+	if (OidIsValid(att->attcollation) &&
+		att->attcollation != key->collation &&
+		!get_collation_isdeterministic(att->attcollation))
+		return false;
+	return key_column_fits(key, att->atttypid, &column->hash);
+}
+
+/* Find out, in the current memory context. */
+static RowKeys *
+build_keys(TriggerData *data)
+{
+	Trigger    *trigger = data->tg_trigger;
+	RowKeys    *keys = palloc0(offsetof(RowKeys, columns) +
+							   sizeof(RowColumn) * trigger->tgnargs);
+
+	keys->trigger = trigger->tgoid;
+	keys->relid = RelationGetRelid(data->tg_relation);
+	keys->unknown = !definition_is_readable();
+	if (!keys->unknown)
+		keys->def = definition_find(trigger->tgargs[0]);
+	keys->generation = definition_generation;
+	keys->ncolumns = trigger->tgnargs - 1;
+	if (keys->def == NULL)
+		return keys;
+	if (key_function_is_named(trigger->tgnargs, trigger->tgargs))
+	{
+		if (keys->def->usable)
+			keys->function = key_function_open(keys->def, trigger->tgargs,
+											   data->tg_relation);
+		keys->whole = keys->function == NULL;
+		return keys;
+	}
+	keys->whole = !keys->def->usable || keys->ncolumns == 0 ||
+		keys->ncolumns != keys->def->nkeys;
+	for (int i = 0; !keys->whole && i < keys->ncolumns; i++)
+		keys->whole = !column_setup(&keys->columns[i], &keys->def->keys[i],
+									data->tg_relation, trigger->tgargs[i + 1]);
+	return keys;
+}
+
+/*
+ * Is this all that the relation says of the trigger now?  A statement works
+ * with a copy from when it started.
+ */
+static bool
+is_current(TriggerData *data)
+{
+	TriggerDesc *triggers = data->tg_relation->trigdesc;
+	Trigger    *trigger = data->tg_trigger;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger    *now = &triggers->triggers[i];
+
+		if (now->tgoid != trigger->tgoid)
+			continue;
+		if (now->tgnargs != trigger->tgnargs)
+			return false;
+		for (int j = 0; j < now->tgnargs; j++)
+		{
+			if (strcmp(now->tgargs[j], trigger->tgargs[j]) != 0)
+				return false;
+		}
+		return true;
+	}
+	return false;
+}
+
+/* Can it be kept beyond the statement? */
+static bool
+is_lasting(RowKeys *keys, TriggerData *data)
+{
+	if (keys->def == NULL || keys->function != NULL || !is_current(data) ||
+		key_function_is_named(data->tg_trigger->tgnargs,
+							  data->tg_trigger->tgargs))
+		return false;
+	for (int i = 0; !keys->whole && i < keys->ncolumns; i++)
+	{
+		if (keys->columns[i].hash.function.fn_oid >= FirstUnpinnedObjectId)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Find out, and keep it if possible, else for the statement.
+ */
+static RowKeys *
+make_keys(FmgrInfo *flinfo, TriggerData *data)
+{
+	MemoryContext context;
+	MemoryContext old;
+	RowKeys    *keys;
+	uint64		before = relation_changes;
+	bool		found;
+
+	context = AllocSetContextCreate(flinfo->fn_mcxt, "cache keys of rows",
+									ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	keys = build_keys(data);
+	MemoryContextSwitchTo(old);
+	if (!is_lasting(keys, data) || relation_changes != before)
+	{
+		flinfo->fn_extra = keys;
+		return keys;
+	}
+	if (kept == NULL)
+		kept = kept_create(TopMemoryContext, 16, NULL);
+	kept_insert(kept, keys->trigger, &found)->keys = keys;
+	Assert(!found);
+	keys->context = context;
+	MemoryContextSetParent(context, TopMemoryContext);
+	latest = keys;
+	return keys;
+}
+
+/* What is kept for a trigger, if it is still good. */
+static RowKeys *
+find_kept(TriggerData *data)
+{
+	Oid			trigger = data->tg_trigger->tgoid;
+	RowKeys    *keys = latest;
+
+	if (keys == NULL || keys->trigger != trigger)
+	{
+		KeptKeys   *entry = kept != NULL ? kept_lookup(kept, trigger) : NULL;
+
+		if (entry == NULL)
+			return NULL;
+		latest = keys = entry->keys;
+	}
+	if (keys->generation == definition_generation)
+		return keys;
+	if (GUARD_REMOVED("kept"))
+	{
+		/* As if only what the columns are were kept too long. */
+		keys->def = definition_find(data->tg_trigger->tgargs[0]);
+		keys->generation = definition_generation;
+		return keys;
+	}
+	drop_keys(keys);
+	return NULL;
+}
+
+/*
+ * What a trigger has to know to tell the keys of a row.  It is good until code
+ * of others runs, and then to be asked for again.
+ */
+RowKeys *
+rowkeys_find(FmgrInfo *flinfo, TriggerData *data)
+{
+	RowKeys    *keys = find_kept(data);
+
+	if (keys != NULL)
+		return keys;
+	keys = flinfo->fn_extra;
+	if (keys != NULL && keys->generation == definition_generation)
+		return keys;
+	return make_keys(flinfo, data);
+}

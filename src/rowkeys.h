@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowkeys.h
+ *		Where the rows of a watched table hold the key.
+ *
+ * See rowkeys.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_ROWKEYS_H
+#define CACHE_ROWKEYS_H
+
+#include "postgres.h"
+
+#include "commands/trigger.h"
+#include "fmgr.h"
+
+#include "definition.h"
+#include "keyfunction.h"
+
+/* A column that holds a part of the key. */
+typedef struct RowColumn
+{
+	AttrNumber	attnum;
+	int16		attlen;
+	bool		attbyval;
+	Oid			type;
+	Oid			collation;
+	KeyHash		hash;
+} RowColumn;
+
+/* What a trigger of a watch has to know. */
+typedef struct RowKeys
+{
+	Oid			trigger;
+	Oid			relid;
+	uint64		generation;		/* of definitions */
+	CacheDef   *def;			/* NULL: there is no such cache */
+	bool		unknown;		/* no definition can be read at present */
+	bool		whole;			/* no key can be told from a row */
+	KeyFunction *function;		/* that tells the keys, if any */
+	bool		called;			/* it has been, by this statement */
+	MemoryContext context;		/* of its own, if it is kept */
+	struct RowKeys *next;		/* in the list of those that are kept no more */
+	int			ncolumns;
+	RowColumn	columns[FLEXIBLE_ARRAY_MEMBER];
+} RowKeys;
+
+extern void rowkeys_init(void);
+extern RowKeys *rowkeys_find(FmgrInfo *flinfo, TriggerData *data);
+extern void rowkeys_reset(void);
+
+#endif							/* CACHE_ROWKEYS_H */

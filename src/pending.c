@@ -56,30 +56,47 @@ typedef struct PendingItem
 	PendingKind kind;
 } PendingItem;
 
-typedef struct PendingMember
-{
-	PendingItem item;
-	char		status;
-} PendingMember;
+/* Most transactions change few keys. */
+#define FEW_ITEMS		8
+#define FEW_LEVELS		2
+
+/*
+ * items[] has them in the order in which they came, and room for one behind
+ * the last: whatever is looked for.
+ */
+static PendingItem few_items[FEW_ITEMS + 1];
+static PendingItem *items = few_items;
+static int	nitems = 0;
+static int	items_size = FEW_ITEMS;
 
 static inline uint32
-item_hash(PendingItem item)
+item_hash(const PendingItem *item)
 {
-	return (uint32) (item.hash ^ murmurhash32((uint32) item.cache + item.kind));
+	return (uint32) (item->hash ^ murmurhash32((uint32) item->cache + item->kind));
 }
 
 static inline bool
-item_equal(PendingItem a, PendingItem b)
+item_equal(const PendingItem *a, const PendingItem *b)
 {
-	return a.cache == b.cache && a.hash == b.hash && a.kind == b.kind;
+	return a->hash == b->hash && a->cache == b->cache && a->kind == b->kind;
 }
+
+/* The hash table has the items' places in items[]. */
+typedef struct PendingMember
+{
+	uint32		place;
+	uint32		hash;
+	char		status;
+} PendingMember;
 
 #define SH_PREFIX		members
 #define SH_ELEMENT_TYPE	PendingMember
-#define SH_KEY_TYPE		PendingItem
-#define SH_KEY			item
-#define SH_HASH_KEY(tb, key)	item_hash(key)
-#define SH_EQUAL(tb, a, b)		item_equal(a, b)
+#define SH_KEY_TYPE		uint32
+#define SH_KEY			place
+#define SH_HASH_KEY(tb, key)	item_hash(&items[key])
+#define SH_EQUAL(tb, a, b)		item_equal(&items[a], &items[b])
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a)		((a)->hash)
 #define SH_SCOPE		static inline
 #define SH_DECLARE
 #define SH_DEFINE
@@ -92,22 +109,13 @@ typedef struct PendingLevel
 	int			start;
 } PendingLevel;
 
-/* Most transactions change few keys. */
-#define FEW_ITEMS		8
-#define FEW_LEVELS		2
-
-static PendingItem few_items[FEW_ITEMS];
-static PendingLevel few_levels[FEW_LEVELS];
-
 /*
- * items[] has them in the order in which they came.  The hash table finds
- * them, once there are more than a few; it and all other memory that is needed
- * then lives in the top transaction's context.
+ * Finds items, once there are more than a few.  It and all other memory that
+ * is needed then lives in the top transaction's context.
  */
 static members_hash *members = NULL;
-static PendingItem *items = few_items;
-static int	nitems = 0;
-static int	items_size = FEW_ITEMS;
+
+static PendingLevel few_levels[FEW_LEVELS];
 static PendingLevel *levels = few_levels;
 static int	nlevels = 0;
 static int	levels_size = FEW_LEVELS;
@@ -123,30 +131,25 @@ static uint64 published_xid = 0;
 /* Grows with each DDL command of this session, and when one is undone. */
 static uint64 ddl_count = 0;
 
-/* A larger copy of an array, of which n bytes are used. */
-static void *
-larger_copy(const void *from, Size n)
-{
-	return memcpy(MemoryContextAlloc(TopTransactionContext, n * 2),
-				  from, n);
-}
-
-/* Make room for another item. */
+/* Make room for more items. */
 static void
 items_grow(void)
 {
-	PendingItem *larger = larger_copy(items, sizeof(PendingItem) * items_size);
-	bool		found;
+	PendingItem *larger;
 
+	larger = MemoryContextAlloc(TopTransactionContext,
+								sizeof(PendingItem) * (items_size * 2 + 1));
+	memcpy(larger, items, sizeof(PendingItem) * nitems);
 	if (messages != NULL)
 		messages = repalloc(messages, sizeof(char *) * items_size * 2);
 	if (members == NULL)
 	{
 		members_hash *all = members_create(TopTransactionContext,
 										   items_size * 2, NULL);
+		bool		found;
 
 		for (int i = 0; i < nitems; i++)
-			members_insert(all, items[i], &found);
+			members_insert(all, i, &found);
 		members = all;
 	}
 	if (items != few_items)
@@ -155,12 +158,15 @@ items_grow(void)
 	items_size *= 2;
 }
 
-/* The same for a subtransaction. */
+/* The same for subtransactions. */
 static void
 levels_grow(void)
 {
-	PendingLevel *larger = larger_copy(levels, sizeof(PendingLevel) * levels_size);
+	PendingLevel *larger;
 
+	larger = MemoryContextAlloc(TopTransactionContext,
+								sizeof(PendingLevel) * levels_size * 2);
+	memcpy(larger, levels, sizeof(PendingLevel) * nlevels);
 	if (levels != few_levels)
 		pfree(levels);
 	levels = larger;
@@ -168,18 +174,25 @@ levels_grow(void)
 }
 
 static bool
+is_among_few(const PendingItem *item)
+{
+	for (int i = 0; i < nitems; i++)
+	{
+		if (item_equal(&items[i], item))
+			return true;
+	}
+	return false;
+}
+
+static bool
 is_pending(PendingKind kind, uint64 cache, uint64 hash)
 {
 	PendingItem item = {cache, hash, kind};
 
-	if (members != NULL)
-		return members_lookup(members, item) != NULL;
-	for (int i = 0; i < nitems; i++)
-	{
-		if (item_equal(items[i], item))
-			return true;
-	}
-	return false;
+	if (members == NULL)
+		return is_among_few(&item);
+	items[nitems] = item;
+	return members_lookup(members, nitems) != NULL;
 }
 
 static void
@@ -300,23 +313,30 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	int			nestlevel = GetCurrentTransactionNestLevel();
 	bool		found;
 
-	if (is_pending(kind, cache, hash))
+	if (members == NULL && is_among_few(&item))
 		return false;
 	if (nitems == items_size)
 		items_grow();
+	if (nlevels == levels_size)
+		levels_grow();
+
+	/* Whatever may fail for want of memory does before anything is changed. */
+	items[nitems] = item;
+	if (members != NULL)
+	{
+		members_insert(members, nitems, &found);
+		if (found)
+			return false;
+	}
 	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
 	{
-		if (nlevels == levels_size)
-			levels_grow();
 		levels[nlevels].nestlevel = nestlevel;
 		levels[nlevels].start = nitems;
 		nlevels++;
 	}
-	if (members != NULL)
-		members_insert(members, item, &found);
 	if (messages != NULL)
 		messages[nitems] = NULL;
-	items[nitems++] = item;
+	nitems++;
 	if (kind != PENDING_KEY)
 		nwide++;
 	if (kind == PENDING_DATABASE && broadcast_wanted())
@@ -630,11 +650,10 @@ pending_subabort(int nestlevel)
 	{
 		while (nitems > levels[nlevels - 1].start)
 		{
-			PendingItem item = items[--nitems];
-
+			nitems--;
 			if (members != NULL)
-				members_delete(members, item);
-			if (item.kind != PENDING_KEY)
+				members_delete(members, nitems);
+			if (items[nitems].kind != PENDING_KEY)
 			{
 				nwide--;
 				ddl_count++;

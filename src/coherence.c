@@ -69,6 +69,9 @@
 #include "shared.h"
 #include "statement.h"
 
+/* How far the reference for 32-bit xids may lag, of the 2^31 that it could */
+#define XID_RECENT	(1 << 20)
+
 /* ddl_changes up to which this backend has read all invalidation messages */
 static uint64 settled_changes = PG_UINT64_MAX;
 
@@ -128,14 +131,29 @@ coherence_begin_publish(Oid dbid)
 	(void) LockAcquire(&tag, RowExclusiveLock, false, false);
 }
 
-/* Keep the reference for 32-bit xids recent. */
+/*
+ * Keep the reference for 32-bit xids recent, which need not be to the last:
+ * all backends read it, and a write takes it out of their processors' caches.
+ */
 static void
 note_xid(FullTransactionId xid)
 {
 	uint64		value = U64FromFullTransactionId(xid);
 
-	if (value > pg_atomic_read_u64(&cache_shared->xid_reference))
+	if (value > pg_atomic_read_u64(&cache_shared->xid_reference) + XID_RECENT)
 		pg_atomic_write_u64(&cache_shared->xid_reference, value);
+}
+
+/*
+ * The change of a key will be published soon: what that needs is in the memory
+ * of other processors as a rule, and is fetched meanwhile.
+ */
+void
+coherence_prefetch_key(uint64 hash)
+{
+	CACHE_PREFETCH(key_fence(hash));
+	CACHE_PREFETCH(key_stamp(hash));
+	store_prefetch(hash);
 }
 
 /*

@@ -29,6 +29,7 @@ typedef struct CoherentGet
 	FenceState	cache_fence;
 } CoherentGet;
 
+extern void coherence_prefetch_key(uint64 hash);
 extern void coherence_publish_key(uint64 cache, uint64 hash,
 								  FullTransactionId xid,
 								  const MappingRunning *others);

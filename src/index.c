@@ -97,6 +97,30 @@ store_unlock(uint64 hash)
 	LWLockRelease(&cache_partition_locks[partition_of(hash)].lock);
 }
 
+/*
+ * The entries of keys with this hash will be unlinked soon, as a rule: fetch
+ * what that needs into the processor's cache, or what leads to it.
+ */
+void
+store_prefetch(uint64 hash)
+{
+	CACHE_PREFETCH(&cache_partition_locks[partition_of(hash)]);
+	CACHE_PREFETCH(bucket_of(hash));
+}
+
+/*
+ * Some time later: fetch the first of the entries.  Without a lock the chain
+ * may say anything, but no harm comes of an address that is only fetched.
+ */
+void
+store_prefetch_entry(uint64 hash)
+{
+	Entry	   *entry = entry_at(*chain_of(hash));
+
+	CACHE_PREFETCH(&entry->chain);
+	CACHE_PREFETCH(&entry->node.flags);
+}
+
 static void
 bucket_begin_write(Bucket *bucket)
 {

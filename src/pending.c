@@ -35,6 +35,7 @@
 #include "queue.h"
 #include "registry.h"
 #include "shared.h"
+#include "store.h"
 
 #define PENDING_MAX			16384
 #define PENDING_MESSAGES	(1024 * 1024)	/* bytes */
@@ -360,7 +361,11 @@ pending_add_key(uint64 cache, uint64 hash)
 		return false;
 	if (nitems >= PENDING_MAX || message_bytes >= PENDING_MESSAGES)
 		return pending_add(PENDING_CACHE, cache, 0);
-	return pending_add(PENDING_KEY, cache, hash);
+	if (!pending_add(PENDING_KEY, cache, hash))
+		return false;
+	if (members == NULL)
+		coherence_prefetch_key(hash);
+	return true;
 }
 
 /*
@@ -522,6 +527,20 @@ pending_covers(uint64 cache, uint64 hash)
 		 is_pending(PENDING_DATABASE, InvalidOid, 0)))
 		return true;
 	return is_pending(PENDING_KEY, cache, hash);
+}
+
+/*
+ * A statement is through that has changed rows, and the transaction as well,
+ * perhaps: what publishing needs is fetched meanwhile.
+ */
+void
+pending_prefetch(void)
+{
+	for (int i = 0; members == NULL && i < nitems; i++)
+	{
+		if (items[i].kind == PENDING_KEY)
+			store_prefetch_entry(items[i].hash);
+	}
 }
 
 /*

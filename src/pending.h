@@ -31,6 +31,7 @@ extern uint64 pending_ddl_count(void);
 extern bool pending_is_whole(uint64 cache);
 extern bool pending_covers(uint64 cache, uint64 hash);
 
+extern void pending_prefetch(void);
 extern void pending_publish(void);
 extern void pending_after_commit(void);
 extern void pending_after_prepare(void);

@@ -101,6 +101,13 @@ typedef struct CacheShared
 	Queue		queue;
 } CacheShared;
 
+/* Fetch what will be written soon into the processor's cache. */
+#ifdef __GNUC__
+#define CACHE_PREFETCH(address)	__builtin_prefetch((address), 1)
+#else
+#define CACHE_PREFETCH(address)	((void) (address))
+#endif
+
 struct CacheSlot;
 struct Policy;
 

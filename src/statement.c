@@ -40,6 +40,7 @@
 
 #include "compat.h"
 #include "devel.h"
+#include "pending.h"
 #include "statement.h"
 #include "watch.h"
 
@@ -351,6 +352,7 @@ statement_executor_finish(QueryDesc *query)
 	PG_TRY();
 	{
 		next_executor_finish(query);
+		pending_prefetch();
 	}
 	PG_CATCH();
 	{

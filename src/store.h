@@ -68,6 +68,8 @@ extern Size store_max_entry(void);
 extern void store_lock(uint64 hash, LWLockMode mode);
 extern void store_unlock(uint64 hash);
 extern uint32 store_unlink(uint64 hash);
+extern void store_prefetch(uint64 hash);
+extern void store_prefetch_entry(uint64 hash);
 extern void store_missed(const StoreKey *key);
 
 /* Where the walk over a cache's keys is: see store_next_keys. */

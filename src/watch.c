@@ -396,8 +396,9 @@ watch_check_trigger(CreateTrigStmt *stmt)
 }
 
 /*
- * A trigger has been made by a command.  If it calls a key function, it
- * depends on it, as one that cache_watch() makes.
+ * A trigger has been made by a command.  If it is that of a watch, all who
+ * know the cache are told, and it depends on its key function if it has one,
+ * as after cache_watch().
  */
 void
 watch_trigger_created(CreateTrigStmt *stmt)
@@ -409,8 +410,10 @@ watch_trigger_created(CreateTrigStmt *stmt)
 
 	if (extension == NULL ||
 		LookupFuncName(stmt->funcname, 0, NULL, true) !=
-		extension->trigger_function ||
-		!key_function_of(stmt, &function))
+		extension->trigger_function)
+		return;
+	definition_changed();
+	if (!key_function_of(stmt, &function))
 		return;
 	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 	trigger = OidIsValid(relid) ?

@@ -4,18 +4,51 @@
 \echo Use "CREATE EXTENSION cache" to load this file. \quit
 
 /*
- * Definitions.  Functions, types, roles and collations are named by text, so
- * that dumps can be restored in any order; watches are triggers on the tables.
- * In the cluster whose system identifier is "cluster", the owner is the role
- * with this OID, whatever it is called by now; elsewhere the one of this name.
+ * The owner of a cache: a role, whatever it is called by now.  In a dump it has
+ * its name; where that is restored and there is no such role, the name is kept.
+ */
+CREATE TYPE cache_owner;
+
+CREATE FUNCTION cache_owner_in(cstring) RETURNS cache_owner
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cache_owner_in';
+COMMENT ON FUNCTION cache_owner_in(cstring) IS 'I/O';
+
+CREATE FUNCTION cache_owner_out(cache_owner) RETURNS cstring
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cache_owner_out';
+COMMENT ON FUNCTION cache_owner_out(cache_owner) IS 'I/O';
+
+CREATE FUNCTION cache_owner_recv(internal) RETURNS cache_owner
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cache_owner_recv';
+COMMENT ON FUNCTION cache_owner_recv(internal) IS 'I/O';
+
+CREATE FUNCTION cache_owner_send(cache_owner) RETURNS bytea
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cache_owner_send';
+COMMENT ON FUNCTION cache_owner_send(cache_owner) IS 'I/O';
+
+CREATE TYPE cache_owner (
+	INPUT = cache_owner_in,
+	OUTPUT = cache_owner_out,
+	RECEIVE = cache_owner_recv,
+	SEND = cache_owner_send,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = int4);
+COMMENT ON TYPE cache_owner IS
+	'the role that owns a cache';
+CREATE CAST (cache_owner AS text) WITH INOUT AS IMPLICIT;
+
+/*
+ * Definitions.  Functions, types and collations are named by text, so that
+ * dumps can be restored in any order; watches are triggers on the tables.
  */
 CREATE TABLE cache_definition (
 	name name PRIMARY KEY,
 	id bigint NOT NULL UNIQUE,
 	version bigint NOT NULL,
-	owner text NOT NULL,
-	owner_oid oid NOT NULL,
-	cluster bigint NOT NULL,
+	owner cache_owner NOT NULL,
 	loader_schema text,
 	loader_name text,
 	loader_args text[],

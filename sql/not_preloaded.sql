@@ -53,6 +53,9 @@ SELECT cache_trigger();
 \echo :SQLSTATE
 SELECT name FROM cache_definition;
 
+-- owners can be dumped and restored
+SELECT current_user::text::cache_owner = current_user AS known, 'Nobody''s own'::cache_owner AS kept;
+
 -- writes on a watched table work: here as a dump restores its triggers
 CREATE TRIGGER "!cache_watch_1_1" AFTER INSERT OR UPDATE OR DELETE ON t
 FOR EACH ROW EXECUTE FUNCTION cache_trigger('c', 'k');

@@ -18,7 +18,6 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xlog.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
@@ -42,6 +41,7 @@
 #include "extension.h"
 #include "invalidate.h"
 #include "keyvalue.h"
+#include "owner.h"
 #include "pending.h"
 #include "registry.h"
 #include "shared.h"
@@ -444,10 +444,7 @@ cache_create(PG_FUNCTION_ARGS)
 	pending_add_created(def.id);
 	change_column(&row, ANUM_ID, Int64GetDatum(def.id));
 	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
-	change_column(&row, ANUM_OWNER,
-				  CStringGetTextDatum(GetUserNameFromId(GetUserId(), false)));
-	change_column(&row, ANUM_OWNER_OID, ObjectIdGetDatum(GetUserId()));
-	change_column(&row, ANUM_CLUSTER, Int64GetDatum(GetSystemIdentifier()));
+	change_column(&row, ANUM_OWNER, owner_make(GetUserId()));
 	change_column(&row, ANUM_REDIS, BoolGetDatum(false));
 	if (PG_ARGISNULL(1))
 		change_column(&row, ANUM_SETTINGS, strings_array(NULL, 0));

@@ -17,7 +17,7 @@
  *	loader, session, flight						running loaders
  *	invalidate									what a transaction changes
  *	keyvalue									what cache_set() has set
- *	definition, extension, settings, key, value	what a cache is
+ *	definition, owner, extension, settings, key, value	what a cache is
  *	coherence, pending, statement				the protocol
  *	broadcast, worker, probe					what is sent to Redis
  *	tier, codec, siphash						values in Redis

@@ -31,7 +31,6 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
@@ -59,6 +58,7 @@
 #include "definition.h"
 #include "devel.h"
 #include "extension.h"
+#include "owner.h"
 #include "pending.h"
 #include "registry.h"
 #include "shared.h"
@@ -412,16 +412,6 @@ read_collations(CacheDef *def, Datum array)
 	return true;
 }
 
-/* The owner's role; InvalidOid if it is gone. */
-static Oid
-find_owner(const char *name, Oid oid, uint64 cluster)
-{
-	if (cluster == GetSystemIdentifier())
-		return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(oid)) ?
-			oid : InvalidOid;
-	return get_role_oid(name, true);
-}
-
 /* Turn a row of cache_definition into a definition. */
 static CacheDef *
 definition_read(Relation rel, HeapTuple tuple)
@@ -445,9 +435,7 @@ definition_read(Relation rel, HeapTuple tuple)
 	def->name = *DatumGetName(VALUE(ANUM_NAME));
 	def->id = DatumGetInt64(VALUE(ANUM_ID));
 	def->version = DatumGetInt64(VALUE(ANUM_VERSION));
-	def->owner = find_owner(TextDatumGetCString(VALUE(ANUM_OWNER)),
-							DatumGetObjectId(VALUE(ANUM_OWNER_OID)),
-							DatumGetInt64(VALUE(ANUM_CLUSTER)));
+	def->owner = owner_role(VALUE(ANUM_OWNER));
 	if (!IS_NULL(ANUM_TTL))
 	{
 		def->ttl = palloc(sizeof(Interval));

@@ -19,7 +19,7 @@ CREATE FUNCTION whoami_definer() RETURNS text LANGUAGE sql STABLE SECURITY DEFIN
 SELECT cache_create('invoker', 'invoker(int)'), cache_watch('invoker', 'secret', 'k');
 SELECT cache_create('definer', 'definer(int)'), cache_watch('definer', 'secret', 'k');
 SELECT cache_create('whoami', 'whoami()'), cache_create('whoami_definer', 'whoami_definer()');
-SELECT plan(67);
+SELECT plan(70);
 
 -- SECURITY INVOKER: the table's rights are the caller's
 SELECT agrees('invoker', '1', 'invoker', 'superuser');
@@ -133,10 +133,13 @@ SELECT run('SELECT cache_create(''owned'', ''invoker(int)'')', 'regress_cache_ow
 SELECT is(run('SELECT cache_alter(''owned'', ttl => ''1 day'')', 'regress_cache_owner'), '', 'the owner');
 ALTER ROLE regress_cache_owner RENAME TO regress_cache_renamed;
 SELECT is(run('SELECT cache_alter(''owned'', ttl => ''2 days'')', 'regress_cache_renamed'), '', 'the owner, renamed');
+SELECT is(owner::text, 'regress_cache_renamed', 'its name now') FROM cache_definition WHERE name = 'owned';
+SELECT is(cache_owner_send(owner), 'regress_cache_renamed'::bytea, 'in binary') FROM cache_definition WHERE name = 'owned';
 ALTER ROLE regress_cache_renamed RENAME TO regress_cache_owner;
 REASSIGN OWNED BY regress_cache_owner TO CURRENT_USER;
 DROP OWNED BY regress_cache_owner;
 DROP ROLE regress_cache_owner;
+SELECT alike(owner::text, 'unknown (OID=%)', 'nobody else''s name') FROM cache_definition WHERE name = 'owned';
 CREATE ROLE regress_cache_owner;
 SELECT is(run(query, 'regress_cache_owner'), 'ERROR 42501', 'made again: ' || query)
 FROM unnest(ARRAY['SELECT cache_alter(''owned'', ttl => ''1 day'')', 'SELECT cache_drop(''owned'')']) query;

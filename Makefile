@@ -41,6 +41,10 @@ ifneq (,$(DEVEL))
 PG_CPPFLAGS = -DCACHE_DEVEL
 endif
 
+# PostgreSQL 15's headers leave out parameters, which C23, what newer compilers
+# speak by themselves, takes to mean that there are none.
+PG_CFLAGS += $(if $(filter 15,$(MAJORVERSION)),-std=gnu17)
+
 # Calls between our own files need not go through the table of symbols that
 # another library could override.
 PG_CFLAGS += -fno-semantic-interposition

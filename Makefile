@@ -88,10 +88,12 @@ deps:
 	@sh test/lib/deps.sh
 
 # LAYERS="unit regress pgtap isolation tap torture" and TESTS="name ..." choose.
+# OLDBINDIR: an older server's programs, for the test of pg_upgrade.
 check:
 	@sh test/lib/deps.sh install
+	$(if $(OLDBINDIR),+@$(MAKE) --no-print-directory -s DEVEL=1 PG_CONFIG='$(OLDBINDIR)/pg_config' install)
 	+@$(MAKE) --no-print-directory -s DEVEL=1 install
-	@LAYERS='$(LAYERS)' TESTS='$(TESTS)' sh test/lib/check.sh
+	@LAYERS='$(LAYERS)' TESTS='$(TESTS)' OLDBINDIR='$(OLDBINDIR)' sh test/lib/check.sh
 
 demo:
 	@sh test/lib/deps.sh install

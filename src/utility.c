@@ -377,13 +377,22 @@ caches_of(Oid relid)
 	return caches;
 }
 
-/* All caches that watch the relation are pending. */
+/*
+ * All caches that watch the relation are pending; all of the database, when no
+ * definition can be read at present.
+ */
 static void
 caches_pending(Oid relid)
 {
+	List	   *caches = caches_of(relid);
 	ListCell   *lc;
 
-	foreach(lc, caches_of(relid))
+	if (caches != NIL && !definition_is_readable())
+	{
+		pending_add_database(MyDatabaseId);
+		return;
+	}
+	foreach(lc, caches)
 	{
 		CacheDef   *def = definition_find(lfirst(lc));
 

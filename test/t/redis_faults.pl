@@ -43,6 +43,15 @@ sub lines
 	return scalar grep { /Redis at .*$what/ } split /\n/, slurp_file($node->logfile, $log);
 }
 
+# logged waits for such a line: it comes a moment after the state has changed.
+sub logged
+{
+	my ($title, $what) = @_;
+
+	poll("$title: '$what' in the log", sub { lines($what) });
+	return;
+}
+
 # outage plays one: it begins, queries go on, it ends. state: what it comes to.
 sub outage
 {
@@ -63,10 +72,12 @@ sub outage
 		is($proxy->seen->{GET} // 0, 0, "$title: which is not asked") if $title !~ /^server/;
 		isnt(redis_row($node, 'last_error'), '', "$title: " . redis_row($node, 'last_error'));
 	}
+	logged($title, $state eq 'down' ? 'is not usable' : 'takes no writes');
 	is(lines($state eq 'down' ? 'is not usable' : 'takes no writes'), 1, "$title: one line in the log");
 	is(lines('is usable'), 0, "$title: no other");
 	$end->();
 	wait_state($node, 'up');
+	logged($title, 'is usable');
 	is(lines('is usable'), 1, "$title: one line when it is over");
 	is(lines(''), 2, "$title: no more");
 	is(fresh(), '00000', "$title: after it");

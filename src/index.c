@@ -34,6 +34,7 @@
 #include "miscadmin.h"
 #include "storage/s_lock.h"
 
+#include "compat.h"
 #include "entry.h"
 #include "index.h"
 

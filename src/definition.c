@@ -171,6 +171,13 @@ names_changed(Datum arg, int cacheid, uint32 hashvalue)
 	invalidate_all();
 }
 
+/* So are the hash functions of keys, through their operator classes. */
+static void
+operators_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	invalidate_all();
+}
+
 /*
  * Register the invalidation callbacks; once a process.
  */
@@ -183,6 +190,7 @@ definition_init(void)
 	CacheRegisterSyscacheCallback(DATABASEOID, privileges_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, names_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, names_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(CLAOID, operators_changed, (Datum) 0);
 }
 
 /*

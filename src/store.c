@@ -202,6 +202,9 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 	}
 	if (ref == 0)
 		return entry_reject(key);
+
+	/* The block may be larger than what was asked for. */
+	cost = entry_cost(slot, limit, value, arena_units(cache_arena, ref));
 	entry_fill(ref, key, value, cost, slot->policy != 0);
 	evict_made(ref);
 

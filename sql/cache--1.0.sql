@@ -392,7 +392,8 @@ CREATE FUNCTION cache_stats_rows(
 	OUT evictions bigint,
 	OUT expirations bigint,
 	OUT invalidations bigint,
-	OUT hit_ratio double precision)
+	OUT hit_ratio double precision,
+	OUT load_time double precision)
 RETURNS SETOF record
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_stats_rows';

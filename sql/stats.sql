@@ -75,3 +75,12 @@ RESET ROLE;
 DROP ROLE regress_cache_reader;
 SELECT cache_drop('a');
 SELECT name FROM counts;
+-- the time of loads, in milliseconds
+CREATE FUNCTION slow(a int) RETURNS text LANGUAGE sql IMMUTABLE
+AS $$SELECT 'slow' FROM pg_sleep(0.02)$$;
+SELECT cache_create('slow', 'slow(int)');
+SELECT cache_get('slow', 1), cache_get('slow', 1), cache_get('slow', 2);
+SELECT load_time >= 40 AS loaded FROM cache_stats WHERE name = 'slow';
+SELECT cache_stats_reset('slow');
+SELECT load_time FROM cache_stats WHERE name = 'slow';
+SELECT cache_drop('slow');

@@ -26,7 +26,7 @@
  *	store, index, evict							entries
  *	mapping										key functions that race
  *	registry, fence, lineage, persist			caches, invalidations
- *	arena, policy, sketch						memory, which entries go
+ *	arena, policy, camp, sketch					memory, which entries go
  *	shared, devel								the segment; development builds
  *
  * and beside them, with a segment of their own,
@@ -57,6 +57,7 @@
 #include "loader.h"
 #include "module.h"
 #include "persist.h"
+#include "policy.h"
 #include "pool.h"
 #include "queue.h"
 #include "ratelimit.h"
@@ -79,6 +80,12 @@ PG_MODULE_MAGIC;
 
 /* cache.enabled */
 bool		cache_enabled = true;
+
+static const struct config_enum_entry policy_options[] = {
+	{"hit_ratio", POLICY_HIT_RATIO, false},
+	{"load_time", POLICY_LOAD_TIME, false},
+	{NULL, 0, false}
+};
 
 static shmem_request_hook_type prev_shmem_request = NULL;
 static shmem_startup_hook_type prev_shmem_startup = NULL;
@@ -118,6 +125,13 @@ _PG_init(void)
 							128 * 1024, 1024, 32 * 1024 * 1024 - 1,
 							PGC_POSTMASTER, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+	DefineCustomEnumVariable("cache.policy",
+							 "Sets what eviction maximizes.",
+							 "The hit ratio, or the load time that hits save.",
+							 &cache_policy,
+							 POLICY_HIT_RATIO, policy_options,
+							 PGC_POSTMASTER, 0,
+							 NULL, NULL, NULL);
 	DefineCustomBoolVariable("cache.enabled",
 							 "Uses cached values.",
 							 "When off, every get runs the loader.",

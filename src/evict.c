@@ -450,7 +450,7 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 	left -= Min(left, cache_shared->policy_units);
 	for (;;)
 	{
-		units = policy_size(expected) / ARENA_UNIT + 2;
+		units = policy_size(cache_policy, expected) / ARENA_UNIT + 2;
 		if (units <= left / 2)
 			break;
 		if (expected <= 16)
@@ -463,13 +463,13 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 	cache_shared->policy_units += arena_units(cache_arena, ref);
 	arena_pin(&cache_shared->arena, cache_arena, ref, true);
 	slot->policy_shift = 0;
-	while (limit->max_cost >> slot->policy_shift > PG_INT32_MAX)
+	while (limit->max_cost >> slot->policy_shift >= POLICY_MAX_COST)
 		slot->policy_shift++;
 	slot->policy_max_cost = limit->max_cost;
 	slot->policy_entry_cost = limit->entry_cost;
 	slot->policy = ref;
-	policy_init(evict_slot_policy(slot), limit->max_cost >> slot->policy_shift,
-				expected);
+	policy_init(evict_slot_policy(slot), cache_policy,
+				limit->max_cost >> slot->policy_shift, expected);
 	return true;
 }
 

@@ -49,6 +49,7 @@ typedef struct Fetch
 	bool	   *isnull;
 	KeyBuffer	key;
 	CoherentGet get;
+	uint64		load_time;		/* of fetch_load, in nanoseconds */
 } Fetch;
 
 /* Give a cached value; counter: where it was found. */
@@ -68,7 +69,7 @@ fetch_hit(Fetch *fetch, StoreValue *value, StatsCounter counter)
 	return value_datum(value, -1, false);
 }
 
-/* Run the loader. */
+/* Run the loader, and measure how long it takes. */
 static void
 fetch_load(Fetch *fetch, LoadResult *result)
 {
@@ -78,16 +79,15 @@ fetch_load(Fetch *fetch, LoadResult *result)
 
 	stats_count(def->slot, STATS_MISSES, 1);
 	stats_count(def->slot, STATS_LOADS, 1);
-	if (def->redis)
-		INSTR_TIME_SET_CURRENT(start);
+	INSTR_TIME_SET_CURRENT(start);
 	loader_run(def, fetch->args, fetch->nulls, fetch->collation,
 			   fetch->native, result);
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	fetch->load_time = cache_nanoseconds(end);
+	stats_count(def->slot, STATS_LOAD_TIME, fetch->load_time);
 	if (def->redis)
-	{
-		INSTR_TIME_SET_CURRENT(end);
-		INSTR_TIME_SUBTRACT(end, start);
-		tier_note_load(def, cache_nanoseconds(end));
-	}
+		tier_note_load(def, fetch->load_time);
 	*fetch->isnull = result->isnull;
 }
 
@@ -172,6 +172,7 @@ fetch_store(Fetch *fetch, LoadResult *result)
 		value_compress(&value, fetch->native ? def->rettype : JSONBOID);
 		value.expires = expires;
 		value.cost = result->cost;
+		value.load_time = fetch->load_time;
 		STOP_POINT("loaded");
 		stored = coherence_fill(&fetch->get, &value);
 		if (stored != STORE_REFUSED && tier_wanted(def))

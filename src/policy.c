@@ -24,12 +24,18 @@
  * of the workload.  The shadows run the same code as the cache and ask the
  * same sketch.
  *
+ * Where load time is to be saved, an entry counts as often as it is used times
+ * how long it took to load, in the comparison of a candidate with its victims
+ * as in the shadows' hits; and the main space is not a segmented LRU, which
+ * takes hit entries for alike, but in the order of what an entry saves for the
+ * room that it takes: see camp.c.
+ *
  * The shares of window and main space are enforced only when something has
  * to go: below capacity a segment may have more than its share, and after a
  * change of the window entries move with the following evictions.
  *
  * A policy is one block: the fixed part, the shadows' nodes and indexes, the
- * sketch.  Locking is the owner's, see policy.h.
+ * orders by load time, the sketch.  Locking is the owner's, see policy.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -37,6 +43,7 @@
 
 #include <string.h>
 
+#include "camp.h"
 #include "sketch.h"
 
 #define PROTECTED_SHARE		0.8 /* protected part of the main space */
@@ -87,7 +94,10 @@ typedef struct Space
 	uint64_t	window_max;		/* window's share of the capacity */
 	uint32_t	count;			/* nodes of all lists */
 	uint32_t	trial;			/* index into trials */
-	List		list[POLICY_PROTECTED + 1]; /* by segment, the first unused */
+	size_t		camp_offset;	/* to the main space's order, if not by lists */
+
+	/* By segment, the first unused; by load time, of the third only the cost. */
+	List		list[POLICY_PROTECTED + 1];
 } Space;
 
 /*
@@ -103,6 +113,7 @@ typedef struct Shadow
 
 struct Policy
 {
+	PolicyAim	aim;
 	Space		space;			/* its capacity: what really finds place */
 	uint64_t	capacity;		/* the caller's, not below that */
 	uint64_t	random;			/* state of the generator, never 0 */
@@ -111,10 +122,11 @@ struct Policy
 	uint32_t	shadow_nodes;	/* nodes of one shadow, a power of two */
 	uint32_t	sample_bits;	/* one key in 2^sample_bits is sampled */
 	uint32_t	accesses;		/* sampled ones in this epoch */
+	double		loads;			/* what they count, by load time */
 	double		weight;			/* all sampled accesses, aged as hits are */
 	bool		full;			/* something had to go at some time */
 	Shadow		shadow[TRIALS];
-	PolicyCell	memory[];		/* the shadows', then the sketch */
+	PolicyCell	memory[];		/* the shadows', orders, the sketch */
 };
 
 static inline Sketch *
@@ -123,10 +135,24 @@ sketch_of(Policy *p)
 	return (Sketch *) ((char *) p + p->sketch_offset);
 }
 
-static inline PolicyNode *
-node_at(void *base, PolicyRef ref)
+/*
+ * The order of the main space if load time is to be saved, otherwise NULL.  It
+ * is in the same block.
+ */
+static inline Camp *
+camp_of(const Space *space)
 {
-	return (PolicyNode *) ((char *) base + (size_t) ref * POLICY_UNIT);
+	return space->camp_offset == 0 ? NULL :
+		(Camp *) ((char *) space + space->camp_offset);
+}
+
+/*
+ * What one use of an entry counts: its load time, as far as that matters.
+ */
+static inline double
+node_weight(const PolicyNode *node)
+{
+	return (double) (UINT32_C(1) << node->load);
 }
 
 /*
@@ -135,14 +161,14 @@ node_at(void *base, PolicyRef ref)
 static void
 push_head(Space *space, void *base, PolicyRef ref, uint8_t segment)
 {
-	PolicyNode *node = node_at(base, ref);
+	PolicyNode *node = policy_node(base, ref);
 	List	   *list = &space->list[segment];
 
 	node->segment = segment;
 	node->prev = 0;
 	node->next = list->head;
 	if (list->head != 0)
-		node_at(base, list->head)->prev = ref;
+		policy_node(base, list->head)->prev = ref;
 	else
 		list->tail = ref;
 	list->head = ref;
@@ -155,32 +181,32 @@ push_head(Space *space, void *base, PolicyRef ref, uint8_t segment)
 static void
 push_tail(Space *space, void *base, PolicyRef ref, uint8_t segment)
 {
-	PolicyNode *node = node_at(base, ref);
+	PolicyNode *node = policy_node(base, ref);
 	List	   *list = &space->list[segment];
 
 	node->segment = segment;
 	node->next = 0;
 	node->prev = list->tail;
 	if (list->tail != 0)
-		node_at(base, list->tail)->next = ref;
+		policy_node(base, list->tail)->next = ref;
 	else
 		list->head = ref;
 	list->tail = ref;
 	list->cost += node->cost;
 }
 
-static void
-unlink_node(Space *space, void *base, PolicyRef ref)
+static inline void
+list_unlink(Space *space, void *base, PolicyRef ref)
 {
-	PolicyNode *node = node_at(base, ref);
+	PolicyNode *node = policy_node(base, ref);
 	List	   *list = &space->list[node->segment];
 
 	if (node->prev != 0)
-		node_at(base, node->prev)->next = node->next;
+		policy_node(base, node->prev)->next = node->next;
 	else
 		list->head = node->next;
 	if (node->next != 0)
-		node_at(base, node->next)->prev = node->prev;
+		policy_node(base, node->next)->prev = node->prev;
 	else
 		list->tail = node->prev;
 	list->cost -= node->cost;
@@ -189,12 +215,35 @@ unlink_node(Space *space, void *base, PolicyRef ref)
 }
 
 /*
+ * Is this a node of a main space that is ordered by load time?
+ */
+static inline bool
+in_camp(const Space *space, const PolicyNode *node)
+{
+	return space->camp_offset != 0 && node->segment != POLICY_WINDOW;
+}
+
+static void
+unlink_node(Space *space, void *base, PolicyRef ref)
+{
+	PolicyNode *node = policy_node(base, ref);
+
+	if (in_camp(space, node))
+	{
+		camp_unlink(camp_of(space), base, ref);
+		space->list[POLICY_PROBATION].cost -= node->cost;
+	}
+	else
+		list_unlink(space, base, ref);
+}
+
+/*
  * Takes a node out of a space.
  */
 static PolicyRef
 space_drop(Space *space, void *base, PolicyRef ref)
 {
-	space->cost -= node_at(base, ref)->cost;
+	space->cost -= policy_node(base, ref)->cost;
 	space->count--;
 	unlink_node(space, base, ref);
 	return ref;
@@ -215,7 +264,44 @@ main_tail(const Space *space)
 {
 	PolicyRef	ref = space->list[POLICY_PROBATION].tail;
 
+	if (space->camp_offset != 0)
+		return camp_least(camp_of(space));
 	return ref != 0 ? ref : space->list[POLICY_PROTECTED].tail;
+}
+
+/*
+ * Takes a node into the main space.
+ */
+static void
+main_push(Policy *p, Space *space, void *base, PolicyRef ref)
+{
+	PolicyNode *node = policy_node(base, ref);
+
+	if (space->camp_offset != 0)
+	{
+		camp_link(camp_of(space), base, ref,
+				  sketch_estimate(sketch_of(p), node->hash));
+		space->list[POLICY_PROBATION].cost += node->cost;
+	}
+	else
+		push_head(space, base, ref, POLICY_PROBATION);
+}
+
+/*
+ * Takes the next node to go out of the main space.
+ */
+static PolicyRef
+main_drop(Space *space, void *base)
+{
+	PolicyRef	ref = main_tail(space);
+
+	if (space->camp_offset == 0)
+		return space_drop(space, base, ref);
+	space->cost -= policy_node(base, ref)->cost;
+	space->count--;
+	space->list[POLICY_PROBATION].cost -= policy_node(base, ref)->cost;
+	camp_evict(camp_of(space), base, ref);
+	return ref;
 }
 
 static void
@@ -235,18 +321,24 @@ space_set(Space *space, uint64_t capacity, uint32_t trial)
  * too much goes back to probation.
  */
 static void
-space_touch(Space *space, void *base, PolicyRef ref)
+space_touch(Policy *p, Space *space, void *base, PolicyRef ref)
 {
-	uint8_t		segment = node_at(base, ref)->segment;
+	uint8_t		segment = policy_node(base, ref)->segment;
 	List	   *protected = &space->list[POLICY_PROTECTED];
 	uint64_t	main_max = space->capacity - space->window_max;
 	uint64_t	max = (uint64_t) ((double) main_max * PROTECTED_SHARE);
 
+	if (in_camp(space, policy_node(base, ref)))
+	{
+		unlink_node(space, base, ref);
+		main_push(p, space, base, ref);
+		return;
+	}
 	if (segment == POLICY_PROBATION)
 		segment = POLICY_PROTECTED;
 	else if (space->list[segment].head == ref)
 		return;
-	unlink_node(space, base, ref);
+	list_unlink(space, base, ref);
 	push_head(space, base, ref, segment);
 	for (int i = 0; i < MAX_MOVES && protected->cost > max &&
 		 protected->tail != ref; i++)
@@ -255,7 +347,7 @@ space_touch(Space *space, void *base, PolicyRef ref)
 
 		if (demoted == 0)
 			break;
-		unlink_node(space, base, demoted);
+		list_unlink(space, base, demoted);
 		push_head(space, base, demoted, POLICY_PROBATION);
 	}
 }
@@ -267,7 +359,7 @@ space_touch(Space *space, void *base, PolicyRef ref)
 static void
 space_add(Space *space, void *base, PolicyRef ref)
 {
-	PolicyNode *node = node_at(base, ref);
+	PolicyNode *node = policy_node(base, ref);
 
 	if (node->cost > space->window_max)
 		push_tail(space, base, ref, POLICY_WINDOW);
@@ -304,45 +396,57 @@ next_random(Policy *p)
  * only those that the sketch has forgotten, count once more than it says.
  * It is bounded so that an entry which is large and always in demand can take
  * the place of any number of forgotten ones.
+ *
+ * A use counts what node_weight says.
  */
 typedef struct Worth
 {
 	double		victims;
 	double		handicap;
-	PolicyRef	best;			/* of several victims the most used, or 0 */
+	PolicyRef	best;			/* of several victims the one worth most, or 0 */
 	bool		complete;		/* all victims were looked at */
 } Worth;
 
 static void
 weigh_victims(Policy *p, Space *space, void *base, uint64_t needed,
-			  Worth *worth)
+			  double max_handicap, Worth *worth)
 {
 	bool		strict = trials[space->trial].strict;
-	PolicyRef	victim = main_tail(space);
+	Camp	   *camp = camp_of(space);
+	CampWalk	walk;
+	PolicyRef	victim;
 	PolicyRef	best = 0;
-	uint32_t	highest = 0;
+	double		highest = 0;
 	double		sum = 0;
 	double		handicap = 0;
 	double		scale;
 	uint64_t	freed = 0;
 	int			n;
 
+	if (camp != NULL)
+	{
+		camp_begin(camp, &walk);
+		victim = camp_next(camp, base, &walk);
+	}
+	else
+		victim = main_tail(space);
 	for (n = 0; n < MAX_VICTIMS && victim != 0 && freed < needed; n++)
 	{
-		PolicyNode *node = node_at(base, victim);
+		PolicyNode *node = policy_node(base, victim);
 		uint32_t	estimate = sketch_estimate(sketch_of(p), node->hash);
+		double		weight = node_weight(node);
 
-		if (estimate > highest)
+		if (estimate * weight > highest)
 		{
-			highest = estimate;
+			highest = estimate * weight;
 			best = victim;
 		}
 		if (estimate > 1)
-			sum += estimate - 1;
+			sum += (estimate - 1) * weight;
 		if (strict || estimate == 0)
-			handicap += 1;
+			handicap += weight;
 		freed += node->cost;
-		victim = node->prev;
+		victim = camp != NULL ? camp_next(camp, base, &walk) : node->prev;
 	}
 	scale = (double) needed / (double) freed;
 	if (scale > 1)
@@ -352,8 +456,8 @@ weigh_victims(Policy *p, Space *space, void *base, uint64_t needed,
 	}
 	if (sum < highest)
 		sum = highest;
-	if (handicap > MAX_HANDICAP)
-		handicap = MAX_HANDICAP;
+	if (handicap > max_handicap)
+		handicap = max_handicap;
 	if (scale < 1)
 	{
 		sum *= scale;
@@ -374,30 +478,36 @@ admit(Policy *p, Space *space, void *base, PolicyNode *candidate,
 	  uint64_t needed)
 {
 	uint32_t	frequency = sketch_estimate(sketch_of(p), candidate->hash);
+	double		weight = node_weight(candidate);
+	double		most = SKETCH_MAX_COUNT * weight;
 	Worth		worth;
 
 	if (main_tail(space) == 0)
 		return false;
-	weigh_victims(p, space, base, needed, &worth);
-	if (frequency > worth.victims + worth.handicap)
+
+	/* It has been loaded once, though the sketch may not have heard of it. */
+	if (space->camp_offset != 0 && frequency == 0)
+		frequency = 1;
+	weigh_victims(p, space, base, needed, MAX_HANDICAP * weight, &worth);
+	if (frequency * weight > worth.victims + worth.handicap)
 		return true;
 
 	/*
 	 * A counter that is full says "at least": the more the victims are worth,
 	 * the less likely is the candidate to be worth more.
 	 */
-	if (frequency >= SKETCH_MAX_COUNT && worth.victims > SKETCH_MAX_COUNT &&
-		next_random(p) % (uint64_t) worth.victims < SKETCH_MAX_COUNT)
+	if (frequency >= SKETCH_MAX_COUNT && worth.victims > most &&
+		next_random(p) % (uint64_t) worth.victims < most)
 		return true;
 
 	/*
 	 * One victim in demand must not protect its neighbours, too: it gets out
 	 * of their way, and the next candidate is compared with others.
 	 */
-	if (worth.best != 0 &&
-		node_at(base, worth.best)->segment == POLICY_PROBATION)
+	if (worth.best != 0 && space->camp_offset == 0 &&
+		policy_node(base, worth.best)->segment == POLICY_PROBATION)
 	{
-		unlink_node(space, base, worth.best);
+		list_unlink(space, base, worth.best);
 		push_head(space, base, worth.best, POLICY_PROBATION);
 	}
 
@@ -427,7 +537,7 @@ demote_idle(Policy *p, Space *space, void *base, const PolicyNode *candidate)
 
 	if (ref == 0)
 		return;
-	node = node_at(base, ref);
+	node = policy_node(base, ref);
 	used = sketch_estimate(sketch_of(p), node->hash);
 	if (used > 0 &&
 		((node->cost == candidate->cost &&
@@ -451,7 +561,7 @@ space_evict(Policy *p, Space *space, void *base, bool *rejected)
 	for (int moves = 0; space->cost > space->capacity; moves++)
 	{
 		PolicyRef	ref = space->list[POLICY_WINDOW].tail;
-		PolicyNode *node = node_at(base, ref);
+		PolicyNode *node = policy_node(base, ref);
 		uint64_t	after;
 
 		/* what could never stay goes first */
@@ -462,7 +572,7 @@ space_evict(Policy *p, Space *space, void *base, bool *rejected)
 		}
 		if (ref == 0 || main_cost(space) > main_max ||
 			(moves >= MAX_MOVES && main_tail(space) != 0))
-			return space_drop(space, base, main_tail(space));
+			return main_drop(space, base);
 
 		/* the main space is within its share, so the window is not */
 		demote_idle(p, space, base, node);
@@ -474,7 +584,7 @@ space_evict(Policy *p, Space *space, void *base, bool *rejected)
 			return space_drop(space, base, ref);
 		}
 		unlink_node(space, base, ref);
-		push_head(space, base, ref, POLICY_PROBATION);
+		main_push(p, space, base, ref);
 	}
 	return 0;
 }
@@ -586,6 +696,7 @@ shadow_add(Policy *p, uint32_t trial, const PolicyNode *node)
 	shadow->free = base[number].node.next;
 	base[number].node.hash = node->hash;
 	base[number].node.cost = node->cost;
+	base[number].node.load = node->load;
 	base[number].node.slot = *bucket;
 	*bucket = (uint16_t) number;
 	space_add(&shadow->space, base, number * CELL_UNITS);
@@ -606,7 +717,7 @@ shadows_resize(Policy *p)
 		   p->space.count >> (bits - 1) <= p->shadow_nodes / 4 * 3)
 		bits--;
 	if (bits != p->sample_bits)
-		p->accesses = 0;
+		p->accesses = p->loads = 0;
 	for (uint32_t trial = 0; trial < TRIALS; trial++)
 	{
 		Space	   *space = &p->shadow[trial].space;
@@ -653,8 +764,9 @@ choose_trial(Policy *p)
 	uint32_t	best = p->space.trial;
 	double		present = p->shadow[best].hits;
 
-	p->weight += p->accesses;
+	p->weight += p->aim == POLICY_LOAD_TIME ? p->loads : p->accesses;
 	p->accesses = 0;
+	p->loads = 0;
 	for (uint32_t trial = 0; trial < TRIALS; trial++)
 	{
 		if (p->shadow[trial].hits > p->shadow[best].hits)
@@ -683,9 +795,9 @@ shadows_access(Policy *p, uint32_t hash, const PolicyNode *node)
 
 		if (number != 0)
 		{
-			space_touch(&shadow->space, shadow_base(p, trial),
+			space_touch(p, &shadow->space, shadow_base(p, trial),
 						number * CELL_UNITS);
-			shadow->hits += 1;
+			shadow->hits += node_weight(&shadow_base(p, trial)[number].node);
 		}
 		else if (node != NULL)
 			shadow_add(p, trial, node);
@@ -712,20 +824,33 @@ shadow_nodes(uint32_t entries)
  * about so many entries.
  */
 size_t
-policy_size(uint32_t expected_entries)
+policy_size(PolicyAim aim, uint32_t expected_entries)
 {
 	return sizeof(Policy) +
 		TRIALS * shadow_size(shadow_nodes(expected_entries)) +
+		(aim == POLICY_LOAD_TIME ? (TRIALS + 1) * sizeof(Camp) : 0) +
 		sketch_size(expected_entries);
 }
 
-void
-policy_init(Policy *p, uint64_t capacity, uint32_t expected_entries)
+/*
+ * Gives a space the order of its main space.
+ */
+static void
+space_set_camp(Space *space, Camp *camp)
 {
-	size_t		sketch_offset = policy_size(expected_entries) -
+	space->camp_offset = (size_t) ((char *) camp - (char *) space);
+	camp_init(camp);
+}
+
+void
+policy_init(Policy *p, PolicyAim aim, uint64_t capacity,
+			uint32_t expected_entries)
+{
+	size_t		sketch_offset = policy_size(aim, expected_entries) -
 		sketch_size(expected_entries);
 
 	memset(p, 0, sketch_offset);
+	p->aim = aim;
 	p->random = UINT64_C(0x9e3779b97f4a7c15);
 	p->sketch_offset = sketch_offset;
 	p->sized_for = expected_entries;
@@ -741,6 +866,14 @@ policy_init(Policy *p, uint64_t capacity, uint32_t expected_entries)
 			p->shadow[trial].free = n;
 		}
 	}
+	if (aim == POLICY_LOAD_TIME)
+	{
+		Camp	   *camp = (Camp *) shadow_base(p, TRIALS);
+
+		for (uint32_t trial = 0; trial < TRIALS; trial++)
+			space_set_camp(&p->shadow[trial].space, camp++);
+		space_set_camp(&p->space, camp);
+	}
 	p->space.trial = FIRST_TRIAL;
 	policy_set_capacity(p, capacity);
 }
@@ -754,6 +887,20 @@ policy_set_capacity(Policy *p, uint64_t capacity)
 	p->capacity = capacity;
 	space_set(&p->space, capacity, p->space.trial);
 	shadows_resize(p);
+}
+
+/*
+ * The class of a load time: an octave, from less than a microsecond (and not
+ * known) to eighteen minutes and more.
+ */
+uint32_t
+policy_load(uint64_t nanoseconds)
+{
+	uint32_t	octave = 0;
+
+	while (octave < 31 && nanoseconds >> (octave + 10) != 0)
+		octave++;
+	return octave;
 }
 
 uint64_t
@@ -814,14 +961,17 @@ policy_miss(Policy *p, uint32_t hash)
 void
 policy_touch(Policy *p, void *base, PolicyRef ref)
 {
-	PolicyNode *node = node_at(base, ref);
+	PolicyNode *node = policy_node(base, ref);
 
 	if (node->segment == POLICY_NONE || !policy_listens(p))
 		return;
 	sketch_add(sketch_of(p), node->hash);
-	space_touch(&p->space, base, ref);
+	space_touch(p, &p->space, base, ref);
 	if (sampled(p, node->hash))
+	{
+		p->loads += node_weight(node);
 		shadows_access(p, node->hash, node);
+	}
 }
 
 /*
@@ -830,9 +980,11 @@ policy_touch(Policy *p, void *base, PolicyRef ref)
 void
 policy_add(Policy *p, void *base, PolicyRef ref)
 {
-	PolicyNode *node = node_at(base, ref);
+	PolicyNode *node = policy_node(base, ref);
 	uint32_t	count;
 
+	if (p->aim != POLICY_LOAD_TIME)
+		node->load = 0;
 	space_add(&p->space, base, ref);
 	if (p->space.cost >= p->capacity)
 		fill_up(p, p->capacity);
@@ -851,6 +1003,7 @@ policy_add(Policy *p, void *base, PolicyRef ref)
 
 	if (sampled(p, node->hash))
 	{
+		p->loads += node_weight(node);
 		for (uint32_t trial = 0; trial < TRIALS; trial++)
 		{
 			if (shadow_find(p, trial, node->hash) == 0)
@@ -896,7 +1049,7 @@ policy_evict_any(Policy *p, void *base)
 void
 policy_remove(Policy *p, void *base, PolicyRef ref)
 {
-	if (node_at(base, ref)->segment != POLICY_NONE)
+	if (policy_node(base, ref)->segment != POLICY_NONE)
 		space_drop(&p->space, base, ref);
 }
 
@@ -907,17 +1060,23 @@ policy_remove(Policy *p, void *base, PolicyRef ref)
 void
 policy_moved(Policy *p, void *base, PolicyRef from, PolicyRef to)
 {
-	PolicyNode *node = node_at(base, to);
-	List	   *list = &p->space.list[node->segment];
+	PolicyNode *node = policy_node(base, to);
+	List	   *list;
 
 	if (node->segment == POLICY_NONE)
 		return;
+	if (in_camp(&p->space, node))
+	{
+		camp_moved(camp_of(&p->space), base, from, to);
+		return;
+	}
+	list = &p->space.list[node->segment];
 	if (node->prev != 0)
-		node_at(base, node->prev)->next = to;
+		policy_node(base, node->prev)->next = to;
 	else if (list->head == from)
 		list->head = to;
 	if (node->next != 0)
-		node_at(base, node->next)->prev = to;
+		policy_node(base, node->next)->prev = to;
 	else if (list->tail == from)
 		list->tail = to;
 }

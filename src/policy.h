@@ -3,6 +3,9 @@
  * policy.h
  *	  Which entry goes when the cache is full: W-TinyLFU.
  *
+ * A policy maximises one of two things, the hit ratio or the load time that
+ * hits save.  Only for the latter it asks how long each entry took to load.
+ *
  * The policy orders nodes that live in the caller's memory.  A node is named
  * by a reference, its distance from a base address in units of POLICY_UNIT;
  * the base is passed to every call, nothing here stores a pointer, so policy
@@ -10,7 +13,7 @@
  *
  * Protocol.  A lookup is reported once: policy_touch when it found the entry,
  * policy_miss when it did not.  A miss that is then filled makes a node, sets
- * its hash and cost, calls policy_add and then policy_evict until it returns
+ * its hash, cost and load, calls policy_add and then policy_evict until it returns
  * 0; every node that policy_evict returns is already unlinked and must be
  * dropped, the new one itself not excepted.  policy_remove takes out a node
  * for other reasons (invalidated, expired).
@@ -37,14 +40,19 @@ typedef uint32_t PolicyRef;
 #define POLICY_WINDOW		1	/* new, not yet judged */
 #define POLICY_PROBATION	2	/* admitted, not used again since */
 #define POLICY_PROTECTED	3	/* admitted and used again */
+#define POLICY_SEGMENTS		8	/* by load time, all from 2 on: see camp.c */
+
+#define POLICY_MAX_COST		((UINT32_C(1) << 28) - 1)	/* of one node */
 
 typedef struct PolicyNode
 {
 	PolicyRef	prev;			/* towards the most recently used */
 	PolicyRef	next;			/* towards the least recently used */
 	uint32_t	hash;			/* of the key, all 32 bits well mixed */
-	uint32_t	cost;			/* at least 1, constant while linked */
-	uint8_t		segment;		/* POLICY_NONE before policy_add */
+	uint32_t	cost:28,		/* at least 1, constant while linked */
+				age:4;			/* the policy's, see camp.c */
+	uint8_t		segment:3,		/* POLICY_NONE before policy_add */
+				load:5;			/* of policy_load, constant while linked */
 	uint8_t		flags;			/* the caller's, never touched here */
 	uint16_t	slot;			/* the caller's, never touched here */
 } PolicyNode;
@@ -58,10 +66,25 @@ typedef union PolicyCell
 
 #define CELL_UNITS	(sizeof(PolicyCell) / POLICY_UNIT)
 
+static inline PolicyNode *
+policy_node(void *base, PolicyRef ref)
+{
+	return (PolicyNode *) ((char *) base + (size_t) ref * POLICY_UNIT);
+}
+
+/* What a policy maximises */
+typedef enum PolicyAim
+{
+	POLICY_HIT_RATIO,
+	POLICY_LOAD_TIME			/* saved */
+} PolicyAim;
+
 typedef struct Policy Policy;
 
-extern size_t policy_size(uint32_t expected_entries);
-extern void policy_init(Policy *p, uint64_t capacity, uint32_t expected_entries);
+extern size_t policy_size(PolicyAim aim, uint32_t expected_entries);
+extern void policy_init(Policy *p, PolicyAim aim, uint64_t capacity,
+						uint32_t expected_entries);
+extern uint32_t policy_load(uint64_t nanoseconds);
 extern void policy_set_capacity(Policy *p, uint64_t capacity);
 extern uint64_t policy_cost(const Policy *p);
 extern uint64_t policy_capacity(const Policy *p);

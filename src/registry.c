@@ -37,7 +37,7 @@
 /* Counts of this backend that are not in shared memory yet. */
 typedef struct LocalCounts
 {
-	uint32		counts[STATS_COUNTERS];
+	uint64		counts[STATS_COUNTERS];
 	bool		dirty;
 } LocalCounts;
 
@@ -458,7 +458,7 @@ slot_variants(Oid dbid, uint64 id, uint32 *variants)
  * Count something, in this backend first.
  */
 void
-stats_count(int slot, StatsCounter counter, uint32 n)
+stats_count(int slot, StatsCounter counter, uint64 n)
 {
 	LocalCounts *local;
 

@@ -19,7 +19,7 @@
 #include "mapping.h"
 #include "prefix.h"
 
-/* Counters, in the order of cache_stats. */
+/* Counters, in the order of cache_stats, and sums. */
 typedef enum StatsCounter
 {
 	STATS_HITS,
@@ -31,6 +31,7 @@ typedef enum StatsCounter
 	STATS_EVICTIONS,
 	STATS_EXPIRATIONS,
 	STATS_INVALIDATIONS,
+	STATS_LOAD_TIME,			/* nanoseconds */
 	STATS_COUNTERS
 } StatsCounter;
 
@@ -117,7 +118,7 @@ extern bool slot_add_variant(int index, uint32 variant);
 extern uint32 slot_variants(Oid dbid, uint64 id, uint32 *variants);
 extern void slot_forget(Oid dbid, uint64 id);
 
-extern void stats_count(int slot, StatsCounter counter, uint32 n);
+extern void stats_count(int slot, StatsCounter counter, uint64 n);
 extern void stats_flush(void);
 
 #endif							/* CACHE_REGISTRY_H */

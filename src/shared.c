@@ -63,8 +63,9 @@ LWLock	   *cache_redis_lock;
 LWLock	   *cache_queue_lock;
 LWLockPadded *cache_partition_locks;
 
-/* cache.memory */
+/* cache.memory, cache.policy: a PolicyAim */
 int			cache_memory_kb = 128 * 1024;
+int			cache_policy = POLICY_HIT_RATIO;
 
 /* Where each part of the segment begins. */
 typedef struct Layout
@@ -131,7 +132,8 @@ shared_layout(Layout *layout)
 	layout->pool = add_aligned(layout->buckets,
 							   mul_size(layout->nbuckets, sizeof(Bucket)));
 	layout->arena = add_aligned(layout->pool,
-								policy_size(layout->pool_entries));
+								policy_size(cache_policy,
+											layout->pool_entries));
 
 	used = layout->arena - layout->fences;
 	Assert(used < memory);
@@ -245,8 +247,8 @@ shared_startup(void)
 			pg_atomic_init_u32(&cache_buckets[i].seq, 0);
 		for (int i = 0; i < SHARED_SLOTS; i++)
 			slot_init(&cache_slots[i]);
-		policy_init(cache_pool, layout.arena_bytes / ARENA_UNIT,
-					shared->pool_entries);
+		policy_init(cache_pool, cache_policy,
+					layout.arena_bytes / ARENA_UNIT, shared->pool_entries);
 		arena_init(&shared->arena, cache_arena, layout.arena_bytes);
 		breaker_init(&shared->breaker);
 		queue_init(&shared->queue, queue_size_kb * 1024);

@@ -128,6 +128,7 @@ extern LWLock *cache_queue_lock;
 extern LWLockPadded *cache_partition_locks;
 
 extern int	cache_memory_kb;
+extern int	cache_policy;
 
 extern void shared_request(void);
 extern void shared_startup(void);

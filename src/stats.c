@@ -25,7 +25,7 @@
 #include "shared.h"
 #include "store.h"
 
-#define STATS_COLUMNS	(4 + STATS_COUNTERS + 1)
+#define STATS_COLUMNS	(4 + STATS_LOAD_TIME + 2)
 
 /* One row of the view. */
 static void
@@ -55,13 +55,14 @@ stats_row(ReturnSetInfo *rsinfo, CacheDef *def, const StoreUsage *usage)
 		values[col++] = Int64GetDatum(def->limit.entry_cost ?
 									  used.entries * def->limit.entry_cost :
 									  used.bytes);
-	for (int i = 0; i < STATS_COUNTERS; i++)
+	for (int i = 0; i < STATS_LOAD_TIME; i++)
 		values[col++] = Int64GetDatum(counters[i]);
 
 	answered = counters[STATS_HITS] + counters[STATS_REDIS_HITS];
 	gets = answered + counters[STATS_MISSES];
 	nulls[col] = gets == 0;
-	values[col] = Float8GetDatum(gets == 0 ? 0 : (double) answered / gets);
+	values[col++] = Float8GetDatum(gets == 0 ? 0 : (double) answered / gets);
+	values[col++] = Float8GetDatum(counters[STATS_LOAD_TIME] / 1e6);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -95,6 +95,7 @@ entry_fill(ArenaRef ref, const StoreKey *key, const StoreValue *value,
 	entry->chain = 0;
 	entry->node.hash = (uint32) key->hash;
 	entry->node.cost = cost;
+	entry->node.load = policy_load(value->load_time);
 	entry->node.slot = key->slot;
 	entry->node.flags = (own ? ENTRY_OWN : 0) |
 		(value->expires != 0 ? ENTRY_EXPIRES : 0) |
@@ -123,10 +124,10 @@ entry_fill(ArenaRef ref, const StoreKey *key, const StoreValue *value,
  * the placeholder, or 0 if the candidate is not worth it.
  */
 static ArenaRef
-admit_large(const StoreKey *key, uint32 cost, CacheSlot *slot, Policy *policy,
-			TimestampTz now)
+admit_large(const StoreKey *key, const StoreValue *value, uint32 cost,
+			CacheSlot *slot, Policy *policy, TimestampTz now)
 {
-	StoreValue	nothing = {0};
+	StoreValue	nothing = {.load_time = value->load_time};
 	StoreKey	bare = *key;
 	ArenaRef	ref;
 	ArenaRef	node;
@@ -190,7 +191,7 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 		return entry_reject(key);
 	if (units > evict_arena_total() / LARGE_FRACTION)
 	{
-		placeholder = admit_large(key, cost, slot, policy, now);
+		placeholder = admit_large(key, value, cost, slot, policy, now);
 		if (placeholder == 0)
 			return entry_reject(key);
 	}

@@ -37,6 +37,7 @@ typedef struct StoreValue
 	uint32		len;
 	TimestampTz expires;		/* 0: never */
 	uint64		cost;			/* 0: what the cache's entries cost */
+	uint64		load_time;		/* nanoseconds that it took to get it */
 	uint64		generation;		/* of the cache, see CacheSlot */
 } StoreValue;
 

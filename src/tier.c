@@ -402,6 +402,7 @@ take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 	value->isnull = decoded->isnull;
 	value->expires = decoded->expires;
 	value->cost = decoded->cost;
+	value->load_time = pg_atomic_read_u64(&cache_shared->breaker.round_trip);
 	value->len = decoded->len;
 	value->data = NULL;
 	if (!decoded->isnull)

@@ -160,12 +160,12 @@ read_trace(const char *name, Trace *trace, Keys *keys)
 static size_t
 run(const Trace *trace, const Keys *keys, uint32_t size)
 {
-	Policy	   *policy = allocate(NULL, 1, policy_size(size));
+	Policy	   *policy = allocate(NULL, 1, policy_size(POLICY_HIT_RATIO, size));
 	PolicyCell *nodes = allocate(NULL, (size_t) keys->count + 1,
 								 sizeof(PolicyCell));
 	size_t		hits = 0;
 
-	policy_init(policy, size, size);
+	policy_init(policy, POLICY_HIT_RATIO, size, size);
 	memset(nodes, 0, ((size_t) keys->count + 1) * sizeof(PolicyCell));
 	for (size_t i = 0; i < keys->buckets; i++)
 	{

@@ -8,7 +8,8 @@
  * Random operations run against the policy and against a model that only
  * knows which nodes are linked and what they cost.  After every operation
  * totals are compared, from time to time the lists are walked.  The segment
- * sums are found through the nodes alone, as the structure is private.
+ * sums are found through the nodes alone, as the structure is private.  All of
+ * that for both of a policy's aims.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,6 +42,7 @@ static uint64_t arena[(PLACES + 1) * STRIDE];
 static bool linked[PLACES + 1];
 static uint32_t hashes[PLACES + 1];
 static uint32_t costs[PLACES + 1];
+static PolicyAim aim;
 static uint64_t total;
 static uint32_t count;
 
@@ -122,12 +124,13 @@ check_totals(void)
 
 /*
  * Every list is entered at its heads, the nodes without a predecessor; there
- * is one of each segment, and all nodes are reached.
+ * is one of each segment, and all nodes are reached.  By load time all but the
+ * window are many lists, of several segments each.
  */
 static void
 check_lists(void)
 {
-	uint32_t	heads[POLICY_PROTECTED + 1] = {0};
+	uint32_t	heads[POLICY_SEGMENTS] = {0};
 	uint32_t	reached = 0;
 
 	for (uint32_t place = 1; place <= PLACES; place++)
@@ -137,7 +140,8 @@ check_lists(void)
 
 		if (!linked[place])
 			continue;
-		CHECK(node->segment >= POLICY_WINDOW && node->segment <= POLICY_PROTECTED);
+		CHECK(node->segment >= POLICY_WINDOW &&
+			  (aim == POLICY_LOAD_TIME || node->segment <= POLICY_PROTECTED));
 		CHECK(node->hash == hashes[place] && node->cost == costs[place]);
 		CHECK(node->flags == FLAGS && node->slot == place);
 		if (node->prev != 0)
@@ -152,11 +156,17 @@ check_lists(void)
 				break;
 			CHECK(linked[next / STRIDE]);
 			CHECK(node_of(next / STRIDE)->prev == ref_of(at));
-			CHECK(node_of(next / STRIDE)->segment == node->segment);
+			if (aim == POLICY_LOAD_TIME)
+				CHECK((node_of(next / STRIDE)->segment == POLICY_WINDOW) ==
+					  (node->segment == POLICY_WINDOW));
+			else
+				CHECK(node_of(next / STRIDE)->segment == node->segment);
 			at = next / STRIDE;
 		}
 	}
-	for (int segment = POLICY_WINDOW; segment <= POLICY_PROTECTED; segment++)
+	CHECK(heads[POLICY_WINDOW] <= 1);
+	for (int segment = POLICY_PROBATION;
+		 aim == POLICY_HIT_RATIO && segment <= POLICY_PROTECTED; segment++)
 		CHECK(heads[segment] <= 1);
 	CHECK(reached == count);
 }
@@ -192,6 +202,7 @@ add(uint32_t max_cost, uint32_t keys)
 	node->cost = costs[place] = 1 + (below(50) == 0 ? below(max_cost * 20) :
 									 below(max_cost));
 	node->segment = POLICY_NONE;
+	node->load = below(3) == 0 ? below(32) : 5;
 	node->flags = FLAGS;
 	node->slot = (uint16_t) place;
 	linked[place] = true;
@@ -225,15 +236,15 @@ static void
 round_of_steps(uint32_t expected, uint64_t capacity, uint32_t max_cost,
 			   uint32_t keys)
 {
-	uint64_t   *block = malloc(policy_size(expected));
+	uint64_t   *block = malloc(policy_size(aim, expected));
 
 	policy = (Policy *) block;
 	if (block == NULL)
 		exit(1);
-	memset(block, 0x5a, policy_size(expected));
+	memset(block, 0x5a, policy_size(aim, expected));
 	memset(linked, 0, sizeof(linked));
 	total = count = 0;
-	policy_init(policy, capacity, expected);
+	policy_init(policy, aim, capacity, expected);
 	CHECK(policy_capacity(policy) == capacity);
 	for (step = 0; step < 60000; step++)
 	{
@@ -276,12 +287,12 @@ round_of_steps(uint32_t expected, uint64_t capacity, uint32_t max_cost,
 		else
 		{
 			/* another process maps the policy elsewhere */
-			uint64_t   *copy = malloc(policy_size(expected));
+			uint64_t   *copy = malloc(policy_size(aim, expected));
 
 			if (copy == NULL)
 				exit(1);
-			memcpy(copy, policy, policy_size(expected));
-			memset(policy, 0xee, policy_size(expected));
+			memcpy(copy, policy, policy_size(aim, expected));
+			memset(policy, 0xee, policy_size(aim, expected));
 			free(policy);
 			policy = (Policy *) copy;
 		}
@@ -303,14 +314,17 @@ main(int argc, char **argv)
 
 	for (seed = first; seed < first + 3; seed++)
 	{
-		state = seed;
-		round_of_steps(1000, 1000, 1, 3000);
-		round_of_steps(16, 100000, 100, 5000);
-		round_of_steps(2000, 3000, 1, 100000);
-		round_of_steps(1, 1, 1, 10);
-		round_of_steps(0, 0, 1, 10);
-		round_of_steps(100000, 500000, 1000, 20000);
-		round_of_steps(50, 50, 5, 200);
+		for (aim = POLICY_HIT_RATIO; aim <= POLICY_LOAD_TIME; aim++)
+		{
+			state = seed;
+			round_of_steps(1000, 1000, 1, 3000);
+			round_of_steps(16, 100000, 100, 5000);
+			round_of_steps(2000, 3000, 1, 100000);
+			round_of_steps(1, 1, 1, 10);
+			round_of_steps(0, 0, 1, 10);
+			round_of_steps(100000, 500000, 1000, 20000);
+			round_of_steps(50, 50, 5, 200);
+		}
 	}
 	printf("policy_test: passed\n");
 	return 0;

@@ -71,10 +71,10 @@ static void
 begin(void)
 {
 	free(policy);
-	policy = malloc(policy_size(EXPECTED));
+	policy = malloc(policy_size(POLICY_HIT_RATIO, EXPECTED));
 	if (policy == NULL)
 		exit(1);
-	policy_init(policy, CAPACITY, EXPECTED);
+	policy_init(policy, POLICY_HIT_RATIO, CAPACITY, EXPECTED);
 	for (uint32_t i = 0; i < MAX_NODES; i++)
 	{
 		nodes[i].node.segment = POLICY_NONE;

@@ -5,29 +5,33 @@
  *
  * usage: costs SEED
  *
- * Makes a trace from the seed and runs it through several policies and cache
+ * Makes traces from the seed and runs each through several policies and cache
  * sizes, a lookup that misses being followed by a put.  Prints a line each:
- * size in percent of all bytes, policy, and in percent the hits, the bytes
- * hit and the load time saved.
+ * trace, size in percent of all bytes, policy, and in percent the hits, the
+ * bytes hit and the load time saved.
  *
- * The trace: OBJECTS keys of Zipfian popularity, which drifts (now and then
+ * The traces: OBJECTS keys of Zipfian popularity, which drifts (now and then
  * two keys change places), and between them, one in five requests, keys that
- * come only once.  Sizes are log-uniform from 100 bytes to 100 kB, load times
- * from 0.1 to 100 ms, independent of each other and of popularity.
+ * come only once.  Sizes are log-uniform from 100 bytes to 100 kB.
+ *
+ * independent	load times are log-uniform from 0.1 to 100 ms, independent of
+ *				size and popularity, as they are where nothing else is said
+ * by_size		load times are in proportion to the size, times a log-normal
+ *				factor
+ * alike		all load times are the same
+ * shift		popularity is dealt anew after every fifth of the requests
+ * scan			the keys that come only once come in runs of 10,000
  *
  * The policies:
  *
- * tinylfu		the server's (policy.c), an entry's cost being its size
+ * hit_ratio	the server's (policy.c), an entry's cost being its size
+ * load_time	the same with its other aim
  * lru			least recently used
  * gdsf			Greedy Dual Size Frequency (Cherkasova: "Improving WWW Proxies
  *				Performance with Greedy-Dual-Size-Frequency Caching Policy"),
  *				its cost being the load time: the entry with the least
  *				priority goes, which is that of the last to go plus frequency
  *				times load time by size
- * gdsf-lfu		the same with the frequency from TinyLFU's sketch, so that
- *				keys that are not in the cache have one too, and with its
- *				admission: a candidate has to save more load time than all
- *				the victims that it would push out, together
  *
  *-------------------------------------------------------------------------
  */
@@ -39,13 +43,15 @@
 #include <string.h>
 
 #include "policy.h"
-#include "sketch.h"
 
 #define OBJECTS		20000
 #define REQUESTS	400000
 #define SKEW		0.9
 #define ONCE		5			/* one request in so many is of a new key */
 #define DRIFT		20			/* after so many, two keys change places */
+#define SHIFT		(REQUESTS / 5)	/* after so many, all do */
+#define RUN			10000		/* of keys that come once, see scan */
+#define ENTRY		512			/* bytes that the server expects of an entry */
 #define KEYS		(OBJECTS + REQUESTS / ONCE + 1)
 
 typedef struct Key
@@ -71,9 +77,14 @@ typedef struct Heap
 	uint64_t	bytes;
 } Heap;
 
+typedef enum Kind
+{
+	INDEPENDENT, BY_SIZE, ALIKE, SHIFTING, SCAN, KINDS
+} Kind;
+
 typedef enum Ranking
 {
-	LRU, GDSF, GDSF_LFU
+	LRU, GDSF
 } Ranking;
 
 typedef struct Score
@@ -120,19 +131,50 @@ random_unit(void)
 	return (double) (random_bits() >> 11) / 9007199254740992.0;
 }
 
+/*
+ * A log-normal factor around one (Box and Muller).
+ */
+static double
+random_factor(void)
+{
+	double		radius = sqrt(-2 * log(1 - random_unit()));
+
+	return exp(0.7 * radius * cos(2 * acos(-1.0) * random_unit()));
+}
+
 static void
-make_trace(void)
+swap(uint32_t *a, uint32_t *b)
+{
+	uint32_t	c = *a;
+
+	*a = *b;
+	*b = c;
+}
+
+static void
+make_keys(Kind kind)
+{
+	for (uint32_t i = 0; i < KEYS; i++)
+	{
+		keys[i].hash = (uint32_t) random_bits();
+		keys[i].size = (uint32_t) (100 * pow(1000, random_unit()));
+		if (kind == BY_SIZE)
+			keys[i].time = keys[i].size / 1000.0 * random_factor();
+		else if (kind == ALIKE)
+			keys[i].time = 1;
+		else
+			keys[i].time = 0.1 * pow(1000, random_unit());
+	}
+}
+
+static void
+make_trace(Kind kind)
 {
 	static double sum[OBJECTS + 1];
 	static uint32_t ranked[OBJECTS];
 	uint32_t	once = OBJECTS;
 
-	for (uint32_t i = 0; i < KEYS; i++)
-	{
-		keys[i].hash = (uint32_t) random_bits();
-		keys[i].size = (uint32_t) (100 * pow(1000, random_unit()));
-		keys[i].time = 0.1 * pow(1000, random_unit());
-	}
+	make_keys(kind);
 	for (uint32_t i = 0; i < OBJECTS; i++)
 	{
 		ranked[i] = i;
@@ -145,14 +187,10 @@ make_trace(void)
 		uint32_t	high = OBJECTS;
 
 		if (i % DRIFT == 0)
-		{
-			uint32_t	a = random_bits() % OBJECTS;
-			uint32_t	b = random_bits() % OBJECTS;
-			uint32_t	key = ranked[a];
-
-			ranked[a] = ranked[b];
-			ranked[b] = key;
-		}
+			swap(&ranked[random_bits() % OBJECTS],
+				 &ranked[random_bits() % OBJECTS]);
+		for (uint32_t j = 0; kind == SHIFTING && i % SHIFT == 0 && j < OBJECTS; j++)
+			swap(&ranked[j], &ranked[random_bits() % OBJECTS]);
 		while (high - low > 1)
 		{
 			uint32_t	middle = (low + high) / 2;
@@ -162,7 +200,10 @@ make_trace(void)
 			else
 				high = middle;
 		}
-		trace[i] = i % ONCE == 0 ? once++ : ranked[low];
+		if (kind == SCAN ? i / RUN % ONCE == 0 : i % ONCE == 0)
+			trace[i] = once++;
+		else
+			trace[i] = ranked[low];
 	}
 }
 
@@ -221,53 +262,19 @@ heap_pop(void)
 	return key;
 }
 
-/*
- * May the candidate take the place of the entries that come first?  Those that
- * have to go for a candidate that has to save more are out already, and are
- * put back.  Otherwise inflation becomes the priority of the last to go.
- */
-static bool
-admit(const Sketch *sketch, uint32_t candidate, uint64_t capacity,
-	  double *inflation)
-{
-	static uint32_t victims[KEYS];
-	uint32_t	count = 0;
-	double		gain = sketch_estimate(sketch, keys[candidate].hash) *
-		keys[candidate].time;
-	bool		admitted = true;
-
-	while (admitted && heap.bytes + keys[candidate].size > capacity)
-	{
-		uint32_t	victim = heap_pop();
-
-		victims[count++] = victim;
-		gain -= sketch_estimate(sketch, keys[victim].hash) * keys[victim].time;
-		admitted = gain > 0;
-	}
-	if (admitted && count > 0)
-		*inflation = heap.ranked[victims[count - 1]].priority;
-	while (!admitted && count > 0)
-		heap_insert(victims[--count]);
-	return admitted;
-}
-
 static Score
-run_ranked(Ranking ranking, uint64_t capacity, uint32_t entries)
+run_ranked(Ranking ranking, uint64_t capacity)
 {
-	Sketch	   *sketch = allocate(sketch_size(entries));
 	Score		score = {0};
 	double		inflation = 0;
 
-	sketch_init(sketch, entries);
 	memset(&heap, 0, sizeof(heap));
 	for (uint32_t i = 0; i < REQUESTS; i++)
 	{
 		Key		   *key = &keys[trace[i]];
 		Ranked	   *ranked = &heap.ranked[trace[i]];
 		bool		hit = ranked->place != 0;
-		double		uses;
 
-		sketch_add(sketch, key->hash);
 		if (hit)
 		{
 			score.hits++;
@@ -276,39 +283,29 @@ run_ranked(Ranking ranking, uint64_t capacity, uint32_t entries)
 		}
 		else if (key->size > capacity)
 			continue;
-		else if (ranking == GDSF_LFU)
-		{
-			if (!admit(sketch, trace[i], capacity, &inflation))
-				continue;
-		}
-		else
-		{
-			while (heap.bytes + key->size > capacity)
-				inflation = heap.ranked[heap_pop()].priority;
-		}
+		while (!hit && heap.bytes + key->size > capacity)
+			inflation = heap.ranked[heap_pop()].priority;
 
 		ranked->uses = hit ? ranked->uses + 1 : 1;
-		uses = ranking == GDSF_LFU ? sketch_estimate(sketch, key->hash) :
-			ranked->uses;
 		ranked->priority = ranking == LRU ? i :
-			inflation + uses * key->time / key->size;
+			inflation + ranked->uses * key->time / key->size;
 		if (hit)
 			heap_settle(ranked->place, trace[i]);
 		else
 			heap_insert(trace[i]);
 	}
-	free(sketch);
 	return score;
 }
 
 static Score
-run_policy(uint64_t capacity, uint32_t entries)
+run_policy(PolicyAim aim, uint64_t capacity)
 {
-	Policy	   *policy = allocate(policy_size(entries));
+	uint32_t	entries = (uint32_t) (capacity / ENTRY);
+	Policy	   *policy = allocate(policy_size(aim, entries));
 	PolicyCell *nodes = allocate((KEYS + 1) * sizeof(PolicyCell));
 	Score		score = {0};
 
-	policy_init(policy, capacity / POLICY_UNIT, entries);
+	policy_init(policy, aim, capacity / POLICY_UNIT, entries);
 	for (uint32_t i = 0; i < REQUESTS; i++)
 	{
 		Key		   *key = &keys[trace[i]];
@@ -327,6 +324,7 @@ run_policy(uint64_t capacity, uint32_t entries)
 		policy_miss(policy, key->hash);
 		node->hash = key->hash;
 		node->cost = (key->size + POLICY_UNIT - 1) / POLICY_UNIT;
+		node->load = policy_load((uint64_t) (key->time * 1e6));
 		if (node->cost > policy_capacity(policy))
 			continue;
 		policy_add(policy, nodes, ref);
@@ -338,21 +336,17 @@ run_policy(uint64_t capacity, uint32_t entries)
 	return score;
 }
 
-int
-main(int argc, char **argv)
+/*
+ * Runs the trace, in caches of so many percent of all its keys' bytes.
+ */
+static void
+run(const char *name, double share)
 {
-	static const double shares[] = {1, 5, 20};
-	static const char *const names[] = {"lru", "gdsf", "gdsf-lfu"};
+	static const char *const policies[] = {"hit_ratio", "load_time", "lru", "gdsf"};
 	Score		all = {0};
 	double		total = 0;
+	uint64_t	capacity;
 
-	if (argc != 2)
-	{
-		fprintf(stderr, "usage: costs SEED\n");
-		return 2;
-	}
-	random_state = strtoull(argv[1], NULL, 10);
-	make_trace();
 	for (uint32_t i = 0; i < OBJECTS; i++)
 		total += keys[i].size;
 	for (uint32_t i = 0; i < REQUESTS; i++)
@@ -360,21 +354,41 @@ main(int argc, char **argv)
 		all.bytes += keys[trace[i]].size;
 		all.time += keys[trace[i]].time;
 	}
-	for (int s = 0; s < 3; s++)
+	capacity = (uint64_t) (total * share / 100);
+	for (int p = 0; p < 4; p++)
 	{
-		uint64_t	capacity = (uint64_t) (total * shares[s] / 100);
-		uint32_t	entries = (uint32_t) (OBJECTS * shares[s] / 100);
+		Score		score;
 
-		for (int p = 0; p < 4; p++)
-		{
-			Score		score = p == 0 ? run_policy(capacity, entries) :
-				run_ranked((Ranking) (p - 1), capacity, entries);
+		if (p < 2)
+			score = run_policy(p == 0 ? POLICY_HIT_RATIO : POLICY_LOAD_TIME,
+							   capacity);
+		else
+			score = run_ranked(p == 2 ? LRU : GDSF, capacity);
+		printf("%s %g %s %.2f %.2f %.2f\n", name, share, policies[p],
+			   100 * score.hits / REQUESTS, 100 * score.bytes / all.bytes,
+			   100 * score.time / all.time);
+	}
+}
 
-			printf("%g %s %.2f %.2f %.2f\n", shares[s],
-				   p == 0 ? "tinylfu" : names[p - 1],
-				   100 * score.hits / REQUESTS, 100 * score.bytes / all.bytes,
-				   100 * score.time / all.time);
-		}
+int
+main(int argc, char **argv)
+{
+	static const char *const names[KINDS] = {
+		"independent", "by_size", "alike", "shift", "scan"
+	};
+
+	if (argc != 2)
+	{
+		fprintf(stderr, "usage: costs SEED\n");
+		return 2;
+	}
+	for (Kind kind = INDEPENDENT; kind < KINDS; kind++)
+	{
+		random_state = strtoull(argv[1], NULL, 10);
+		make_trace(kind);
+		run(names[kind], 1);
+		run(names[kind], 5);
+		run(names[kind], 20);
 	}
 	return 0;
 }

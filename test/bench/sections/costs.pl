@@ -6,18 +6,24 @@ use Bench;
 
 sub section_costs
 {
+	my @traces = (
+		[ independent => 'independent' ],
+		[ by_size => 'in proportion to the size, about' ],
+		[ alike => 'all alike' ],
+		[ shift => 'independent; popularity shifts' ],
+		[ scan => 'independent; scans' ]);
 	my @policies = (
-		[ tinylfu => 'W-TinyLFU (this cache)' ],
-		[ lru => 'LRU' ],
+		[ hit_ratio => 'W-TinyLFU (this cache)' ],
+		[ load_time => '**this cache, load_time**' ],
 		[ gdsf => 'GDSF by load time' ],
-		[ 'gdsf-lfu' => 'GDSF with TinyLFU\'s frequencies and admission' ]);
+		[ lru => 'LRU' ]);
 	my %score;
 	for my $seed (1 .. $ENV{ROUNDS})
 	{
 		for (qx(test/bench/costs/build/costs $seed))
 		{
-			my ($size, $policy, @scores) = split;
-			push @{ $score{$size}{$policy}[$_] }, $scores[$_] for 0 .. 2;
+			my ($trace, $size, $policy, @scores) = split;
+			push @{ $score{$trace}{$size}{$policy}[$_] }, $scores[$_] for 0 .. 2;
 		}
 	}
 	table('Sizes of 100 B to 100 kB, load times of 0.1 to 100 ms: percent, by simulation',
@@ -26,12 +32,21 @@ sub section_costs
 			my $size = $_;
 			map {
 				my ($policy, $name) = @$_;
-				my $scores = $score{$size}{$policy};
+				my $scores = $score{independent}{$size}{$policy};
 				[ $size, $name, (map { spread($_) } @$scores),
-				  spread(versus($scores->[2], $score{$size}{tinylfu}[2])) ]
+				  spread(versus($scores->[2], $score{independent}{$size}{hit_ratio}[2])) ]
 			} @policies
-		} sort { $a <=> $b } keys %score);
-	text("\nEach round is another synthetic trace (`costs.c` describes it and the policies); the last column is of the load time saved.");
+		} (1, 5, 20));
+	text("\nEach round is another synthetic trace (`costs.c` describes them and the policies); the last column is of the load time saved.");
+	table('Load time saved, in percent, where load times are of other kinds',
+		[ 'load times', 'cache size, % of all bytes', map { $_->[1] } @policies ],
+		map {
+			my ($trace, $name) = @$_;
+			map {
+				my $size = $_;
+				[ $name, $size, map { spread($score{$trace}{$size}{ $_->[0] }[2]) } @policies ]
+			} (1, 5, 20)
+		} @traces[1 .. $#traces]);
 	return;
 }
 

@@ -8,8 +8,9 @@
  * What is asked of the policy where entries are not alike: that large entries
  * in demand find a place among small ones, that a very large one does so
  * after a bounded number of requests, and that a cache which has held entries
- * of other sizes has its full capacity again.  The numbers are units of 8
- * bytes in a cache of 8 MB.
+ * of other sizes has its full capacity again; whichever aim the policy has,
+ * all load times being alike.  The numbers are units of 8 bytes in a cache of
+ * 8 MB.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,6 +33,7 @@
 
 static PolicyCell nodes[MAX_NODES];
 static Policy *policy;
+static PolicyAim aim;
 static uint64_t state;
 static uint64_t seed;			/* of the keys' hashes */
 static int	failures;
@@ -60,7 +62,8 @@ expect(bool condition, const char *what, double got)
 {
 	if (condition)
 		return;
-	fprintf(stderr, "sizes_test: %s: %g (seed %d)\n", what, got, (int) seed);
+	fprintf(stderr, "sizes_test: %s: %g (aim %d, seed %d)\n", what, got,
+			(int) aim, (int) seed);
 	failures++;
 }
 
@@ -71,10 +74,10 @@ static void
 begin(void)
 {
 	free(policy);
-	policy = malloc(policy_size(POLICY_HIT_RATIO, EXPECTED));
+	policy = malloc(policy_size(aim, EXPECTED));
 	if (policy == NULL)
 		exit(1);
-	policy_init(policy, POLICY_HIT_RATIO, CAPACITY, EXPECTED);
+	policy_init(policy, aim, CAPACITY, EXPECTED);
 	for (uint32_t i = 0; i < MAX_NODES; i++)
 	{
 		nodes[i].node.segment = POLICY_NONE;
@@ -213,14 +216,18 @@ capacity_after_others(int passes)
 int
 main(void)
 {
-	large_in_demand();
-	very_large_in_demand();
-	for (seed = 0; seed < 4; seed++)
+	for (aim = POLICY_HIT_RATIO; aim <= POLICY_LOAD_TIME; aim++)
 	{
-		capacity_after_others(1);
-		capacity_after_others(2);
-		capacity_after_others(5);
-		capacity_after_others(20);
+		large_in_demand();
+		very_large_in_demand();
+		for (seed = 0; seed < 4; seed++)
+		{
+			capacity_after_others(1);
+			capacity_after_others(2);
+			capacity_after_others(5);
+			capacity_after_others(20);
+		}
+		seed = 0;
 	}
 	free(policy);
 	if (failures > 0)

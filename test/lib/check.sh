@@ -9,7 +9,8 @@
 #   isolation  test/isolation/specs/*.spec
 #   tap        test/t/*.pl, on servers of their own
 #   torture    the random load of "make torture", for a short time, without Redis
-#              (plain) and with one that is hostile (redis)
+#              (plain) and with one that is hostile, little memory and the
+#              other eviction policy (redis)
 #
 # Each test has a fresh database with the extension created in it (pgtap: both
 # extensions; not_preloaded*: none). LAYERS and TESTS choose among them by name,
@@ -181,7 +182,8 @@ layer_torture() {
   PGHOST=$SCRATCH/main
   torture plain
   server_init redis "shared_preload_libraries = 'cache'" 'max_connections = 80' \
-    'cache.memory = 4MB' "cache.redis_addr = '$SCRATCH/redis/redis.sock'"
+    'cache.memory = 4MB' 'cache.policy = load_time' \
+    "cache.redis_addr = '$SCRATCH/redis/redis.sock'"
   server_start redis
   torture redis --redis "$SCRATCH/redis/redis.sock" --data "$SCRATCH/redis/data"
 }

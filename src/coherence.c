@@ -69,9 +69,6 @@
 #include "shared.h"
 #include "statement.h"
 
-/* How far the reference for 32-bit xids may lag, of the 2^31 that it could */
-#define XID_RECENT	(1 << 20)
-
 /* ddl_changes up to which this backend has read all invalidation messages */
 static uint64 settled_changes = PG_UINT64_MAX;
 
@@ -132,19 +129,6 @@ coherence_begin_publish(Oid dbid)
 }
 
 /*
- * Keep the reference for 32-bit xids recent, which need not be to the last:
- * all backends read it, and a write takes it out of their processors' caches.
- */
-static void
-note_xid(FullTransactionId xid)
-{
-	uint64		value = U64FromFullTransactionId(xid);
-
-	if (value > pg_atomic_read_u64(&cache_shared->xid_reference) + XID_RECENT)
-		pg_atomic_write_u64(&cache_shared->xid_reference, value);
-}
-
-/*
  * The change of a key will be published soon: what that needs is in the memory
  * of other processors as a rule, and is fetched meanwhile.
  */
@@ -168,7 +152,7 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 
 	if (!shared_is_ready())
 		return;
-	note_xid(xid);
+	shared_note_xid(xid);
 	store_lock(hash, LW_EXCLUSIVE);
 	fence_publish(key_fence(hash), xid);
 	raise_stamp(hash, U64FromFullTransactionId(xid));
@@ -195,7 +179,7 @@ coherence_publish_cache(uint64 cache, FullTransactionId xid,
 {
 	if (!shared_is_ready())
 		return;
-	note_xid(xid);
+	shared_note_xid(xid);
 	slot_publish(MyDatabaseId, cache, xid, others);
 }
 
@@ -208,7 +192,7 @@ coherence_publish_database(Oid dbid, FullTransactionId xid)
 {
 	if (!shared_is_ready())
 		return;
-	note_xid(xid);
+	shared_note_xid(xid);
 	slot_publish_database(dbid, xid);
 }
 
@@ -308,8 +292,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	get->def = def;
 	get->key = key;
 	key->slot = slot;
-	snapshot_view(&get->view, snapshot,
-				  pg_atomic_read_u64(&cache_shared->xid_reference));
+	snapshot_view(&get->view, snapshot, shared_recent_xid(snapshot->xmax));
 	return true;
 }
 

@@ -770,6 +770,7 @@ void
 definition_require_read(CacheDef *def)
 {
 	Oid			role = GetUserId();
+	uint64		generation = privileges_generation;
 	AclResult	result;
 
 	if ((def->allowed_role == role &&
@@ -790,7 +791,9 @@ definition_require_read(CacheDef *def)
 			aclcheck_error(result, OBJECT_FUNCTION, get_func_name(def->loader));
 	}
 	def->allowed_role = role;
-	def->allowed_generation = privileges_generation;
+
+	/* Of before the checks, which may have read of further changes. */
+	def->allowed_generation = generation;
 }
 
 /*
@@ -860,8 +863,12 @@ definition_lock(CacheDef *def)
 	{
 		slot = &cache_slots[def->slot];
 		def->locked_changes = slot->fence.changes;
-		pg_read_barrier();
-		n = pg_atomic_read_u32(&slot->nviews);
+		n = 0;
+		if (pg_atomic_read_u64(&slot->lists_of) == def->locked_changes)
+		{
+			pg_read_barrier();
+			n = pg_atomic_read_u32(&slot->nviews);
+		}
 		pg_read_barrier();
 		for (uint32 i = 0; i < Min(n, SLOT_VIEWS); i++)
 			LockRelationOid(slot->views[i], AccessShareLock);

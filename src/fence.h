@@ -71,13 +71,15 @@ fence_is_old(const volatile Fence *fence, uint64 xmin)
 
 /*
  * Widen a 32-bit xid to 64 bits around a reference that lies within 2^31 of
- * it.  If the reference is older than that the result is 2^32 too low, which
- * makes every fence look closed: the safe side.
+ * it.  If the reference is older than that the result is 2^32 too low, or 0,
+ * which makes every fence look closed: the safe side.
  */
 static inline uint64
 xid_widen(TransactionId xid, uint64 reference)
 {
-	return reference + (int64) (int32) (xid - (uint32) reference);
+	int64		wide = (int64) reference + (int32) (xid - (uint32) reference);
+
+	return Max(wide, 0);
 }
 
 /*

@@ -226,7 +226,7 @@ chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
 		return READ_DISTURBED;
 	pg_read_barrier();
 
-	ref = *chain_of(key->hash);
+	ref = *(volatile ArenaRef *) chain_of(key->hash);
 	while (ref != 0)
 	{
 		Entry		entry;

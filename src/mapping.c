@@ -299,7 +299,7 @@ mapping_note_call(uint64 cache, Snapshot snapshot, MappingKeys *others)
 	no_others(others, item);
 	(void) shared_is_ready();
 	snapshot_view(&view, snapshot,
-				  pg_atomic_read_u64(&cache_shared->xid_reference));
+				  shared_recent_xid(snapshot->xmax));
 
 	LWLockAcquire(cache_registry_lock, LW_SHARED);
 	end = pg_atomic_read_u64(&mapping->nchanges);

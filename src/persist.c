@@ -129,7 +129,10 @@ shutdown_checkpoint(void)
 	return checkpoint;
 }
 
-/* Names the server's version and the C library's, in STATE_SOFTWARE bytes. */
+/*
+ * Names the server's version, the C library's, and how values can be
+ * compressed, in STATE_SOFTWARE bytes.
+ */
 static void
 name_software(char *name)
 {
@@ -139,8 +142,14 @@ name_software(char *name)
 	libc = gnu_get_libc_version();
 #endif
 	memset(name, 0, STATE_SOFTWARE);
-	snprintf(name, STATE_SOFTWARE, "%s, %s",
-			 GetConfigOption("server_version", false, false), libc);
+	snprintf(name, STATE_SOFTWARE, "%s, %s, %s",
+			 GetConfigOption("server_version", false, false), libc,
+#ifdef USE_LZ4
+			 "lz4"
+#else
+			 "pglz"
+#endif
+		);
 }
 
 /*-------------------------------------------------------------------------
@@ -322,6 +331,7 @@ read_slot(StateFile *state, CacheSlot *slot)
 	memcpy(slot->variants, saved.variants, sizeof(saved.variants));
 	slot->fence.floor = 0;
 	fence_restore(&slot->fence, &saved.state);
+	pg_atomic_write_u64(&slot->lists_of, slot->fence.changes);
 	slot->made = ++cache_shared->slots_made;
 	slot->used = true;
 	return true;

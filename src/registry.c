@@ -56,6 +56,7 @@ slot_init(CacheSlot *slot)
 {
 	memset(slot, 0, sizeof(CacheSlot));
 	fence_init(&slot->fence, 0);
+	pg_atomic_init_u64(&slot->lists_of, 0);
 	pg_atomic_init_u32(&slot->nreads, 0);
 	pg_atomic_init_u32(&slot->nviews, 0);
 	pg_atomic_init_u32(&slot->own_path, 0);
@@ -112,6 +113,8 @@ slot_reset_reads(CacheSlot *slot)
 	pg_atomic_write_u32(&slot->own_path, 0);
 	pg_atomic_write_u32(&slot->nvariants, 0);
 	pg_atomic_write_u32(&slot->nprefixes, 0);
+	pg_write_barrier();
+	pg_atomic_write_u64(&slot->lists_of, slot->fence.changes);
 }
 
 /*
@@ -221,6 +224,7 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 	if (others != NULL)
 		fence_add(&cache_slots[index].fence, others->xids, others->n,
 				  others->floor);
+	STOP_POINT("fenced");
 	slot_reset_reads(&cache_slots[index]);
 	pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
 	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
@@ -358,14 +362,18 @@ int
 slot_find_prefix(int index, uint64 generation, const KeyPrefix *prefix)
 {
 	CacheSlot  *slot = &cache_slots[index];
-	uint32		n = pg_atomic_read_u32(&slot->nprefixes);
+	uint32		n;
 	uint32		number;
 
+	/* The list must be of this generation already, and be so still. */
+	if (pg_atomic_read_u64(&slot->lists_of) != generation &&
+		!GUARD_REMOVED("lists"))
+		return SLOT_NO_PREFIX;
+	pg_read_barrier();
+	n = pg_atomic_read_u32(&slot->nprefixes);
 	pg_read_barrier();
 	number = prefix_number(slot, prefix, Min(n, SLOT_PREFIXES));
 	pg_read_barrier();
-
-	/* With a new generation the list begins again. */
 	if (slot->fence.changes != generation)
 		return SLOT_NO_PREFIX;
 	if (number > 0)

@@ -57,6 +57,12 @@ typedef struct CacheSlot
 	Oid			dbid;
 	bool		used;
 
+	/*
+	 * The generation that the lists below are of.  They begin again with each
+	 * generation, but a little later.
+	 */
+	pg_atomic_uint64 lists_of;
+
 	/* Reports of accesses are wanted: see evict_note.  Under the store lock. */
 	bool		listens;
 

@@ -329,3 +329,31 @@ shared_require(void)
 				 errmsg("cache must be loaded via shared_preload_libraries"),
 				 errhint("Add 'cache' to shared_preload_libraries in postgresql.conf and restart the server.")));
 }
+
+/* How far the reference for 32-bit xids may lag. */
+#define XID_RECENT	(1 << 20)
+
+/*
+ * Keep the reference recent, which need not be to the last: all backends read
+ * it, and a write takes it out of their processors' caches.
+ */
+void
+shared_note_xid(FullTransactionId xid)
+{
+	uint64		value = U64FromFullTransactionId(xid);
+
+	if (value > pg_atomic_read_u64(&cache_shared->xid_reference) + XID_RECENT)
+		pg_atomic_write_u64(&cache_shared->xid_reference, value);
+}
+
+/*
+ * The same by the server's next xid, which it gives.
+ */
+uint64
+shared_update_xid(void)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+
+	shared_note_xid(next);
+	return U64FromFullTransactionId(next);
+}

@@ -135,6 +135,8 @@ extern void shared_startup(void);
 extern bool shared_try_open(void);
 extern void shared_parts(SharedPart parts[SHARED_PARTS]);
 extern void shared_require(void);
+extern void shared_note_xid(FullTransactionId xid);
+extern uint64 shared_update_xid(void);
 
 /*
  * May entries be used at all?  Not on a standby: nothing tells it of the
@@ -149,6 +151,22 @@ shared_is_ready(void)
 		return true;
 	}
 	return shared_try_open();
+}
+
+/*
+ * A 64-bit xid that is within 2^31 of this one of a snapshot's, for
+ * snapshot_view.
+ */
+static inline uint64
+shared_recent_xid(TransactionId xid)
+{
+	uint64		reference = pg_atomic_read_u64(&cache_shared->xid_reference);
+
+	/* Half of that is far enough to look: nobody may publish for very long. */
+	if (unlikely((uint32) (xid - (uint32) reference + ((uint32) 1 << 30)) >
+				 (uint32) 1 << 31))
+		return shared_update_xid();
+	return reference;
 }
 
 #endif							/* CACHE_SHARED_H */

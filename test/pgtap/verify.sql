@@ -135,4 +135,7 @@ SELECT is((SELECT count(DISTINCT key) FROM cache_verify('long') WHERE loaded::te
 -- A sample is as large as asked for, and another one each time.
 SELECT is((SELECT count(*) FROM cache_verify('many', 100)), 100::bigint, 'a sample');
 SELECT cmp_ok((SELECT count(DISTINCT key) FROM generate_series(1, 20) i, LATERAL cache_verify('many', 20 + 0 * i)), '>', 100::bigint, 'samples differ');
+SET client_min_messages = warning;
+DROP OWNED BY regress_cache_verifier, regress_cache_other CASCADE;
+DROP ROLE regress_cache_verifier, regress_cache_other;
 SELECT * FROM finish();

@@ -24,6 +24,7 @@ SELECT cache_watch('c', 'item', 'id');
 END
 my $probe = "SELECT bool_and(cache_get('c', k) IS NOT DISTINCT FROM to_jsonb(loader(k))) FROM generate_series(1, 7) k";
 my $get = "SELECT cache_get('c', 1)";
+my $get_as = "SELECT cache_get_as(NULL::integer, 'c', 1)";
 my $fill = "SELECT cache_get('c', k) FROM generate_series(1, 7) k";
 my $update = 'UPDATE item SET price = price + 1 WHERE id = 1';
 my $snapshot = 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1';
@@ -246,6 +247,19 @@ END
 		]
 	},
 	{
+		guard => 'lists',
+		title => 'the number of a prefix is not looked up in the list of the generation before',
+		setup => $item,
+		steps => [
+			"f > $get", "f > $get_as", "r > $get",
+			'+ fenced', "w & SELECT cache_invalidate('c')",
+			"r > $get_as",
+			'- fenced', 'w .',
+			"f > $get_as", "f > $get",
+			"r = SELECT cache_get_as(NULL::integer, 'c', 1) = loader(1)"
+		]
+	},
+	{
 		guard => 'flight',
 		title => 'one session loads a key that three have missed',
 		setup => $item . <<'END',
@@ -424,7 +438,7 @@ my $node = new_node('guards');
 $node->safe_psql('postgres', 'CREATE ROLE reader');
 my %sessions = map {
 	$_ => session($node, $_,
-		"SET cache.stop_points = 'copied, missed, loaded, published, peeked'",
+		"SET cache.stop_points = 'copied, missed, loaded, published, peeked, fenced'",
 		'SET client_min_messages = error')
 } qw(f r w);
 $sessions{h} = session($node, 'h');

@@ -135,8 +135,8 @@ coherence_begin_publish(Oid dbid)
 void
 coherence_prefetch_key(uint64 hash)
 {
-	CACHE_PREFETCH(key_fence(hash));
-	CACHE_PREFETCH(key_stamp(hash));
+	CACHE_PREFETCH_WRITE(key_fence(hash));
+	CACHE_PREFETCH_WRITE(key_stamp(hash));
 	store_prefetch(hash);
 }
 
@@ -239,6 +239,10 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 
 	if (!cache_enabled || !shared_is_ready())
 		return false;
+
+	/* What a hit needs is fetched while we look whether there may be one. */
+	CACHE_PREFETCH_READ(key_fence(key->hash));
+	store_prefetch_key(key->hash);
 
 	/* Only an MVCC snapshot can be compared with fences. */
 	if (!ActiveSnapshotSet())

@@ -43,12 +43,6 @@ static int	naccesses = 0;
 
 #define SWEEP_STEPS			64
 
-#ifdef __GNUC__
-#define EVICT_PREFETCH(address)	__builtin_prefetch(address)
-#else
-#define EVICT_PREFETCH(address)	((void) (address))
-#endif
-
 /* The policy of a cache that has its own. */
 Policy *
 evict_slot_policy(CacheSlot *slot)
@@ -117,9 +111,9 @@ evict_hear(void)
 		Access	   *access = &accesses[i];
 
 		policy_prefetch(access_policy(access), access->hash);
-		EVICT_PREFETCH(bucket_of(access->hash));
+		CACHE_PREFETCH_READ(bucket_of(access->hash));
 		if (access->ref != 0)
-			EVICT_PREFETCH(entry_at(access->ref));
+			CACHE_PREFETCH_WRITE(entry_at(access->ref));
 	}
 	for (int i = 0; i < naccesses; i++)
 		hear_access(&accesses[i]);

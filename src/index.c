@@ -45,6 +45,10 @@
 #define WALK_KEYS			256
 #define WALK_BYTES			(256 * 1024)
 
+/* How much of an entry is fetched before it is known how long it is. */
+#define PREFETCH_LINE		64
+#define PREFETCH_ENTRY		512
+
 /* Buckets after which a walk looks whether it is cancelled */
 #define WALK_BUCKETS		4096
 
@@ -99,14 +103,23 @@ store_unlock(uint64 hash)
 }
 
 /*
+ * A key with this hash will be looked for soon.
+ */
+void
+store_prefetch_key(uint64 hash)
+{
+	CACHE_PREFETCH_READ(bucket_of(hash));
+}
+
+/*
  * The entries of keys with this hash will be unlinked soon, as a rule: fetch
  * what that needs into the processor's cache, or what leads to it.
  */
 void
 store_prefetch(uint64 hash)
 {
-	CACHE_PREFETCH(&cache_partition_locks[partition_of(hash)]);
-	CACHE_PREFETCH(bucket_of(hash));
+	CACHE_PREFETCH_WRITE(&cache_partition_locks[partition_of(hash)]);
+	CACHE_PREFETCH_WRITE(bucket_of(hash));
 }
 
 /*
@@ -118,8 +131,8 @@ store_prefetch_entry(uint64 hash)
 {
 	Entry	   *entry = entry_at(*chain_of(hash));
 
-	CACHE_PREFETCH(&entry->chain);
-	CACHE_PREFETCH(&entry->node.flags);
+	CACHE_PREFETCH_WRITE(&entry->chain);
+	CACHE_PREFETCH_WRITE(&entry->node.flags);
 }
 
 static void
@@ -235,6 +248,13 @@ chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
 
 		if (at + ENTRY_HEADER + sizeof(TimestampTz) > cache_shared->arena_bytes)
 			return READ_DISTURBED;
+
+		/*
+		 * Where the value is the header has to tell; rather than wait for
+		 * that, fetch what of the entry it may be in.
+		 */
+		for (Size next = PREFETCH_LINE; next < PREFETCH_ENTRY; next += PREFETCH_LINE)
+			CACHE_PREFETCH_READ(cache_arena + at + next);
 		memcpy(&entry, cache_arena + at, ENTRY_HEADER);
 		if (bucket_moved(bucket, seq))
 			return READ_DISTURBED;

@@ -101,11 +101,13 @@ typedef struct CacheShared
 	Queue		queue;
 } CacheShared;
 
-/* Fetch what will be written soon into the processor's cache. */
+/* Fetch what will be read, or written, soon into the processor's cache. */
 #ifdef __GNUC__
-#define CACHE_PREFETCH(address)	__builtin_prefetch((address), 1)
+#define CACHE_PREFETCH_READ(address)	__builtin_prefetch(address)
+#define CACHE_PREFETCH_WRITE(address)	__builtin_prefetch((address), 1)
 #else
-#define CACHE_PREFETCH(address)	((void) (address))
+#define CACHE_PREFETCH_READ(address)	((void) (address))
+#define CACHE_PREFETCH_WRITE(address)	((void) (address))
 #endif
 
 struct CacheSlot;

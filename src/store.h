@@ -69,6 +69,7 @@ extern Size store_max_entry(void);
 extern void store_lock(uint64 hash, LWLockMode mode);
 extern void store_unlock(uint64 hash);
 extern uint32 store_unlink(uint64 hash);
+extern void store_prefetch_key(uint64 hash);
 extern void store_prefetch(uint64 hash);
 extern void store_prefetch_entry(uint64 hash);
 extern void store_missed(const StoreKey *key);

@@ -14,6 +14,9 @@
  * none beyond their end and gives values within their bounds.  It knows
  * nothing of PostgreSQL, so that a fuzzer can run it.
  *
+ * The value comes last, at a multiple of 8 bytes: so it can be used where it
+ * has arrived.
+ *
  * Locking: none.
  *
  *-------------------------------------------------------------------------
@@ -23,13 +26,13 @@
 #include <string.h>
 
 /* Says what follows, and in which version. */
-#define CODEC_MAGIC		UINT32_C(0x32634c32)
+#define CODEC_MAGIC		UINT32_C(0x33634c32)
 
 #define FLAG_NULL		0x01
 #define FLAG_OWN_PATH	0x02
 #define FLAGS_KNOWN		(FLAG_NULL | FLAG_OWN_PATH)
 
-/* Starts the bytes; arrays, key and value follow without padding. */
+/* Starts the bytes; arrays, key, zeroes up to a multiple of 8, and value follow. */
 typedef struct CodecHeader
 {
 	uint32_t	magic;
@@ -56,14 +59,23 @@ header_size(uint32_t nxids, uint32_t nrelations)
 		nrelations * sizeof(uint32_t);
 }
 
+/* Zeroes behind so many bytes */
+static size_t
+padding(size_t size)
+{
+	return -size % CODEC_ALIGN;
+}
+
 /*
  * How many bytes a value takes.
  */
 size_t
 codec_size(const CodecValue *value)
 {
-	return header_size(value->seen.nxids, value->nreads + value->nviews) +
-		value->keylen + (size_t) value->len;
+	size_t		size = header_size(value->seen.nxids,
+								   value->nreads + value->nviews) + value->keylen;
+
+	return size + padding(size) + value->len;
 }
 
 static char *
@@ -80,6 +92,8 @@ append(char *to, const void *from, size_t size)
 void
 codec_encode(const CodecValue *value, char *to)
 {
+	static const char zeroes[CODEC_ALIGN] = {0};
+	char	   *start = to;
 	CodecHeader header;
 
 	memset(&header, 0, sizeof(header));
@@ -105,6 +119,7 @@ codec_encode(const CodecValue *value, char *to)
 	to = append(to, value->relations,
 				(header.nreads + header.nviews) * sizeof(uint32_t));
 	to = append(to, value->key, header.keylen);
+	to = append(to, zeroes, padding(to - start));
 	append(to, value->data, header.len);
 }
 
@@ -125,15 +140,27 @@ image_is_sound(const SnapshotImage *image)
 	return true;
 }
 
+/* Are there nothing but zeroes? */
+static bool
+is_padding(const char *from, size_t size)
+{
+	char		bits = 0;
+
+	while (size-- > 0)
+		bits |= from[size];
+	return bits == 0;
+}
+
 /*
  * Read a value.  False if it is not one of this version.  Key and data refer
- * to the bytes that were read.
+ * to the bytes that were read; data is aligned if these are.
  */
 bool
 codec_decode(CodecValue *value, const char *from, size_t size)
 {
 	CodecHeader header;
-	size_t		left;
+	size_t		arrays;
+	size_t		before;
 
 	if (size < sizeof(header))
 		return false;
@@ -143,11 +170,15 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 		header.nreads > CODEC_RELATIONS ||
 		header.nviews > CODEC_RELATIONS - header.nreads)
 		return false;
-	left = header_size(header.nxids, header.nreads + header.nviews);
-	if (size < left)
+	arrays = header_size(header.nxids, header.nreads + header.nviews);
+	if (size < arrays || header.keylen > size - arrays)
 		return false;
-	left = size - left;
-	if (header.keylen > left || header.len != left - header.keylen)
+	before = arrays + header.keylen;
+	if (padding(before) > size - before ||
+		!is_padding(from + before, padding(before)))
+		return false;
+	before += padding(before);
+	if (header.len != size - before)
 		return false;
 
 	value->incarnation = header.incarnation;
@@ -166,13 +197,12 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 	value->keylen = header.keylen;
 	value->len = header.len;
 
+	value->key = from + arrays;
+	value->data = from + before;
 	from += sizeof(header);
 	memcpy(value->seen.xids, from, header.nxids * sizeof(uint64_t));
 	from += header.nxids * sizeof(uint64_t);
 	memcpy(value->relations, from,
 		   (header.nreads + header.nviews) * sizeof(uint32_t));
-	from += (header.nreads + header.nviews) * sizeof(uint32_t);
-	value->key = from;
-	value->data = from + header.keylen;
 	return image_is_sound(&value->seen);
 }

@@ -18,6 +18,7 @@
 
 #define CODEC_RELATIONS		64	/* that a value may depend on */
 #define CODEC_MAX_HEADER	1024	/* bytes besides key and value */
+#define CODEC_ALIGN			8	/* of data, from the start of the bytes */
 
 /* A value and all that decides whether it may be used. */
 typedef struct CodecValue

@@ -526,6 +526,24 @@ load_is_own(CoherentGet *get)
 		 statement_changes(NameStr(get->def->name)));
 }
 
+/* Make ready to store a value.  False if that is not possible any more. */
+static bool
+fill_prepare(CoherentGet *get, StoreValue *value)
+{
+	const KeyPrefix *prefix = (const KeyPrefix *) get->key->image;
+	uint64		generation = get->cache_fence.changes;
+	int			number;
+
+	if (load_is_own(get))
+		return false;
+	number = slot_add_prefix(get->key->slot, generation, prefix);
+	if (number == SLOT_NO_PREFIX)
+		return false;
+	get->key->prefix = number;
+	value->generation = generation;
+	return true;
+}
+
 /*
  * Store what has been loaded under the get's snapshot, or found in Redis and
  * accepted, if that is still possible.
@@ -533,17 +551,31 @@ load_is_own(CoherentGet *get)
 StoreResult
 coherence_fill(CoherentGet *get, StoreValue *value)
 {
-	const KeyPrefix *prefix = (const KeyPrefix *) get->key->image;
-	int			number;
-
-	if (load_is_own(get))
+	if (!fill_prepare(get, value))
 		return STORE_REFUSED;
-	number = slot_add_prefix(get->key->slot, get->cache_fence.changes, prefix);
-	if (number == SLOT_NO_PREFIX)
-		return STORE_REFUSED;
-	get->key->prefix = number;
-	value->generation = get->cache_fence.changes;
 	return store_put(get->key, value, &get->def->limit, fill_check, get);
+}
+
+/*
+ * The same for values of several keys of a cache, of one at least.
+ */
+void
+coherence_fill_many(CacheDef *def, CoherentFill *fills, int n)
+{
+	StorePut   *puts = palloc(sizeof(StorePut) * n);
+	int			nputs = 0;
+
+	STOP_POINT("accepted");
+	for (int i = 0; i < n; i++)
+	{
+		if (!fill_prepare(fills[i].get, fills[i].value))
+			continue;
+		puts[nputs].key = fills[i].get->key;
+		puts[nputs].value = fills[i].value;
+		puts[nputs++].arg = fills[i].get;
+	}
+	store_put_many(puts, nputs, &def->limit, fill_check);
+	pfree(puts);
 }
 
 /*-------------------------------------------------------------------------

@@ -29,6 +29,13 @@ typedef struct CoherentGet
 	FenceState	cache_fence;
 } CoherentGet;
 
+/* A value that is to be stored. */
+typedef struct CoherentFill
+{
+	CoherentGet *get;
+	StoreValue *value;
+} CoherentFill;
+
 extern void coherence_prefetch_key(uint64 hash);
 extern void coherence_publish_key(uint64 cache, uint64 hash,
 								  FullTransactionId xid,
@@ -44,6 +51,7 @@ extern bool coherence_may_fill(CoherentGet *get);
 extern bool coherence_settle(void);
 extern uint64 coherence_catalog_state(void);
 extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
+extern void coherence_fill_many(CacheDef *def, CoherentFill *fills, int n);
 extern bool coherence_accept(CoherentGet *get, const SnapshotImage *seen,
 							 bool own_path);
 extern bool coherence_may_send(CoherentGet *get, SnapshotImage *seen);

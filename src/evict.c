@@ -70,7 +70,7 @@ access_policy(const Access *access)
 static void
 hear_access(const Access *access)
 {
-	ArenaRef	ref = *chain_of(access->hash);
+	ArenaRef	ref = access->ref != 0 ? *chain_of(access->hash) : 0;
 	ArenaRef	found = 0;
 
 	/*
@@ -90,7 +90,7 @@ hear_access(const Access *access)
 		}
 		ref = entry->chain;
 	}
-	if (access->ref != 0 && found != 0)
+	if (found != 0)
 		policy_touch(entry_policy(entry_at(found)), cache_arena,
 					 found + NODE_OFFSET);
 	else
@@ -111,9 +111,11 @@ evict_hear(void)
 		Access	   *access = &accesses[i];
 
 		policy_prefetch(access_policy(access), access->hash);
-		CACHE_PREFETCH_READ(bucket_of(access->hash));
 		if (access->ref != 0)
+		{
+			CACHE_PREFETCH_READ(bucket_of(access->hash));
 			CACHE_PREFETCH_WRITE(entry_at(access->ref));
+		}
 	}
 	for (int i = 0; i < naccesses; i++)
 		hear_access(&accesses[i]);
@@ -282,7 +284,8 @@ evict_sweep(TimestampTz now)
 	Arena	   *arena = &cache_shared->arena;
 	int			steps = 2;
 
-	if (pg_atomic_exchange_u32(&cache_shared->sweep_wanted, 0) != 0)
+	if (pg_atomic_read_u32(&cache_shared->sweep_wanted) != 0 &&
+		pg_atomic_exchange_u32(&cache_shared->sweep_wanted, 0) != 0)
 	{
 		cache_shared->sweep_left = arena->used_blocks * 2 + SWEEP_STEPS;
 

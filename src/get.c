@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
+#include "port/pg_bitutils.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -275,8 +276,8 @@ fetch_may_ask(Fetch *fetch)
 }
 
 /*
- * Redis has given a value, when the key's fences were known already.  If it is
- * what the loader would give, it is stored in shared memory, too.
+ * Redis has given a value, when the key's fences were known already.  Is it
+ * what the loader would give?
  */
 static bool
 fetch_accept(Fetch *fetch, const CodecValue *received, StoreValue *value)
@@ -289,17 +290,9 @@ fetch_accept(Fetch *fetch, const CodecValue *received, StoreValue *value)
 		/* It may be through a view that is not locked yet. */
 		if (!definition_is_locked(def, value->generation))
 			definition_lock(def);
-		if (def->valid &&
-			coherence_accept(&fetch->get, &received->seen, received->own_path))
-		{
-			tier_used();
-			(void) coherence_fill(&fetch->get, value);
-			return true;
-		}
+		return def->valid &&
+			coherence_accept(&fetch->get, &received->seen, received->own_path);
 	}
-	tier_stale();
-	if (value->data)
-		pfree(value->data);
 	return false;
 }
 
@@ -311,18 +304,23 @@ static bool
 fetch_remote(Fetch *fetch, StoreValue *value)
 {
 	CodecValue	received;
+	bool		used;
 
-	return fetch_may_ask(fetch) && fetch_settle(fetch) &&
-		tier_read(fetch->def, &fetch->key, &received, value) &&
-		fetch_accept(fetch, &received, value);
+	if (!fetch_may_ask(fetch) || !fetch_settle(fetch) ||
+		!tier_read(fetch->def, &fetch->key, &received, value))
+		return false;
+	used = fetch_accept(fetch, &received, value);
+	tier_used(used, !used);
+	if (used)
+		(void) coherence_fill(&fetch->get, value);
+	return used;
 }
 
 /* The key was not found, or may not be used.  asked: nor is it in Redis. */
 static Datum
 fetch_miss(Fetch *fetch, bool asked)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) fetch->key.image,
-										   fetch->key.key.len, 0);
+	uint64		hash;
 	bool		leading = false;
 	bool		waited = false;
 	bool		stored = false;
@@ -334,6 +332,8 @@ fetch_miss(Fetch *fetch, bool asked)
 	STOP_POINT("missed");
 	if (!asked && fetch_remote(fetch, &value))
 		return fetch_hit(fetch, &value, STATS_REDIS_HITS);
+	hash = hash_bytes_extended((const unsigned char *) fetch->key.image,
+							   fetch->key.key.len, 0);
 	while (!leading)
 	{
 		FlightRole	role;
@@ -498,41 +498,76 @@ typedef struct Missed
 	FetchItem  *item;
 	struct Missed *same;		/* the one of equal keys that is asked for */
 	bool		asked;			/* Redis has been, for this or an equal key */
+	StoreValue	value;			/* from Redis */
 } Missed;
 
-/* The questions to Redis. */
+/* The questions to Redis, and which of its answers are used. */
 typedef struct Asked
 {
 	Missed	  **missed;
 	int			n;
+	CoherentFill *fills;
+	int			nfills;
+	int			nstale;
 } Asked;
 
 /* Redis has one of them. */
 static void
 many_found(void *arg, int i, const CodecValue *received, StoreValue *value)
 {
-	Missed	   *missed = ((Asked *) arg)->missed[i];
+	Asked	   *asked = arg;
+	Missed	   *missed = asked->missed[i];
+	Fetch	   *fetch = &missed->fetch;
 
-	if (fetch_accept(&missed->fetch, received, value))
+	if (!fetch_accept(fetch, received, value))
 	{
-		missed->item->value = fetch_hit(&missed->fetch, value,
-										STATS_REDIS_HITS);
-		missed->item->done = true;
+		asked->nstale++;
+		return;
 	}
+	store_missed(&fetch->key.key);
+	missed->item->value = fetch_hit(fetch, value, STATS_REDIS_HITS);
+	missed->item->done = true;
+	missed->value = *value;
+	asked->fills[asked->nfills].get = &fetch->get;
+	asked->fills[asked->nfills++].value = &missed->value;
 }
 
-/* For sorting, and to tell equal keys. */
-static int
-compare_missed(const void *a, const void *b)
+static bool
+keys_are_equal(const Missed *a, const Missed *b)
 {
-	const StoreKey *left = &(*(Missed *const *) a)->fetch.key.key;
-	const StoreKey *right = &(*(Missed *const *) b)->fetch.key.key;
+	const StoreKey *left = &a->fetch.key.key;
+	const StoreKey *right = &b->fetch.key.key;
 
-	if (left->hash != right->hash)
-		return left->hash < right->hash ? -1 : 1;
-	if (left->len != right->len)
-		return left->len < right->len ? -1 : 1;
-	return memcmp(left->image, right->image, left->len);
+	return left->hash == right->hash && left->len == right->len &&
+		memcmp(left->image, right->image, left->len) == 0;
+}
+
+/*
+ * Tell equal keys: for each of them, which one of the equal ones before it is
+ * to be asked for, if there is one.  By a hash table with open addressing, half
+ * full at most, of 1 + the place in missed[].
+ */
+static void
+many_match(Missed **missed, int n)
+{
+	uint32		mask = pg_nextpower2_32(2 * n) - 1;
+	int		   *table = palloc0(sizeof(int) * (mask + 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		uint32		at = missed[i]->fetch.key.key.hash & mask;
+
+		for (; table[at] != 0; at = (at + 1) & mask)
+		{
+			if (keys_are_equal(missed[i], missed[table[at] - 1]))
+				break;
+		}
+		if (table[at] == 0)
+			table[at] = i + 1;
+		else
+			missed[i]->same = missed[table[at] - 1];
+	}
+	pfree(table);
 }
 
 /* Ask Redis for all of these keys at once, for equal ones but once. */
@@ -540,8 +575,8 @@ static void
 many_remote(CacheDef *def, Missed **missed, int n)
 {
 	Missed	  **candidates = palloc(sizeof(Missed *) * n);
-	Asked		asked = {palloc(sizeof(Missed *) * n), 0};
-	const KeyBuffer **keys = palloc(sizeof(KeyBuffer *) * n);
+	Asked		asked = {palloc(sizeof(Missed *) * n)};
+	const KeyBuffer **keys;
 	int			ncandidates = 0;
 
 	for (int i = 0; i < n; i++)
@@ -552,19 +587,22 @@ many_remote(CacheDef *def, Missed **missed, int n)
 	}
 	if (ncandidates == 0 || !fetch_settle(&candidates[0]->fetch))
 		return;
-	qsort(candidates, ncandidates, sizeof(Missed *), compare_missed);
+	many_match(candidates, ncandidates);
+	keys = palloc(sizeof(KeyBuffer *) * ncandidates);
 	for (int i = 0; i < ncandidates; i++)
 	{
 		candidates[i]->asked = true;
-		if (i > 0 && compare_missed(&candidates[i], &candidates[i - 1]) == 0)
-			candidates[i]->same = asked.missed[asked.n - 1];
-		else
+		if (candidates[i]->same == NULL)
 		{
 			asked.missed[asked.n] = candidates[i];
 			keys[asked.n++] = &candidates[i]->fetch.key;
 		}
 	}
+	asked.fills = palloc(sizeof(CoherentFill) * asked.n);
 	tier_read_many(def, keys, asked.n, many_found, &asked);
+	tier_used(asked.nfills, asked.nstale);
+	if (asked.nfills > 0)
+		coherence_fill_many(def, asked.fills, asked.nfills);
 	for (int i = 0; i < ncandidates; i++)
 	{
 		if (candidates[i]->same == NULL || !candidates[i]->same->item->done)

@@ -121,7 +121,7 @@ write_it(RedisConn *conn, const char *name)
 
 /* Does the reply to a read say that Redis can be read? */
 static bool
-is_readable(const redisReply *reply, char *error)
+is_readable(const RedisReply *reply, char *error)
 {
 	if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_NIL)
 		return true;
@@ -140,7 +140,7 @@ exercise(RedisConn *conn, char *error, char *read_only)
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   redis_timeout_ms);
 	char		name[TIER_NAME];
-	redisReply *reply;
+	RedisReply *reply;
 	bool		readable;
 	instr_time	start;
 	instr_time	end;

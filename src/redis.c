@@ -41,6 +41,9 @@
 
 #define REDIS_PORT		6379
 
+/* What hiredis reads at a time */
+#define READ_SIZE		(16 * 1024)
+
 struct RedisConn
 {
 	redisContext *context;
@@ -351,24 +354,139 @@ conn_flush(RedisConn *conn, TimestampTz deadline)
 	}
 }
 
-/* hiredis's own functions that make replies */
-static redisReplyObjectFunctions reply_functions;
+/*-------------------------------------------------------------------------
+ * Replies
+ *
+ * hiredis calls these when it has parsed a part of a reply.  They raise no
+ * errors: that would leave its parser in the middle.
+ *-------------------------------------------------------------------------
+ */
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t Elements;
+#else
+typedef int Elements;
+#endif
+
+/* Memory for a reply, or NULL: hiredis then reports that there is none. */
+static void *
+reply_alloc(Size size)
+{
+	return palloc_extended(size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+}
+
+/* The reply that a task makes; the elements of an array came with it. */
+static RedisReply *
+make_reply(const redisReadTask *task)
+{
+	RedisReply *reply;
+
+	if (task->parent != NULL)
+		reply = &((RedisReply *) task->parent->obj)->element[task->idx];
+	else
+		reply = reply_alloc(sizeof(RedisReply));
+	if (reply != NULL)
+	{
+		memset(reply, 0, sizeof(RedisReply));
+		reply->type = task->type;
+	}
+	return reply;
+}
+
+static void *
+create_string(const redisReadTask *task, char *bytes, size_t len)
+{
+	RedisReply *reply = make_reply(task);
+
+	if (reply == NULL)
+		return NULL;
+	reply->str = reply_alloc(len + 1);
+	if (reply->str == NULL)
+		return NULL;
+	memcpy(reply->str, bytes, len);
+	reply->str[len] = '\0';
+	reply->len = len;
+	return reply;
+}
 
 /* An array is made only if one is expected, and not within another. */
 static void *
-#if HIREDIS_MAJOR >= 1
-create_array(const redisReadTask *task, size_t elements)
-#else
-create_array(const redisReadTask *task, int elements)
-#endif
+create_array(const redisReadTask *task, Elements elements)
 {
 	RedisConn  *conn = task->privdata;
+	RedisReply *reply;
 
 	/* A negative number of elements, where there can be one, is a large one. */
 	if (task->parent != NULL || (size_t) elements > conn->elements)
 		return NULL;
-	return reply_functions.createArray(task, elements);
+	reply = make_reply(task);
+	if (reply == NULL)
+		return NULL;
+	reply->element = reply_alloc(sizeof(RedisReply) * Max(elements, 1));
+	if (reply->element == NULL)
+		return NULL;
+	reply->elements = elements;
+	return reply;
 }
+
+/* Nobody asks for a number, so it does not matter which one it is. */
+static void *
+create_integer(const redisReadTask *task, long long number)
+{
+	return make_reply(task);
+}
+
+static void *
+create_nil(const redisReadTask *task)
+{
+	RedisReply *reply = make_reply(task);
+
+	/* The task has the type of what is missing. */
+	if (reply != NULL)
+		reply->type = REDIS_REPLY_NIL;
+	return reply;
+}
+
+#if HIREDIS_MAJOR >= 1
+/* Types of another version of the protocol, which nobody has asked for. */
+static void *
+create_double(const redisReadTask *task, double number, char *bytes, size_t len)
+{
+	return NULL;
+}
+
+static void *
+create_bool(const redisReadTask *task, int value)
+{
+	return NULL;
+}
+#endif
+
+/*
+ * What hiredis drops is in the middle of being made, and goes with its memory
+ * context; it may have gone already.
+ */
+static void
+free_object(void *reply)
+{
+}
+
+static redisReplyObjectFunctions reply_functions = {
+	.createString = create_string,
+	.createArray = create_array,
+	.createInteger = create_integer,
+	.createNil = create_nil,
+#if HIREDIS_MAJOR >= 1
+	.createDouble = create_double,
+	.createBool = create_bool,
+#endif
+	.freeObject = free_object
+};
+
+/*-------------------------------------------------------------------------
+ * Opening and closing
+ *-------------------------------------------------------------------------
+ */
 
 /* Commands that have to be understood before any other. */
 static void
@@ -477,7 +595,6 @@ conn_make_events(RedisConn *conn)
 RedisConn *
 redis_open(const RedisAddress *address, char *error)
 {
-	static redisReplyObjectFunctions functions;
 	RedisConn  *conn = MemoryContextAllocZero(TopMemoryContext, sizeof(RedisConn));
 
 	conn->generation = redis_generation();
@@ -496,10 +613,7 @@ redis_open(const RedisAddress *address, char *error)
 	}
 	if (!conn->failed)
 	{
-		reply_functions = *conn->context->reader->fn;
-		functions = reply_functions;
-		functions.createArray = create_array;
-		conn->context->reader->fn = &functions;
+		conn->context->reader->fn = &reply_functions;
 		conn->context->reader->privdata = conn;
 
 		conn->connecting = true;
@@ -572,11 +686,41 @@ redis_command(RedisConn *conn, int nargs, const char **args,
 		conn_fail(conn, "out of memory");
 }
 
-static redisReply *
+/*
+ * Append bytes that are commands already, with so many replies to come.
+ */
+void
+redis_commands(RedisConn *conn, int n, const char *bytes, size_t size)
+{
+	conn->expected += n;
+	if (redisAppendFormattedCommand(conn->context, bytes, size) != REDIS_OK)
+		conn_fail(conn, "out of memory");
+}
+
+/*
+ * Read what has come.  False if the connection has failed; more: there may be
+ * more already, since hiredis reads but so much at a time.
+ */
+static bool
+conn_read(RedisConn *conn, bool *more)
+{
+	redisContext *context = conn->context;
+	size_t		before = context->reader->len;
+
+	if (conn->tls != NULL)
+		tls_prepare();
+	if (!conn_check(conn, redisBufferRead(context)))
+		return false;
+	*more = conn->tls == NULL && context->reader->len - before >= READ_SIZE;
+	return true;
+}
+
+static RedisReply *
 next_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
 {
 	redisContext *context = conn->context;
 	void	   *reply = NULL;
+	bool		more = false;
 
 	for (;;)
 	{
@@ -596,11 +740,13 @@ next_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
 			conn_fail(conn, "reply is too long");
 			return NULL;
 		}
-		if (!conn_wait(conn, WL_SOCKET_READABLE, deadline))
+
+		/* Without an end, there would be no wait, and nobody would look. */
+		if (more && GetCurrentTimestamp() < deadline)
+			CHECK_FOR_INTERRUPTS();
+		else if (!conn_wait(conn, WL_SOCKET_READABLE, deadline))
 			return NULL;
-		if (conn->tls != NULL)
-			tls_prepare();
-		if (!conn_check(conn, redisBufferRead(context)))
+		if (!conn_read(conn, &more))
 			return NULL;
 	}
 }
@@ -609,14 +755,14 @@ next_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
  * The reply to the next command: one call for each.  NULL if there is none
  * before the deadline, or if it is more than limit bytes long; the connection
  * is of no use then, and redis_error tells why.  An error that Redis reports
- * is a reply as any other.  To be freed with redis_free.
+ * is a reply as any other.  It is in the current memory context.
  *
  * May raise an error, if the query is cancelled.
  */
-redisReply *
+RedisReply *
 redis_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
 {
-	redisReply *reply;
+	RedisReply *reply;
 
 	if (conn->failed || !conn_finish(conn, deadline) ||
 		!conn_flush(conn, deadline))
@@ -639,11 +785,11 @@ redis_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
  * The same for a command whose answer is an array of so many elements, or
  * fewer; none of them may be more than limit bytes long.
  */
-redisReply *
+RedisReply *
 redis_reply_array(RedisConn *conn, size_t elements, size_t limit,
 				  TimestampTz deadline)
 {
-	redisReply *reply;
+	RedisReply *reply;
 
 	conn->elements = elements;
 	reply = redis_reply(conn, limit, deadline);
@@ -652,12 +798,21 @@ redis_reply_array(RedisConn *conn, size_t elements, size_t limit,
 }
 
 /*
- * Free a reply.
+ * Free a reply before its memory context is.
  */
 void
-redis_free(redisReply *reply)
+redis_free(RedisReply *reply)
 {
-	freeReplyObject(reply);
+	for (size_t i = 0; i < reply->elements; i++)
+	{
+		if (reply->element[i].str != NULL)
+			pfree(reply->element[i].str);
+	}
+	if (reply->element != NULL)
+		pfree(reply->element);
+	if (reply->str != NULL)
+		pfree(reply->str);
+	pfree(reply);
 }
 
 /*

@@ -35,6 +35,16 @@ typedef struct RedisResolved
 
 typedef struct RedisConn RedisConn;
 
+/* A reply; of an integer, only that it is one. */
+typedef struct RedisReply
+{
+	int			type;			/* REDIS_REPLY_... */
+	char	   *str;			/* of strings and errors, MAXALIGNed; ends in 0 */
+	size_t		len;
+	struct RedisReply *element; /* of an array */
+	size_t		elements;
+} RedisReply;
+
 /* settings */
 extern char *redis_addr;
 extern int	redis_timeout_ms;
@@ -51,11 +61,13 @@ extern bool redis_is_current(const RedisConn *conn);
 extern void redis_shut(RedisConn *conn);
 extern void redis_command(RedisConn *conn, int nargs, const char **args,
 						  const size_t *lengths);
-extern redisReply *redis_reply(RedisConn *conn, size_t limit,
+extern void redis_commands(RedisConn *conn, int n, const char *bytes,
+						   size_t size);
+extern RedisReply *redis_reply(RedisConn *conn, size_t limit,
 							   TimestampTz deadline);
-extern redisReply *redis_reply_array(RedisConn *conn, size_t elements,
+extern RedisReply *redis_reply_array(RedisConn *conn, size_t elements,
 									 size_t limit, TimestampTz deadline);
-extern void redis_free(redisReply *reply);
+extern void redis_free(RedisReply *reply);
 extern bool redis_was_closed(const RedisConn *conn);
 extern bool redis_was_too_much(const RedisConn *conn);
 extern const char *redis_error(const RedisConn *conn);

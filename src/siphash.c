@@ -49,26 +49,78 @@ load64(const uint8_t *from)
 static inline void
 store64(uint8_t *to, uint64_t number)
 {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	memcpy(to, &number, sizeof(number));
+#else
 	for (int i = 0; i < 8; i++)
 		to[i] = (uint8_t) (number >> (8 * i));
+#endif
+}
+
+/* The state */
+typedef struct Sip
+{
+	uint64_t	v0;
+	uint64_t	v1;
+	uint64_t	v2;
+	uint64_t	v3;
+} Sip;
+
+static inline void
+sip_round(Sip *sip)
+{
+	sip->v0 += sip->v1;
+	sip->v2 += sip->v3;
+	sip->v1 = rotate(sip->v1, 13) ^ sip->v0;
+	sip->v3 = rotate(sip->v3, 16) ^ sip->v2;
+	sip->v0 = rotate(sip->v0, 32);
+	sip->v2 += sip->v1;
+	sip->v0 += sip->v3;
+	sip->v1 = rotate(sip->v1, 17) ^ sip->v2;
+	sip->v3 = rotate(sip->v3, 21) ^ sip->v0;
+	sip->v2 = rotate(sip->v2, 32);
 }
 
 static inline void
-sip_rounds(uint64_t v[4], int n)
+sip_begin(Sip *sip, const uint8_t *key)
 {
-	while (n-- > 0)
-	{
-		v[0] += v[1];
-		v[1] = rotate(v[1], 13) ^ v[0];
-		v[0] = rotate(v[0], 32);
-		v[2] += v[3];
-		v[3] = rotate(v[3], 16) ^ v[2];
-		v[0] += v[3];
-		v[3] = rotate(v[3], 21) ^ v[0];
-		v[2] += v[1];
-		v[1] = rotate(v[1], 17) ^ v[2];
-		v[2] = rotate(v[2], 32);
-	}
+	uint64_t	k0 = load64(key);
+	uint64_t	k1 = load64(key + 8);
+
+	sip->v0 = UINT64_C(0x736f6d6570736575) ^ k0;
+	sip->v1 = UINT64_C(0x646f72616e646f6d) ^ k1 ^ 0xee;
+	sip->v2 = UINT64_C(0x6c7967656e657261) ^ k0;
+	sip->v3 = UINT64_C(0x7465646279746573) ^ k1;
+}
+
+static inline void
+sip_word(Sip *sip, uint64_t word)
+{
+	sip->v3 ^= word;
+	sip_round(sip);
+	sip_round(sip);
+	sip->v0 ^= word;
+}
+
+static inline uint64_t
+sip_finish(Sip *sip)
+{
+	for (int i = 0; i < 4; i++)
+		sip_round(sip);
+	return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
+}
+
+/* Take in what is left from the given word on, and give the hash. */
+static void
+sip_end(Sip sip, const uint8_t *from, size_t len, size_t word, uint8_t *hash)
+{
+	for (; word < len / 8; word++)
+		sip_word(&sip, load64(from + 8 * word));
+	sip_word(&sip, (uint64_t) len << 56 | load(from + 8 * word, len % 8));
+	sip.v2 ^= 0xee;
+	store64(hash, sip_finish(&sip));
+	sip.v1 ^= 0xdd;
+	store64(hash + 8, sip_finish(&sip));
 }
 
 /*
@@ -77,34 +129,42 @@ sip_rounds(uint64_t v[4], int n)
 void
 siphash(const uint8_t *key, const void *data, size_t len, uint8_t *hash)
 {
-	const uint8_t *from = data;
-	uint64_t	k0 = load64(key);
-	uint64_t	k1 = load64(key + 8);
-	uint64_t	v[4] = {
-		UINT64_C(0x736f6d6570736575) ^ k0,
-		UINT64_C(0x646f72616e646f6d) ^ k1 ^ 0xee,
-		UINT64_C(0x6c7967656e657261) ^ k0,
-		UINT64_C(0x7465646279746573) ^ k1
-	};
-	uint64_t	last;
+	Sip			sip;
 
-	for (size_t i = 0; i < len / 8; i++, from += 8)
+	sip_begin(&sip, key);
+	sip_end(sip, data, len, 0, hash);
+}
+
+/*
+ * The hashes of two, under the same key.  Each step waits for the one before,
+ * so a processor has time for another message in between.
+ */
+void
+siphash_two(const uint8_t *key, const void *data[2], const size_t len[2],
+			uint8_t *hash[2])
+{
+	const uint8_t *from0 = data[0];
+	const uint8_t *from1 = data[1];
+	size_t		words = (len[0] < len[1] ? len[0] : len[1]) / 8;
+	Sip			sip0;
+	Sip			sip1;
+
+	sip_begin(&sip0, key);
+	sip1 = sip0;
+	for (size_t i = 0; i < words; i++)
 	{
-		uint64_t	m = load64(from);
+		uint64_t	word0 = load64(from0 + 8 * i);
+		uint64_t	word1 = load64(from1 + 8 * i);
 
-		v[3] ^= m;
-		sip_rounds(v, 2);
-		v[0] ^= m;
+		sip0.v3 ^= word0;
+		sip1.v3 ^= word1;
+		sip_round(&sip0);
+		sip_round(&sip1);
+		sip_round(&sip0);
+		sip_round(&sip1);
+		sip0.v0 ^= word0;
+		sip1.v0 ^= word1;
 	}
-	last = (uint64_t) len << 56 | load(from, len % 8);
-	v[3] ^= last;
-	sip_rounds(v, 2);
-	v[0] ^= last;
-
-	v[2] ^= 0xee;
-	sip_rounds(v, 4);
-	store64(hash, v[0] ^ v[1] ^ v[2] ^ v[3]);
-	v[1] ^= 0xdd;
-	sip_rounds(v, 4);
-	store64(hash + 8, v[0] ^ v[1] ^ v[2] ^ v[3]);
+	sip_end(sip0, from0, len[0], words, hash[0]);
+	sip_end(sip1, from1, len[1], words, hash[1]);
 }

@@ -18,5 +18,7 @@
 
 extern void siphash(const uint8_t *key, const void *data, size_t len,
 					uint8_t *hash);
+extern void siphash_two(const uint8_t *key, const void *data[2],
+						const size_t len[2], uint8_t *hash[2]);
 
 #endif							/* CACHE_SIPHASH_H */

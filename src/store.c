@@ -19,6 +19,7 @@
 #include "index.h"
 
 #define LARGE_FRACTION		64	/* of the arena: such entries queue first */
+#define PUT_BATCH			32	/* that the store lock is taken for at once */
 
 /*
  * Find a key's entry of the given generation that has not expired, and copy
@@ -80,6 +81,25 @@ entry_reject(const StoreKey *key)
 {
 	stats_count(key->slot, STATS_REJECTED, 1);
 	return STORE_REJECTED;
+}
+
+/* What an entry takes. */
+static Size
+entry_bytes(const StoreKey *key, const StoreValue *value)
+{
+	const char *unused;
+
+	return ENTRY_HEADER + (value->expires != 0 ? sizeof(TimestampTz) : 0) +
+		stored_key(key, &unused) + (Size) stored_value(value, &unused);
+}
+
+/* Could there be an entry for this at all? */
+static bool
+entry_fits(const StoreKey *key, const StoreValue *value)
+{
+	return key->len <= STORE_MAX_KEY &&
+		entry_bytes(key, value) <= store_max_entry() &&
+		value->generation < ENTRY_GENERATIONS;
 }
 
 static void
@@ -160,31 +180,42 @@ admit_large(const StoreKey *key, const StoreValue *value, uint32 cost,
 	return ref;
 }
 
-static StoreResult
-store_put_locked(const StoreKey *key, const StoreValue *value,
-				 const StoreLimit *limit, StoreCheck check, void *arg,
-				 uint32 units, TimestampTz now)
+/*
+ * Get ready to store n entries of a slot.  False if there is no policy for
+ * them.  Store lock.
+ */
+static bool
+store_begin(CacheSlot *slot, int n, const StoreLimit *limit, TimestampTz now)
 {
-	CacheSlot  *slot = &cache_slots[key->slot];
-	ArenaRef	placeholder = 0;
-	StoreResult result = STORE_STORED;
-	Policy	   *policy;
-	uint64		cost;
-	ArenaRef	ref;
-	ArenaRef	node;
-	bool		rejected;
-
 	/*
 	 * Sweeping gives up the policies of caches that have been dropped, this
 	 * one perhaps: so it comes before the policy is looked up.
 	 */
-	evict_sweep(now);
+	for (int i = 0; i < n; i++)
+		evict_sweep(now);
 	if (!evict_make_policy(slot, limit, now))
-		return entry_reject(key);
-	policy = slot->policy ? evict_slot_policy(slot) : cache_pool;
+		return false;
 	evict_hear();
 	evict_reap();
 	evict_resize_pool();
+	return true;
+}
+
+/* Store one.  Store lock. */
+static StoreResult
+store_put_locked(const StoreKey *key, const StoreValue *value,
+				 const StoreLimit *limit, StoreCheck check, void *arg,
+				 TimestampTz now)
+{
+	CacheSlot  *slot = &cache_slots[key->slot];
+	Policy	   *policy = slot->policy ? evict_slot_policy(slot) : cache_pool;
+	uint32		units = (entry_bytes(key, value) + ARENA_UNIT - 1) / ARENA_UNIT;
+	ArenaRef	placeholder = 0;
+	StoreResult result = STORE_STORED;
+	uint64		cost;
+	ArenaRef	ref;
+	ArenaRef	node;
+	bool		rejected;
 
 	cost = entry_cost(slot, limit, value, units);
 	if (cost > policy_capacity(policy))
@@ -249,20 +280,50 @@ store_put(const StoreKey *key, const StoreValue *value,
 		  const StoreLimit *limit, StoreCheck check, void *arg)
 {
 	StoreResult result;
-	const char *unused;
-	Size		bytes;
+	TimestampTz now = GetCurrentStatementStartTimestamp();
 
-	bytes = ENTRY_HEADER + (value->expires != 0 ? sizeof(TimestampTz) : 0) +
-		stored_key(key, &unused) + (Size) stored_value(value, &unused);
-	if (key->len > STORE_MAX_KEY || bytes > store_max_entry() ||
-		value->generation >= ENTRY_GENERATIONS)
+	if (!entry_fits(key, value))
 		return entry_reject(key);
 
 	LWLockAcquire(cache_store_lock, LW_EXCLUSIVE);
-	result = store_put_locked(key, value, limit, check, arg,
-							  (bytes + ARENA_UNIT - 1) / ARENA_UNIT,
-							  GetCurrentStatementStartTimestamp());
+	if (store_begin(&cache_slots[key->slot], 1, limit, now))
+		result = store_put_locked(key, value, limit, check, arg, now);
+	else
+		result = entry_reject(key);
 	LWLockRelease(cache_store_lock);
 	return result;
 }
 
+/*
+ * The same for several values of one cache, whose slot may have changed in
+ * between.  Takes the lock for some of them at a time.
+ */
+void
+store_put_many(const StorePut *puts, int n, const StoreLimit *limit,
+			   StoreCheck check)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+
+	while (n > 0)
+	{
+		uint16		slot = puts->key->slot;
+		int			some = 1;
+		bool		ready;
+
+		while (some < Min(n, PUT_BATCH) && puts[some].key->slot == slot)
+			some++;
+		LWLockAcquire(cache_store_lock, LW_EXCLUSIVE);
+		ready = store_begin(&cache_slots[slot], some, limit, now);
+		for (int i = 0; i < some; i++)
+		{
+			if (ready && entry_fits(puts[i].key, puts[i].value))
+				(void) store_put_locked(puts[i].key, puts[i].value, limit,
+										check, puts[i].arg, now);
+			else
+				(void) entry_reject(puts[i].key);
+		}
+		LWLockRelease(cache_store_lock);
+		puts += some;
+		n -= some;
+	}
+}

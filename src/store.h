@@ -58,6 +58,14 @@ typedef enum StoreResult
 /* Asked under the partition lock of the key before an entry is linked in. */
 typedef bool (*StoreCheck) (void *arg);
 
+/* One of several values to store, and what is asked of it. */
+typedef struct StorePut
+{
+	const StoreKey *key;
+	const StoreValue *value;
+	void	   *arg;
+} StorePut;
+
 #define STORE_MAX_KEY	32768	/* bytes of a key's image */
 
 extern bool store_get(const StoreKey *key, uint64 generation,
@@ -65,6 +73,8 @@ extern bool store_get(const StoreKey *key, uint64 generation,
 extern StoreResult store_put(const StoreKey *key, const StoreValue *value,
 							 const StoreLimit *limit,
 							 StoreCheck check, void *arg);
+extern void store_put_many(const StorePut *puts, int n, const StoreLimit *limit,
+						   StoreCheck check);
 extern Size store_max_entry(void);
 extern void store_lock(uint64 hash, LWLockMode mode);
 extern void store_unlock(uint64 hash);

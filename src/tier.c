@@ -51,6 +51,11 @@
 #define LOAD_MASK		((UINT64CONST(1) << LOAD_BITS) - 1)
 
 #define PREFIX_MAX		100		/* bytes */
+#define NAME_KEY		(16 + 1 + 8)
+
+/* Values are used where they have arrived. */
+StaticAssertDecl(TIER_MAC % CODEC_ALIGN == 0 && CODEC_ALIGN % MAXIMUM_ALIGNOF == 0,
+				 "a value is aligned if what has arrived is");
 
 /* cache.redis_prefix, cache.redis_force, cache.redis_expire */
 char	   *tier_prefix = NULL;
@@ -110,16 +115,13 @@ append_hex(char *to, uint64 number, int digits)
 	return to;
 }
 
-/*
- * The name of a key in Redis, in a buffer of TIER_NAME bytes.  Gives its
- * length.
- */
-int
-tier_name(char *name, Oid dbid, uint64 cache, uint64 hash, uint32 variant)
+/* What the names of all keys of a cache begin with. */
+static char *
+append_cache(char *to, Oid dbid, uint64 cache)
 {
 	const Lineage *lineage = &cache_shared->lineage;
-	char	   *to = name + strlcpy(name, tier_prefix, PREFIX_MAX + 1);
 
+	to += strlcpy(to, tier_prefix, PREFIX_MAX + 1);
 	*to++ = ':';
 	to += pg_ulltoa_n(lineage->system, to);
 	*to++ = ':';
@@ -131,9 +133,27 @@ tier_name(char *name, Oid dbid, uint64 cache, uint64 hash, uint32 variant)
 	*to++ = ':';
 	to = append_hex(to, cache, 16);
 	*to++ = ':';
+	return to;
+}
+
+/* And what follows, NAME_KEY bytes. */
+static char *
+append_key(char *to, uint64 hash, uint32 variant)
+{
 	to = append_hex(to, hash, 16);
 	*to++ = ':';
-	to = append_hex(to, variant, 8);
+	return append_hex(to, variant, 8);
+}
+
+/*
+ * The name of a key in Redis, in a buffer of TIER_NAME bytes.  Gives its
+ * length.
+ */
+int
+tier_name(char *name, Oid dbid, uint64 cache, uint64 hash, uint32 variant)
+{
+	char	   *to = append_key(append_cache(name, dbid, cache), hash, variant);
+
 	*to = '\0';
 	return to - name;
 }
@@ -259,23 +279,28 @@ tier_wanted(CacheDef *def)
 	return tier_force || !loader_is_faster(def);
 }
 
-/* A command: GET of one key, MGET of several, or another one. */
+/* A command: MGET of several keys, in bytes; GET of one, or another one. */
 typedef struct Question
 {
 	int			nargs;
 	const char **args;
 	size_t	   *lengths;
 	int			elements;		/* of the answer, 0 if it is not an array */
+	const char *bytes;			/* the command as such, if that is an array */
+	size_t		size;
 } Question;
 
-static redisReply *
+static RedisReply *
 ask(RedisConn *conn, const Question *question, TimestampTz deadline)
 {
 	size_t		limit = max_value() + CODEC_MAX_HEADER;
 
-	redis_command(conn, question->nargs, question->args, question->lengths);
 	if (question->elements > 0)
+	{
+		redis_commands(conn, 1, question->bytes, question->size);
 		return redis_reply_array(conn, question->elements, limit, deadline);
+	}
+	redis_command(conn, question->nargs, question->args, question->lengths);
 	return redis_reply(conn, limit, deadline);
 }
 
@@ -293,14 +318,14 @@ failed(const char *error)
  * Redis closes connections that it thinks idle, or when it is restarted, so
  * one that had been used before may deserve a second try.
  */
-static redisReply *
+static RedisReply *
 get_reply(const Question *question)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   redis_timeout_ms);
 	char		error[REDIS_ERROR_SIZE];
 	RedisConn  *conn;
-	redisReply *reply;
+	RedisReply *reply;
 	instr_time	start;
 	instr_time	end;
 
@@ -356,26 +381,72 @@ get_reply(const Question *question)
 	}
 }
 
-/* Is it what was asked for, unchanged? */
+/* In constant time: how much of a guess is right is nobody's business. */
 static bool
-reply_decode(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
-			 CodecValue *decoded)
+is_mac(const char *claimed, const uint8 *mac)
+{
+	uint8		difference = 0;
+
+	for (int i = 0; i < TIER_MAC; i++)
+		difference |= mac[i] ^ (uint8) claimed[i];
+	return difference == 0;
+}
+
+static bool
+may_be_value(const RedisReply *reply)
+{
+	return reply->type == REDIS_REPLY_STRING && reply->len >= TIER_MAC;
+}
+
+/* Is a string one of ours, unchanged? */
+static bool
+is_authentic(const RedisReply *reply)
 {
 	uint8		mac[TIER_MAC];
-	uint8		difference = 0;
-	const char *bytes = reply->str + TIER_MAC;
-	size_t		size;
 
-	if (reply->len < TIER_MAC)
+	if (!may_be_value(reply))
 		return false;
-	size = reply->len - TIER_MAC;
-	tier_mac(bytes, size, mac);
+	tier_mac(reply->str + TIER_MAC, reply->len - TIER_MAC, mac);
+	return is_mac(reply->str, mac);
+}
 
-	/* In constant time: how much of a guess is right is nobody's business. */
-	for (int i = 0; i < TIER_MAC; i++)
-		difference |= mac[i] ^ (uint8) reply->str[i];
-	return difference == 0 &&
-		codec_decode(decoded, bytes, size) &&
+/* Which elements of an array are?  Two at a time, which is faster. */
+static void
+are_authentic(const RedisReply *array, bool *authentic)
+{
+	const void *data[2];
+	size_t		lengths[2];
+	uint8		macs[2][TIER_MAC];
+	uint8	   *hashes[2] = {macs[0], macs[1]};
+	size_t		at[2];
+	int			n = 0;
+
+	for (size_t i = 0; i < array->elements; i++)
+	{
+		const RedisReply *element = &array->element[i];
+
+		authentic[i] = false;
+		if (!may_be_value(element))
+			continue;
+		data[n] = element->str + TIER_MAC;
+		lengths[n] = element->len - TIER_MAC;
+		at[n++] = i;
+		if (n < 2)
+			continue;
+		siphash_two(cache_shared->lineage.secret, data, lengths, hashes);
+		for (n = 2; n > 0; n--)
+			authentic[at[n - 1]] = is_mac(array->element[at[n - 1]].str, macs[n - 1]);
+	}
+	if (n > 0)
+		authentic[at[0]] = is_authentic(&array->element[at[0]]);
+}
+
+/* Is it what was asked for? */
+static bool
+reply_decode(CacheDef *def, const KeyBuffer *key, const RedisReply *reply,
+			 CodecValue *decoded)
+{
+	return codec_decode(decoded, reply->str + TIER_MAC, reply->len - TIER_MAC) &&
 		lineage_has(&cache_shared->lineage, decoded->incarnation) &&
 		decoded->database == MyDatabaseId &&
 		decoded->cache == def->id &&
@@ -383,20 +454,24 @@ reply_decode(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 		memcmp(decoded->key, key->image, key->key.len) == 0;
 }
 
-/* Take a string of Redis' apart; true if there is a value. */
+/*
+ * Take a string of Redis' apart.  True: there is a value, which is where the
+ * reply is.  Else why says what it counts as.
+ */
 static bool
-take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
-		   CodecValue *decoded, StoreValue *value)
+take_value(CacheDef *def, const KeyBuffer *key, const RedisReply *reply,
+		   bool authentic, CodecValue *decoded, StoreValue *value,
+		   RedisCounter *why)
 {
-	if (!reply_decode(def, key, reply, decoded))
+	if (!authentic || !reply_decode(def, key, reply, decoded))
 	{
-		breaker_count(REDIS_CORRUPT, 1);
+		*why = REDIS_CORRUPT;
 		return false;
 	}
 	if (decoded->expires != 0 &&
 		decoded->expires <= GetCurrentStatementStartTimestamp())
 	{
-		breaker_count(REDIS_ABSENT, 1);
+		*why = REDIS_ABSENT;
 		return false;
 	}
 	value->isnull = decoded->isnull;
@@ -404,12 +479,7 @@ take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 	value->cost = decoded->cost;
 	value->load_time = pg_atomic_read_u64(&cache_shared->breaker.round_trip);
 	value->len = decoded->len;
-	value->data = NULL;
-	if (!decoded->isnull)
-	{
-		value->data = palloc(decoded->len);
-		memcpy(value->data, decoded->data, decoded->len);
-	}
+	value->data = decoded->isnull ? NULL : unconstify(char *, decoded->data);
 	value->varlena = !decoded->isnull && key_typlen(key, def) == -1 &&
 		!VARATT_IS_COMPRESSED(value->data);
 	return true;
@@ -417,7 +487,7 @@ take_value(CacheDef *def, const KeyBuffer *key, const redisReply *reply,
 
 /* What to do about an answer that is not a value. */
 static void
-take_other(const redisReply *reply)
+take_other(const RedisReply *reply)
 {
 	if (reply->type == REDIS_REPLY_NIL)
 		breaker_count(REDIS_ABSENT, 1);
@@ -446,9 +516,9 @@ may_ask(void)
 }
 
 /*
- * Ask Redis for a key.  True: there is a value, in the current memory context;
- * whether it may be used is for the fences to tell.  What decoded has of key
- * and data is gone.
+ * Ask Redis for a key.  True: there is a value, in the current memory context
+ * but not to be freed by itself; whether it may be used is for the fences to
+ * tell.
  *
  * May raise an error, if the query is cancelled.
  */
@@ -459,9 +529,9 @@ tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 	char		name[TIER_NAME];
 	const char *args[2] = {"GET", name};
 	size_t		lengths[2] = {3, 0};
-	Question	question = {2, args, lengths, 0};
-	redisReply *reply;
-	bool		found = false;
+	Question	question = {2, args, lengths};
+	RedisReply *reply;
+	RedisCounter why;
 
 	if (!may_ask())
 		return false;
@@ -470,41 +540,80 @@ tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 	reply = get_reply(&question);
 	if (reply == NULL)
 		return false;
+	if (reply->type != REDIS_REPLY_STRING)
+		take_other(reply);
+	else if (take_value(def, key, reply, is_authentic(reply), decoded, value,
+						&why))
+		return true;
+	else
+		breaker_count(why, 1);
+	redis_free(reply);
+	return false;
+}
 
-	/* It is not in PostgreSQL's memory. */
-	PG_TRY();
+/*
+ * An MGET of these keys, as it is sent.  Names of equal length with the same
+ * beginning need not be formatted one by one.
+ */
+static void
+ask_many(Question *question, CacheDef *def, const KeyBuffer **keys, int n)
+{
+	char		name[TIER_NAME];
+	char		start[TIER_NAME + 16];
+	int			named = append_cache(name, MyDatabaseId, def->id) - name;
+	int			started = snprintf(start, sizeof(start), "$%d\r\n%.*s",
+								   named + NAME_KEY, named, name);
+	uint32		variant = key_variant(keys[0]);
+	char	   *bytes = palloc(32 + (Size) n * (started + NAME_KEY + 2));
+	char	   *to = bytes + sprintf(bytes, "*%d\r\n$4\r\nMGET\r\n", n + 1);
+
+	for (int i = 0; i < n; i++)
 	{
-		if (reply->type == REDIS_REPLY_STRING)
-			found = take_value(def, key, reply, decoded, value);
-		else
-			take_other(reply);
+		/* Nearly always that of the one before. */
+		if (i > 0 &&
+			memcmp(keys[i]->image, keys[i - 1]->image, sizeof(KeyPrefix)) != 0)
+			variant = key_variant(keys[i]);
+		memcpy(to, start, started);
+		to = append_key(to + started, keys[i]->key.hash, variant);
+		*to++ = '\r';
+		*to++ = '\n';
 	}
-	PG_FINALLY();
-	{
-		redis_free(reply);
-	}
-	PG_END_TRY();
-	return found;
+	question->elements = n;
+	question->bytes = bytes;
+	question->size = to - bytes;
 }
 
 /* Take the answer to an MGET of n keys apart. */
 static void
 take_array(CacheDef *def, const KeyBuffer **keys, int n,
-		   const redisReply *reply, TierFound found, void *arg)
+		   const RedisReply *reply, TierFound found, void *arg)
 {
+	uint32		counts[REDIS_COUNTERS] = {0};
+	bool	   *authentic = palloc(sizeof(bool) * n);
+
+	are_authentic(reply, authentic);
 	for (int i = 0; i < n; i++)
 	{
-		const redisReply *element = reply->element[i];
+		const RedisReply *element = &reply->element[i];
+		RedisCounter why = REDIS_CORRUPT;
 		CodecValue	decoded;
 		StoreValue	value;
 
 		if (element->type == REDIS_REPLY_NIL)
-			breaker_count(REDIS_ABSENT, 1);
-		else if (element->type != REDIS_REPLY_STRING)
-			breaker_count(REDIS_CORRUPT, 1);
-		else if (take_value(def, keys[i], element, &decoded, &value))
+			why = REDIS_ABSENT;
+		else if (element->type == REDIS_REPLY_STRING &&
+				 take_value(def, keys[i], element, authentic[i], &decoded,
+							&value, &why))
+		{
 			found(arg, i, &decoded, &value);
+			continue;
+		}
+		counts[why]++;
 	}
+	if (counts[REDIS_ABSENT] > 0)
+		breaker_count(REDIS_ABSENT, counts[REDIS_ABSENT]);
+	if (counts[REDIS_CORRUPT] > 0)
+		breaker_count(REDIS_CORRUPT, counts[REDIS_CORRUPT]);
 }
 
 /*
@@ -518,49 +627,32 @@ void
 tier_read_many(CacheDef *def, const KeyBuffer **keys, int n, TierFound found,
 			   void *arg)
 {
-	Question	question = {n + 1, NULL, NULL, n};
-	redisReply *reply;
-	char	   *names;
+	Question	question = {0};
+	RedisReply *reply;
+	MemoryContext context;
+	MemoryContext old;
 
 	if (!may_ask())
 		return;
-	question.args = palloc(sizeof(char *) * question.nargs);
-	question.lengths = palloc(sizeof(size_t) * question.nargs);
-	names = palloc((Size) TIER_NAME * n);
-	question.args[0] = "MGET";
-	question.lengths[0] = strlen("MGET");
-	for (int i = 0; i < n; i++)
-	{
-		char	   *name = names + (Size) TIER_NAME * i;
+	ask_many(&question, def, keys, n);
 
-		question.args[i + 1] = name;
-		question.lengths[i + 1] = tier_name(name, MyDatabaseId, def->id,
-											keys[i]->key.hash,
-											key_variant(keys[i]));
-	}
+	/* One that has many values side by side, and frees none of them. */
+	context = GenerationContextCreate(CurrentMemoryContext, "values from Redis",
+									  ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
 	reply = get_reply(&question);
-	pfree(names);
-	pfree(question.lengths);
-	pfree(question.args);
+	MemoryContextSwitchTo(old);
 	if (reply == NULL)
 		return;
-	PG_TRY();
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == (size_t) n)
+		take_array(def, keys, n, reply, found, arg);
+	else if (reply->type == REDIS_REPLY_ERROR)
+		take_other(reply);
+	else
 	{
-		if (reply->type == REDIS_REPLY_ARRAY && reply->elements == (size_t) n)
-			take_array(def, keys, n, reply, found, arg);
-		else if (reply->type == REDIS_REPLY_ERROR)
-			take_other(reply);
-		else
-		{
-			failed("unexpected type of reply");
-			pool_discard();
-		}
+		failed("unexpected type of reply");
+		pool_discard();
 	}
-	PG_FINALLY();
-	{
-		redis_free(reply);
-	}
-	PG_END_TRY();
 }
 
 /*
@@ -575,8 +667,8 @@ bool
 tier_command(int nargs, const char **args, size_t *lengths,
 			 char *answer, size_t size)
 {
-	Question	question = {nargs, args, lengths, 0};
-	redisReply *reply;
+	Question	question = {nargs, args, lengths};
+	RedisReply *reply;
 	bool		good;
 
 	if (redis_addr[0] == '\0' || !IsUnderPostmaster ||
@@ -604,21 +696,16 @@ tier_command(int nargs, const char **args, size_t *lengths,
 }
 
 /*
- * A value that was read is used: count it.
+ * Of the values that were read so many are used, and so many are outdated:
+ * count them.
  */
 void
-tier_used(void)
+tier_used(uint32 used, uint32 stale)
 {
-	breaker_count(REDIS_HITS, 1);
-}
-
-/*
- * A value that was read must not be used: count it.
- */
-void
-tier_stale(void)
-{
-	breaker_count(REDIS_STALE, 1);
+	if (used > 0)
+		breaker_count(REDIS_HITS, used);
+	if (stale > 0)
+		breaker_count(REDIS_STALE, stale);
 }
 
 /*

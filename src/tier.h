@@ -28,14 +28,13 @@ extern bool tier_takes(const KeyBuffer *key);
 extern bool tier_read(CacheDef *def, const KeyBuffer *key, CodecValue *decoded,
 					  StoreValue *value);
 
-/* Told of value i; what decoded has of key and data is gone. */
+/* Told of value i. */
 typedef void (*TierFound) (void *arg, int i, const CodecValue *decoded,
 						   StoreValue *value);
 
 extern void tier_read_many(CacheDef *def, const KeyBuffer **keys, int n,
 						   TierFound found, void *arg);
-extern void tier_used(void);
-extern void tier_stale(void);
+extern void tier_used(uint32 used, uint32 stale);
 extern void tier_note_load(CacheDef *def, uint64 nanoseconds);
 extern void tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value);
 

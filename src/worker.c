@@ -252,7 +252,7 @@ batch_end(void)
 
 		for (; command->replies > 0; command->replies--)
 		{
-			redisReply *reply = redis_reply(conn, 64 * 1024, deadline);
+			RedisReply *reply = redis_reply(conn, 64 * 1024, deadline);
 
 			if (reply == NULL)
 			{

@@ -50,9 +50,12 @@ check_sound(const CodecValue *value, const char *bytes, size_t size)
 		value->nviews > CODEC_RELATIONS - value->nreads)
 		fail("more relations than there is room for");
 	if (value->key < bytes || value->keylen > size ||
-		value->key + value->keylen != value->data ||
+		value->data < value->key + value->keylen ||
+		value->data - (value->key + value->keylen) >= CODEC_ALIGN ||
 		value->data + value->len != bytes + size)
 		fail("key and data are not at the end of the bytes");
+	if ((value->data - bytes) % CODEC_ALIGN != 0)
+		fail("data is not aligned");
 }
 
 /*
@@ -256,16 +259,20 @@ claim(char *bytes, size_t size)
 	uint32_t	nreads = randomly(2 * CODEC_RELATIONS);
 	uint32_t	nviews = randomly(2 * CODEC_RELATIONS);
 	size_t		arrays = 8 * nxids + 4 * (nreads + nviews);
+	size_t		before;
 	uint32_t	keylen;
 
-	if (size < HEADER + arrays)
+	if (size < HEADER + arrays + CODEC_ALIGN)
 		return;
-	keylen = randomly((uint32_t) (size - HEADER - arrays + 1));
+	keylen = randomly((uint32_t) (size - HEADER - arrays - CODEC_ALIGN + 1));
+	before = HEADER + arrays + keylen;
+	for (; before % CODEC_ALIGN != 0; before++)
+		bytes[before] = randomly(50) == 0;
 	set_count(bytes, AT_NXIDS, nxids);
 	set_count(bytes, AT_NREADS, nreads);
 	set_count(bytes, AT_NVIEWS, nviews);
 	set_count(bytes, AT_KEYLEN, keylen);
-	set_count(bytes, AT_LEN, (uint32_t) (size - HEADER - arrays - keylen));
+	set_count(bytes, AT_LEN, (uint32_t) (size - before));
 
 	/* Running transactions in order, if there are so many. */
 	for (uint64_t i = 0; i < nxids; i++)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * siphash_test.c
- *		SipHash-2-4-128 against known values.
+ *		SipHash-2-4-128 against known values, and two at a time against one.
  *
  * Those of up to 63 bytes are among the reference implementation's; all are
  * what "openssl mac -macopt size:16 SIPHASH" gives.  The key is the bytes 0 to
@@ -32,6 +32,22 @@ static const struct
 	{99, "53906b78bdc64c065b0d157a1ffd1a51"},
 };
 
+/* Is the hash of two messages that of each? */
+static int
+check_two(const uint8_t *key, const uint8_t *bytes, size_t len0, size_t len1)
+{
+	const void *data[2] = {bytes, bytes + 1};
+	size_t		lengths[2] = {len0, len1};
+	uint8_t		single[2][SIPHASH_SIZE];
+	uint8_t		both[2][SIPHASH_SIZE];
+	uint8_t    *hashes[2] = {both[0], both[1]};
+
+	siphash(key, data[0], len0, single[0]);
+	siphash(key, data[1], len1, single[1]);
+	siphash_two(key, data, lengths, hashes);
+	return memcmp(single, both, sizeof(both)) == 0;
+}
+
 int
 main(void)
 {
@@ -53,6 +69,17 @@ main(void)
 			fprintf(stderr, "siphash: %zu bytes: %s, not %s\n", known[i].len,
 					text, known[i].hash);
 			wrong++;
+		}
+	}
+	for (size_t len0 = 0; len0 < sizeof(bytes); len0++)
+	{
+		for (size_t len1 = 0; len1 < sizeof(bytes); len1++)
+		{
+			if (!check_two(bytes, bytes, len0, len1))
+			{
+				fprintf(stderr, "siphash: %zu and %zu bytes\n", len0, len1);
+				wrong++;
+			}
 		}
 	}
 	printf("siphash: %d wrong\n", wrong);

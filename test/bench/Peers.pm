@@ -18,7 +18,11 @@ my %pids;
 my %peers = (
 	redis => {
 		command => sub { qw(redis-server --port 0 --loglevel warning), '--save', '', '--unixsocket', @_ },
-		set => sub { sprintf "*3\r\n\$3\r\nSET\r\n\$%d\r\n%s\r\n\$%d\r\n%s\r\n", length $_[0], $_[0], length $_[1], $_[1] },
+		# with an expiry, as whatever is cached there has one
+		set => sub {
+			sprintf "*5\r\n\$3\r\nSET\r\n\$%d\r\n%s\r\n\$%d\r\n%s\r\n\$2\r\nEX\r\n\$5\r\n86400\r\n",
+			  length $_[0], $_[0], length $_[1], $_[1];
+		},
 		get => sub { sprintf "*2\r\n\$3\r\nGET\r\n\$%d\r\n%s\r\n", length $_[0], $_[0] },
 		stored => "+OK\r\n",
 		complete => sub { $_[0] =~ /^\$(\d+)\r\n/ && length $_[0] >= $+[0] + $1 + 2 },

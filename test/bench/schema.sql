@@ -9,6 +9,7 @@ CREATE FUNCTION naive_copy(int) RETURNS bytea LANGUAGE c STRICT STABLE AS :'naiv
 CREATE FUNCTION naive_redis_connect(text) RETURNS void LANGUAGE c STRICT AS :'naive';
 CREATE FUNCTION naive_redis(int) RETURNS text LANGUAGE c STRICT STABLE AS :'naive';
 CREATE FUNCTION naive_redis_many(int[]) RETURNS bigint LANGUAGE c STRICT STABLE AS :'naive';
+CREATE FUNCTION naive_redis_rows(int[]) RETURNS TABLE (key int, value text) LANGUAGE c STRICT STABLE AS :'naive';
 CREATE FUNCTION naive_trigger() RETURNS trigger LANGUAGE c AS :'naive';
 
 CREATE TABLE item (id int PRIMARY KEY, value jsonb NOT NULL);

@@ -11,8 +11,8 @@
  * misses, of which the first finds an index that the processor mostly holds:
  * about the least that a shared cache can cost.
  *
- * Besides that: a copy of a value without any lookup, a bare GET from Redis
- * through hiredis, and a trigger that does nothing.
+ * Besides that: a copy of a value without any lookup, a bare GET and a bare MGET
+ * from Redis through hiredis, and a trigger that does nothing.
  *
  * Locking: writers take the one lock; readers none.
  *
@@ -24,6 +24,7 @@
 
 #include "common/hashfn.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
@@ -33,6 +34,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/tuplestore.h"
 
 PG_MODULE_MAGIC;
 
@@ -251,22 +253,14 @@ naive_redis(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(result);
 }
 
-/*
- * naive_redis_many(keys int[]) returns bigint: MGET item:<key> ..., and how many
- * bytes came
- */
-PG_FUNCTION_INFO_V1(naive_redis_many);
-Datum
-naive_redis_many(PG_FUNCTION_ARGS)
+/* MGET item:<key> ..., of some ids */
+static redisReply *
+mget(const int32 *ids, int n)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
-	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	int32	   *ids = (int32 *) ARR_DATA_PTR(array);
 	char	  (*keys)[32] = palloc(sizeof(*keys) * n);
 	const char **argv = palloc(sizeof(char *) * (n + 1));
 	size_t	   *argvlen = palloc(sizeof(size_t) * (n + 1));
 	redisReply *reply;
-	int64		bytes = 0;
 
 	if (redis == NULL)
 		ereport(ERROR,
@@ -280,14 +274,59 @@ naive_redis_many(PG_FUNCTION_ARGS)
 		argvlen[i + 1] = snprintf(keys[i], sizeof(keys[i]), "item:%d", ids[i]);
 	}
 	reply = redisCommandArgv(redis, n + 1, argv, argvlen);
-	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY)
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY ||
+		reply->elements != (size_t) n)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_EXCEPTION),
 				 errmsg("no values from Redis: %s", redis->errstr)));
+	return reply;
+}
+
+/*
+ * naive_redis_many(keys int[]) returns bigint: how many bytes an MGET gives
+ */
+PG_FUNCTION_INFO_V1(naive_redis_many);
+Datum
+naive_redis_many(PG_FUNCTION_ARGS)
+{
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	redisReply *reply = mget((int32 *) ARR_DATA_PTR(array),
+							 ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
+	int64		bytes = 0;
+
 	for (size_t i = 0; i < reply->elements; i++)
 		bytes += reply->element[i]->len;
 	freeReplyObject(reply);
 	PG_RETURN_INT64(bytes);
+}
+
+/*
+ * naive_redis_rows(keys int[]) returns table (key int, value text): what it gives
+ */
+PG_FUNCTION_INFO_V1(naive_redis_rows);
+Datum
+naive_redis_rows(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	int32	   *ids = (int32 *) ARR_DATA_PTR(array);
+	redisReply *reply;
+
+	InitMaterializedSRF(fcinfo, 0);
+	reply = mget(ids, ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
+	for (size_t i = 0; i < reply->elements; i++)
+	{
+		const redisReply *element = reply->element[i];
+		Datum		row[2] = {Int32GetDatum(ids[i])};
+		bool		nulls[2] = {false, element->type != REDIS_REPLY_STRING};
+
+		if (!nulls[1])
+			row[1] = PointerGetDatum(cstring_to_text_with_len(element->str,
+															  element->len));
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, nulls);
+	}
+	freeReplyObject(reply);
+	return (Datum) 0;
 }
 
 /*

@@ -72,39 +72,47 @@ typedef struct LoaderState
 
 typedef struct CacheDef
 {
-	NameData	name;
+	/* What every hit looks at, side by side. */
 	uint64		id;				/* the same for the cache's whole life */
 	uint64		version;		/* another one after each alteration */
-	Oid			owner;			/* InvalidOid: the role is gone */
+	uint64		locked;			/* see definition_lock */
+	uint64		allowed_generation;
+	Oid			allowed_role;	/* may read, by privileges_generation */
+	int			slot;			/* in the registry, -1: none yet */
+	int			nkeys;
+	KeyColumn  *keys;
+	bool		strict;
+	bool		definer;		/* SECURITY DEFINER */
+	bool		collatable;		/* some argument has a collation */
+	bool		has_layout;		/* the result's type contains a composite type */
+	bool		private;		/* a watched table has a temporary child of this
+								 * session */
+	bool		names_temp;		/* the loader's source names pg_temp */
+	bool		typbyval;
+	uint8		prefix_number;
+	int16		typlen;
+	Oid			rettype;
+	int			prefix_slot;	/* where prefix_number was found, -1: none */
+	uint64		prefix_generation;
+	KeyPrefix	prefix;			/* the last one that was looked up */
 
+	NameData	name;
+	Oid			owner;			/* InvalidOid: the role is gone */
 	char	   *signature;		/* the loader's, as it is stored */
 	bool		plain;			/* no loader: see keyvalue.c */
 	bool		usable;			/* false: the loader is gone, or unsuitable */
 	Oid			loader;
 	uint32		loader_hash;	/* of its catalog cache entry */
 	Oid			loader_schema;
-	bool		strict;
-	bool		definer;		/* SECURITY DEFINER */
-	int			nkeys;
-	KeyColumn  *keys;
-	bool		collatable;		/* some argument has a collation */
-	Oid			rettype;
-	int16		typlen;
-	bool		typbyval;
-	bool		has_layout;		/* the type contains a composite type */
-
 	Interval   *ttl;
 	StoreLimit	limit;
 	bool		redis;
 	Settings	settings;
+	int			nwatched;		/* watched relations */
+	Oid		   *watched;
+	bool		mapped;			/* some watch has a key function */
 
-	int			slot;			/* in the registry, -1: none yet */
-	KeyPrefix	prefix;			/* the last one that was looked up */
-	uint8		prefix_number;
-	int			prefix_slot;	/* where that was found, -1: none */
-	uint64		prefix_generation;
-
-	/* Of this backend alone */
+	/* Of this backend alone, as some of the first are */
 	FmgrInfo	loader_fn;
 	FmgrInfo	to_jsonb;		/* from the loader's type */
 	MemoryContext loader_context;	/* of these two; NULL: to be set up */
@@ -116,16 +124,8 @@ typedef struct CacheDef
 	bool		loader_failed;	/* an error has left loader_fn in doubt */
 	bool		unstorable;		/* the last result could not be stored */
 	MemoryContext context;
-	uint64		locked;			/* see definition_lock */
 	uint32		nlocked;		/* of the slot's views */
 	uint64		locked_changes; /* of the slot's fence, then */
-	Oid			allowed_role;	/* may read, by privileges_generation */
-	uint64		allowed_generation;
-	int			nwatched;		/* watched relations */
-	Oid		   *watched;
-	bool		mapped;			/* some watch has a key function */
-	bool		private;		/* one has a temporary child of this session */
-	bool		names_temp;		/* the loader's source names pg_temp */
 } CacheDef;
 
 /*

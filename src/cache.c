@@ -26,7 +26,9 @@
  *	store, index, evict							entries
  *	mapping										key functions that race
  *	registry, fence, lineage, persist			caches, invalidations
- *	arena, policy, camp, sketch					memory, which entries go
+ *	arena										memory
+ *	policy, shadow, admission, space, camp,
+ *	sketch, node								which entries go
  *	shared, devel								the segment; development builds
  *
  * and beside them, with a segment of their own,

@@ -3,14 +3,15 @@
  * camp.h
  *	  Nodes of a policy in the order of what they save for the room they take.
  *
- * See camp.c.  Nodes and references are those of policy.h; so is the locking.
+ * See camp.c.  Nodes and references are those of node.h, and the locking is
+ * that of the policy's owner, see policy.h.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef CACHE_CAMP_H
 #define CACHE_CAMP_H
 
-#include "policy.h"
+#include "node.h"
 
 #define CAMP_QUEUES		96
 

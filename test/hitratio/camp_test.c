@@ -14,6 +14,7 @@
  *-------------------------------------------------------------------------
  */
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -145,7 +145,7 @@ exercise(RedisConn *conn, char *error, char *read_only)
 	instr_time	start;
 	instr_time	end;
 
-	(void) tier_name(name, InvalidOid, 0, 0, 0);
+	tier_probe_name(name);
 	write_it(conn, name);
 	ask_for(conn, name);
 	read_only[0] = '\0';

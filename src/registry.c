@@ -46,7 +46,7 @@ static uint16 dirty_slots[SHARED_SLOTS];
 static int	ndirty = 0;
 static uint32 unflushed = 0;
 
-#define STATS_FLUSH_EVERY	256
+#define STATS_FLUSH_EVERY	1024
 
 /*
  * Prepare a slot at server start.

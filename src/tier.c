@@ -26,6 +26,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "common/hashfn.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
@@ -51,7 +52,11 @@
 #define LOAD_MASK		((UINT64CONST(1) << LOAD_BITS) - 1)
 
 #define PREFIX_MAX		100		/* bytes */
-#define NAME_KEY		(16 + 1 + 8)
+
+/* Digits of the parts of a name, of six bits each */
+#define NAME_SERVER		5
+#define NAME_CACHE		8
+#define NAME_KEY		9
 
 /* Values are used where they have arrived. */
 StaticAssertDecl(TIER_MAC % CODEC_ALIGN == 0 && CODEC_ALIGN % MAXIMUM_ALIGNOF == 0,
@@ -107,42 +112,70 @@ tier_define_settings(void)
 							NULL, NULL, NULL);
 }
 
-static char *
-append_hex(char *to, uint64 number, int digits)
+/* Make all bits depend on all bits (MurmurHash3's finalizer). */
+static inline uint64
+spread(uint64 h)
+{
+	h ^= h >> 33;
+	h *= UINT64CONST(0xff51afd7ed558ccd);
+	h ^= h >> 33;
+	h *= UINT64CONST(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 33;
+}
+
+/* Six bits in each. */
+static inline char *
+append_digits(char *to, uint64 number, int digits)
 {
 	while (digits-- > 0)
-		*to++ = "0123456789abcdef"[(number >> (digits * 4)) & 15];
+	{
+		*to++ = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[number & 63];
+		number >>= 6;
+	}
 	return to;
 }
 
-/* What the names of all keys of a cache begin with. */
+/*
+ * Names are hashes, and short: how long they are decides much of what a key
+ * costs Redis.  What they stand for is in the values, so that two keys which
+ * have the same name are not confused, but only get in each other's way.
+ */
+
+/* What the names of all keys of this server begin with, while it has them. */
 static char *
-append_cache(char *to, Oid dbid, uint64 cache)
+append_server(char *to)
 {
 	const Lineage *lineage = &cache_shared->lineage;
 
 	to += strlcpy(to, tier_prefix, PREFIX_MAX + 1);
 	*to++ = ':';
-	to += pg_ulltoa_n(lineage->system, to);
-	*to++ = ':';
-	to += pg_ultoa_n(lineage->timeline, to);
-	*to++ = ':';
-	to = append_hex(to, lineage->epoch, 16);
-	*to++ = ':';
-	to += pg_ultoa_n(dbid, to);
-	*to++ = ':';
-	to = append_hex(to, cache, 16);
-	*to++ = ':';
-	return to;
+	return append_digits(to, spread(spread(lineage->system + lineage->timeline) ^
+									lineage->epoch), NAME_SERVER);
 }
 
-/* And what follows, NAME_KEY bytes. */
+/*
+ * The name of what a server writes to see whether it can, in a buffer of
+ * TIER_NAME bytes.
+ */
+void
+tier_probe_name(char *name)
+{
+	strcpy(append_server(name), ":probe");
+}
+
+/* What those of a cache begin with. */
 static char *
+append_cache(char *to, Oid dbid, uint64 cache)
+{
+	return append_digits(append_server(to), spread(spread(cache) ^ dbid),
+						 NAME_CACHE);
+}
+
+/* And what follows. */
+static inline char *
 append_key(char *to, uint64 hash, uint32 variant)
 {
-	to = append_hex(to, hash, 16);
-	*to++ = ':';
-	return append_hex(to, variant, 8);
+	return append_digits(to, spread(hash ^ spread(variant)), NAME_KEY);
 }
 
 /*
@@ -759,3 +792,24 @@ tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
 	if (!queued)
 		breaker_count(REDIS_FILLS_DROPPED, 1);
 }
+
+#ifdef CACHE_DEVEL
+/*
+ * cache_devel_redis_names(cache text) returns text: what the names of a cache's
+ * keys begin with; of all caches of the server for NULL
+ */
+PG_FUNCTION_INFO_V1(cache_devel_redis_names);
+Datum
+cache_devel_redis_names(PG_FUNCTION_ARGS)
+{
+	char		name[TIER_NAME];
+	char	   *end;
+
+	if (PG_ARGISNULL(0))
+		end = append_server(name);
+	else
+		end = append_cache(name, MyDatabaseId,
+						   definition_get(text_to_cstring(PG_GETARG_TEXT_PP(0)))->id);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(name, end - name));
+}
+#endif

@@ -41,6 +41,7 @@ extern void tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value);
 extern bool tier_unmark(uint64 hash);
 extern bool tier_command(int nargs, const char **args, size_t *lengths,
 						 char *answer, size_t size);
+extern void tier_probe_name(char *name);
 extern int	tier_name(char *name, Oid dbid, uint64 cache, uint64 hash,
 					  uint32 variant);
 extern void tier_mac(const char *bytes, size_t size, uint8 *mac);

@@ -32,7 +32,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(start_redis start_proxy redis_node setup_redis configure wait_for wait_state
-  sync redis_row worker_pid probe poll);
+  sync names redis_row worker_pid probe poll);
 
 my $server = $ENV{REDIS_SERVER} || 'redis-server';
 my $cli = $ENV{REDIS_CLI} || ($server =~ s/server$/cli/r);
@@ -207,13 +207,13 @@ sub command
 }
 
 # entries gives the names of the keys that hold cached values; what servers write to
-# see whether they can (it is of database 0) is not one.
+# see whether they can (its name ends with :probe) is not one.
 sub entries
 {
 	my ($self, $pattern) = @_;
 
 	my @names =
-	  sort grep { !/:0:0+:0+:0+$/ } @{ $self->command('KEYS', $pattern // 'cache:*') };
+	  sort grep { !/:probe$/ } @{ $self->command('KEYS', $pattern // 'cache:*') };
 
 	return @names;
 }
@@ -226,7 +226,7 @@ sub count
 	return $self->command('EVAL', <<'END', 0, $pattern // 'cache:*');
 local n = 0
 for _, name in ipairs(redis.call('KEYS', ARGV[1])) do
-  if not string.find(name, ':0:0+:0+:0+$') then n = n + 1 end
+  if not string.find(name, ':probe$') then n = n + 1 end
 end
 return n
 END
@@ -346,6 +346,7 @@ sub setup_redis
 
 	setup_table($node, $rows, $db);
 	$node->safe_psql($db // 'postgres', <<"END");
+CREATE FUNCTION redis_names(text) RETURNS text LANGUAGE c AS 'cache', 'cache_devel_redis_names';
 SELECT cache_create('c', 'loader(integer)', redis => true),
   cache_create('d', 'loader(integer)', redis => true, max_cost => 1);
 SELECT cache_watch('c', 'item', 'id'), cache_watch('d', 'item', 'id');
@@ -403,6 +404,15 @@ sub wait_state
 	return;
 }
 
+# names is a pattern for the names of a server's keys, or of those of a cache.
+sub names
+{
+	my ($node, $cache) = @_;
+
+	$cache = defined $cache ? "'$cache'" : 'NULL';
+	return $node->safe_psql('postgres', "SELECT redis_names($cache)") . '*';
+}
+
 # sync waits until Redis has got all that was to be sent so far: a value of a key
 # that is new comes last. It is taken away again.
 my $marks = 0;
@@ -410,8 +420,7 @@ my $marks = 0;
 sub sync
 {
 	my ($node, $redis) = @_;
-	my $pattern = sprintf '*:%016x:*',
-	  $node->safe_psql('postgres', "SELECT id FROM cache_definition WHERE name = 'mark'");
+	my $pattern = names($node, 'mark');
 	my @names;
 
 	$marks++;
@@ -737,7 +746,7 @@ sub advance
 		$name = uc(($command =~ /^\*\d+\r\n\$\d+\r\n([^\r]*)/)[0] // '?');
 		$applies = $fault->{fault} if $name =~ /(?:$fault->{match})/;
 		substr($connection->{in}, 0, $len, '');
-		$seen{$name}++ if $command !~ /:0:0+:0+:0+\r\n/;
+		$seen{$name}++ if $command !~ /:probe\r\n/;
 		if ($applies eq 'silent')
 		{
 			next;

@@ -32,14 +32,6 @@ sub sql
 	return $node->safe_psql('postgres', @_);
 }
 
-# mine is a pattern for the names of a server's keys.
-sub mine
-{
-	my ($n) = @_;
-
-	return 'cache:' . $n->safe_psql('postgres', 'SELECT system_identifier FROM pg_control_system()') . ':*';
-}
-
 # refresh puts the values of all keys into Redis, and takes a copy of it.
 sub refresh
 {
@@ -50,8 +42,8 @@ sub refresh
 	sync($n, $redis);
 	$redis->command('FLUSHALL');
 	$n->safe_psql('postgres', $fill);
-	$redis->wait_entries($all, mine($n));
-	return $redis->copy(mine($n));
+	$redis->wait_entries($all, names($n));
+	return $redis->copy(names($n));
 }
 
 # deaf_to_deletes has Redis never hear of them.
@@ -421,8 +413,8 @@ foreach (1 .. 3)
 	is(mismatches($other), '', 'three databases: three');
 	if ($_ == 1)
 	{
-		$redis->wait_entries(2 * $all, mine($node));
-		$redis->wait_entries($all, mine($other));
+		$redis->wait_entries(2 * $all, names($node));
+		$redis->wait_entries($all, names($other));
 	}
 	elsif ($_ == 2)
 	{
@@ -449,7 +441,7 @@ SELECT pg_current_xact_id();
 COMMIT;
 END
 is($other->safe_psql('postgres', $fill), $all, 'values that will be lost');
-$redis->wait_entries($all, mine($other));
+$redis->wait_entries($all, names($other));
 kill 'KILL', $walwriter;
 $other->poll_query_until('postgres', 'SELECT true');
 is($other->safe_psql('postgres', 'SELECT price FROM item WHERE id = 1'), $price, 'a transaction is lost');

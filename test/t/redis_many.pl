@@ -137,7 +137,7 @@ END
 # pairs, so each place of a pair has some, and an odd one is at the end.
 $node->safe_psql('postgres', "SELECT count(value) FROM cache_get_many('c', ARRAY(SELECT generate_series(1, 31)))");
 sync($node, $redis);
-my $pattern = sprintf '*:%016x:*', $node->safe_psql('postgres', "SELECT id FROM cache_definition WHERE name = 'c'");
+my $pattern = names($node, 'c');
 my @names = $redis->entries($pattern);
 is(scalar @names, 31, 'entries');
 my $copy = $redis->copy($pattern);

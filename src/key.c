@@ -49,21 +49,6 @@
 #define NULL_HASH		UINT64CONST(0x9e3779b97f4a7c15)
 
 /*
- * Make all bits depend on all bits: buckets, fences and sketches take their
- * indexes from different ones (splitmix64's finalizer, by Vigna).
- */
-static uint64
-mix(uint64 h)
-{
-	h ^= h >> 30;
-	h *= UINT64CONST(0xbf58476d1ce4e5b9);
-	h ^= h >> 27;
-	h *= UINT64CONST(0x94d049bb133111eb);
-	h ^= h >> 31;
-	return h;
-}
-
-/*
  * Do values of a type compare, and hash, like those of the key?
  * Sets up the column's hash function in the current memory context.
  */
@@ -86,7 +71,7 @@ key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash)
 uint64
 key_hash_start(uint64 cache)
 {
-	return mix(cache ^ ((uint64) MyDatabaseId << 32));
+	return key_mix(cache ^ ((uint64) MyDatabaseId << 32));
 }
 
 /* The type's hash of a value; of the commonest types without a function call. */
@@ -131,7 +116,7 @@ key_hash_add(uint64 hash, KeyHash *how, Oid collation, Datum value, bool isnull)
 		h = extended_hash(how, collation, value);
 	else
 		h = DatumGetUInt32(FunctionCall1Coll(&how->function, collation, value));
-	return mix(hash_combine64(hash, h));
+	return key_mix(hash_combine64(hash, h));
 }
 
 /*

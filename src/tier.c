@@ -112,17 +112,6 @@ tier_define_settings(void)
 							NULL, NULL, NULL);
 }
 
-/* Make all bits depend on all bits (MurmurHash3's finalizer). */
-static inline uint64
-spread(uint64 h)
-{
-	h ^= h >> 33;
-	h *= UINT64CONST(0xff51afd7ed558ccd);
-	h ^= h >> 33;
-	h *= UINT64CONST(0xc4ceb9fe1a85ec53);
-	return h ^ h >> 33;
-}
-
 /* Six bits in each. */
 static inline char *
 append_digits(char *to, uint64 number, int digits)
@@ -149,7 +138,7 @@ append_server(char *to)
 
 	to += strlcpy(to, tier_prefix, PREFIX_MAX + 1);
 	*to++ = ':';
-	return append_digits(to, spread(spread(lineage->system + lineage->timeline) ^
+	return append_digits(to, key_mix(key_mix(lineage->system + lineage->timeline) ^
 									lineage->epoch), NAME_SERVER);
 }
 
@@ -167,7 +156,7 @@ tier_probe_name(char *name)
 static char *
 append_cache(char *to, Oid dbid, uint64 cache)
 {
-	return append_digits(append_server(to), spread(spread(cache) ^ dbid),
+	return append_digits(append_server(to), key_mix(key_mix(cache) ^ dbid),
 						 NAME_CACHE);
 }
 
@@ -175,7 +164,7 @@ append_cache(char *to, Oid dbid, uint64 cache)
 static inline char *
 append_key(char *to, uint64 hash, uint32 variant)
 {
-	return append_digits(to, spread(hash ^ spread(variant)), NAME_KEY);
+	return append_digits(to, key_mix(hash ^ key_mix(variant)), NAME_KEY);
 }
 
 /*

@@ -558,9 +558,13 @@ while ($running->count && !%fault)
 {
 	if (time > $deadline + 60)
 	{
-		$fault{hang} = join "\n", 'a client hangs',
+		my @waiting = map { $_ eq $meddler ? 'the meddler' : "client process $pid{$_}" } $running->handles;
+
+		# A session that is still being opened has no database yet.
+		$fault{hang} = join "\n", 'a client hangs', @waiting,
 		  admin('postgres', '-c',
-			"SELECT pid, wait_event_type, wait_event, state, query FROM pg_stat_activity WHERE datname = 'torture'");
+			"SELECT pid, backend_type, datname, wait_event_type, wait_event, state, query FROM pg_stat_activity"),
+		  -x '/bin/ps' ? qx(/bin/ps -o pid,ppid,stat,wchan:20,args -u postgres) : ();
 		last;
 	}
 	for my $pipe ($running->can_read(5))

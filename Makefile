@@ -12,7 +12,7 @@
 # user, and leave nothing behind but the installed extension.
 
 EXTENSION = cache
-EXTVERSION = 1.0
+EXTVERSION = 1.1
 
 PG_CONFIG ?= pg_config
 TOOLS = deps check demo demo-stop torture hitratio bench

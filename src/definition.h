@@ -38,7 +38,8 @@ enum
 	ANUM_REDIS,
 	ANUM_SETTINGS,
 	ANUM_KEY_COLLATIONS,
-	DEFINITION_COLUMNS = ANUM_KEY_COLLATIONS
+	ANUM_TRUST,					/* since 1.1 */
+	DEFINITION_COLUMNS = ANUM_TRUST
 };
 
 /* How keys of a type are hashed. */

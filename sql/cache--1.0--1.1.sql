@@ -1,0 +1,57 @@
+/* cache--1.0--1.1.sql */
+
+-- complain if script is sourced in psql rather than via ALTER EXTENSION
+\echo Use "ALTER EXTENSION cache UPDATE TO '1.1'" to load this file. \quit
+
+/*
+ * Definitions
+ */
+ALTER TABLE cache_definition ADD COLUMN trust text[];
+
+DROP FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean);
+CREATE FUNCTION cache_create(
+	name text,
+	loader regprocedure DEFAULT NULL,
+	ttl interval DEFAULT NULL,
+	max_cost bigint DEFAULT NULL,
+	entry_cost bigint DEFAULT NULL,
+	redis boolean DEFAULT false,
+	if_not_exists boolean DEFAULT false,
+	trust text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_create';
+COMMENT ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text) IS
+	'creates a cache in front of a loader function, or without one';
+
+DROP FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean);
+CREATE FUNCTION cache_alter(
+	name text,
+	loader regprocedure DEFAULT NULL,
+	ttl interval DEFAULT NULL,
+	max_cost bigint DEFAULT NULL,
+	entry_cost bigint DEFAULT NULL,
+	redis boolean DEFAULT NULL,
+	owner regrole DEFAULT NULL,
+	trust text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_alter';
+COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean, regrole, text) IS
+	'alters a cache; what is NULL stays as it is, a ttl or cost of zero is removed';
+
+/*
+ * Watches
+ */
+
+/*
+ * Keys
+ */
+
+/*
+ * Counters and views
+ */
+
+/*
+ * Rate limits
+ */

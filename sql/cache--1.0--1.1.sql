@@ -51,6 +51,21 @@ COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, bo
 /*
  * Counters and views
  */
+CREATE FUNCTION cache_unstored_rows(
+	OUT name text,
+	OUT reason text,
+	OUT object text,
+	OUT loads bigint)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'cache_unstored_rows';
+COMMENT ON FUNCTION cache_unstored_rows() IS
+	'rows of the view cache_unstored';
+
+CREATE VIEW cache_unstored AS SELECT * FROM cache_unstored_rows();
+COMMENT ON VIEW cache_unstored IS
+	'how many loads of each cache gave what could not be stored, and why';
+GRANT SELECT ON cache_unstored TO PUBLIC;
 
 /*
  * Rate limits

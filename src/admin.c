@@ -47,6 +47,9 @@
 #include "shared.h"
 #include "watch.h"
 
+/* The argument of cache_create() and cache_alter() */
+#define TRUST_ARGUMENT	7
+
 /* A new value for some columns of a row. */
 typedef struct RowChange
 {
@@ -225,17 +228,34 @@ typedef struct Remembered
 {
 	CacheDef	def;			/* name, version, loader, nkeys only */
 	Oid		   *collations;
+	List	   *trusted;
 	char	   *names;			/* of all that, as they were */
 } Remembered;
+
+/* The full names of functions. */
+static Datum
+function_names(List *functions)
+{
+	char	  **names = palloc(sizeof(char *) * Max(list_length(functions), 1));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, functions)
+		names[n++] = format_procedure_qualified(lfirst_oid(lc));
+	return strings_array(names, n);
+}
 
 /* What a cache's loader and collations are called now. */
 static char *
 present_names(Remembered *item)
 {
 	StringInfoData names;
+	ListCell   *lc;
 
 	initStringInfo(&names);
 	appendStringInfoString(&names, format_procedure_qualified(item->def.loader));
+	foreach(lc, item->trusted)
+		appendStringInfo(&names, " %s", format_procedure_qualified(lfirst_oid(lc)));
 	for (int i = 0; i < item->def.nkeys; i++)
 	{
 		if (OidIsValid(item->collations[i]))
@@ -273,6 +293,7 @@ admin_remember(void)
 		item->collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
 		for (int i = 0; i < def->nkeys; i++)
 			item->collations[i] = def->keys[i].collation;
+		item->trusted = list_copy(def->trusted);
 		item->names = present_names(item);
 		all = lappend(all, item);
 	}
@@ -304,6 +325,8 @@ admin_follow(List *remembered)
 		name_loader(&row, item->def.loader);
 		change_column(&row, ANUM_KEY_COLLATIONS,
 					  collation_names(item->collations, item->def.nkeys));
+		if (item->trusted != NIL)
+			change_column(&row, ANUM_TRUST, function_names(item->trusted));
 		update_row(&item->def, &row);
 	}
 }
@@ -379,6 +402,80 @@ read_options(FunctionCallInfo fcinfo, RowChange *row, bool alter)
 		change_column(row, ANUM_REDIS, BoolGetDatum(PG_GETARG_BOOL(5)));
 }
 
+/* The full name of a function that is vouched for. */
+static char *
+vouch(const char *name)
+{
+	Oid			function = DatumGetObjectId(DirectFunctionCall1(regprocedurein,
+																CStringGetDatum(name)));
+	char	   *language = NULL;
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function %s does not exist", name)));
+	if (((Form_pg_proc) GETSTRUCT(tuple))->provolatile != PROVOLATILE_VOLATILE)
+		language = get_language_name(((Form_pg_proc) GETSTRUCT(tuple))->prolang, true);
+	ReleaseSysCache(tuple);
+	if (language != NULL && strcmp(language, "sql") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("function %s need not be vouched for", format_procedure(function)),
+				 errdetail("Functions in SQL are looked into."),
+				 errhint("Vouch for the functions that it calls.")));
+	return format_procedure_qualified(function);
+}
+
+/*
+ * Read the argument trust: a list of functions, as ALTER FUNCTION names them,
+ * separated by commas.  An empty one removes what there is.
+ */
+static void
+read_trust_argument(FunctionCallInfo fcinfo, RowChange *row)
+{
+	char	   *list;
+	char	   *start;
+	int			depth = 0;
+	bool		quoted = false;
+	List	   *names = NIL;
+	char	  **strings;
+	int			n = 0;
+	ListCell   *lc;
+
+	if (PG_NARGS() <= TRUST_ARGUMENT || PG_ARGISNULL(TRUST_ARGUMENT))
+		return;
+	list = text_to_cstring(PG_GETARG_TEXT_PP(TRUST_ARGUMENT));
+	start = list;
+	for (char *at = list;; at++)
+	{
+		if (*at == '"')
+			quoted = !quoted;
+		else if (!quoted && (*at == '(' || *at == ')'))
+			depth += *at == '(' ? 1 : -1;
+		if (*at == '\0' || (*at == ',' && !quoted && depth == 0))
+		{
+			bool		end = *at == '\0';
+
+			*at = '\0';
+			if (start[strspn(start, " \t\n")] != '\0')
+				names = lappend(names, vouch(start));
+			if (end)
+				break;
+			start = at + 1;
+		}
+	}
+	if (names == NIL)
+	{
+		clear_column(row, ANUM_TRUST);
+		return;
+	}
+	strings = palloc(sizeof(char *) * list_length(names));
+	foreach(lc, names)
+		strings[n++] = lfirst(lc);
+	change_column(row, ANUM_TRUST, strings_array(strings, n));
+}
+
 /* One of these values is new, the other what the cache has. */
 static void
 check_costs(uint64 max_cost, uint64 entry_cost)
@@ -451,6 +548,7 @@ cache_create(PG_FUNCTION_ARGS)
 	else
 		set_loader(&row, &def, PG_GETARG_OID(1));
 	read_options(fcinfo, &row, false);
+	read_trust_argument(fcinfo, &row);
 	check_costs(PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3),
 				PG_ARGISNULL(4) ? 0 : PG_GETARG_INT64(4));
 
@@ -485,6 +583,7 @@ cache_alter(PG_FUNCTION_ARGS)
 						NameStr(def->name)),
 				 errhint("Drop the cache and create it with a loader.")));
 	read_options(fcinfo, &row, true);
+	read_trust_argument(fcinfo, &row);
 	check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
 				PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
 	invalidate_cache(def);

@@ -56,7 +56,8 @@
 #include "compat.h"
 #include "definition.h"
 #include "devel.h"
-#include "loader.h"
+#include "loads.h"
+#include "routine.h"
 #include "module.h"
 #include "persist.h"
 #include "policy.h"
@@ -162,7 +163,8 @@ _PG_init(void)
 	shmem_startup_hook = cache_shmem_startup;
 
 	definition_init();
-	loader_init();
+	loads_init();
+	routine_init();
 	rowkeys_init();
 	statement_init();
 	utility_init();

@@ -284,6 +284,48 @@ check_reads(Check *check, CacheDef *def)
  *-------------------------------------------------------------------------
  */
 
+/*
+ * Why were results not stored, since the last one was?  This is kept over DDL,
+ * which what loads have read is not.
+ */
+static void
+check_unstored(Check *check, CacheDef *def)
+{
+	int			index = slot_find(MyDatabaseId, def->id);
+	uint32		mask = index < 0 ? 0 :
+		pg_atomic_read_u32(&cache_slots[index].unstored_mask);
+
+	for (int i = 0; i < REASONS; i++)
+	{
+		Oid			object;
+		char	   *name;
+
+		if (!(mask & REASON_BIT(i)))
+			continue;
+		object = pg_atomic_read_u32(&cache_slots[index].unstored_object[i]);
+		if (reason_is_of_relation(i) &&
+			is_reported(check, NameStr(def->name), object))
+			continue;
+		name = reason_object(i, object);
+		report(check, NameStr(def->name),
+			   name != NULL ? name :
+			   def->signature != NULL ? def->signature : NameStr(def->name),
+			   psprintf("results are not stored, because %s",
+						reason_problem(i, object)),
+			   reason_hint(i, object, NameStr(def->name), def->signature));
+	}
+}
+
+/* Functions that are vouched for, but are not there */
+static void
+check_trust(Check *check, CacheDef *def)
+{
+	if (def->ntrust > list_length(def->trusted))
+		report(check, NameStr(def->name), NameStr(def->name),
+			   "a function that the cache vouches for is gone",
+			   "Name those that there are with cache_alter(..., trust => ...).");
+}
+
 static uint64
 counter(int slot, StatsCounter which)
 {
@@ -323,7 +365,14 @@ check_cache(Check *check, const char *name)
 			   "Create the function again, or name another one with cache_alter().");
 	for (int i = 0; i < nwatched; i++)
 		check_children(check, def, watched[i]);
+	if (def->is_volatile)
+		report(check, name, def->signature,
+			   "the loader has become volatile, so that it is run for every get",
+			   reason_hint(REASON_VOLATILE_LOADER, def->loader, name, def->signature));
+	check_trust(check, def);
 	check_reads(check, def);
+	if (!def->is_volatile)
+		check_unstored(check, def);
 	check_use(check, def);
 	definition_release(def);
 }

@@ -276,7 +276,8 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	 * A temporary child of a watched table is nobody else's; nor is whatever
 	 * a loader that names pg_temp may find there.
 	 */
-	if (def->private || (def->names_temp && !GUARD_REMOVED("temporary")))
+	if (def->private || def->is_volatile ||
+		(def->names_temp && !GUARD_REMOVED("temporary")))
 		return false;
 
 	if (!GUARD_REMOVED("own") && pending_covers(def->id, key->hash))
@@ -491,6 +492,16 @@ coherence_catalog_state(void)
 	if (changes != settled_changes)
 		return 0;
 	return changes + 1;
+}
+
+/*
+ * How much DDL has been published, whether or not this session has heard of it.
+ * The shared memory must be ready.
+ */
+uint64
+coherence_catalog_changes(void)
+{
+	return pg_atomic_read_u64(&cache_shared->ddl_changes);
 }
 
 static bool

@@ -50,6 +50,7 @@ extern bool coherence_lookup(CoherentGet *get, StoreValue *value);
 extern bool coherence_may_fill(CoherentGet *get);
 extern bool coherence_settle(void);
 extern uint64 coherence_catalog_state(void);
+extern uint64 coherence_catalog_changes(void);
 extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
 extern void coherence_fill_many(CacheDef *def, CoherentFill *fills, int n);
 extern bool coherence_accept(CoherentGet *get, const SnapshotImage *seen,

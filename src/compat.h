@@ -163,4 +163,11 @@ cache_find_setting(const char *name)
 #define EXECUTOR_RUN_PASS	query, direction, count, execute_once
 #endif
 
+/* PL/pgSQL's compiled functions have a common head since 18. */
+#if PG_VERSION_NUM >= 180000
+#define cache_plpgsql_xmin(function)	((function)->cfunc.fn_xmin)
+#else
+#define cache_plpgsql_xmin(function)	((function)->fn_xmin)
+#endif
+
 #endif							/* CACHE_COMPAT_H */

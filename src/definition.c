@@ -38,6 +38,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "parser/parse_type.h"
@@ -45,6 +46,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/formatting.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -261,6 +263,7 @@ static bool
 describe_function(CacheDef *def, Form_pg_proc proc, bool report)
 {
 	const char *signature = format_procedure(proc->oid);
+	const char *language;
 
 	if (proc->prokind != PROKIND_FUNCTION)
 		UNSUITABLE(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -270,7 +273,8 @@ describe_function(CacheDef *def, Form_pg_proc proc, bool report)
 		UNSUITABLE(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				   errmsg("loader function %s must not return a set", signature),
 				   errhint("Return one value, for example a jsonb array made with jsonb_agg()."));
-	if (proc->provolatile == PROVOLATILE_VOLATILE)
+	def->is_volatile = proc->provolatile == PROVOLATILE_VOLATILE;
+	if (def->is_volatile && report)
 		UNSUITABLE(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				   errmsg("loader function %s must not be volatile", signature),
 				   errdetail("The result of a volatile function can differ from call to call, so it cannot be cached."),
@@ -284,6 +288,8 @@ describe_function(CacheDef *def, Form_pg_proc proc, bool report)
 				   errhint("A loader must return a value of a definite type."));
 
 	def->loader_schema = proc->pronamespace;
+	language = get_language_name(proc->prolang, true);
+	def->plpgsql = language != NULL && strcmp(language, "plpgsql") == 0;
 	def->strict = proc->proisstrict;
 	def->definer = proc->prosecdef;
 	def->rettype = proc->prorettype;
@@ -381,6 +387,39 @@ find_loader(CacheDef *def, const char *schema, const char *name, Datum args)
 						   ObjectIdGetDatum(namespace));
 }
 
+/* The functions that are vouched for, those that are still there. */
+static void
+read_trust(CacheDef *def, Datum array)
+{
+	char	  **names = text_array_strings(array, &def->ntrust);
+
+	for (int i = 0; i < def->ntrust; i++)
+	{
+		Oid			function = names[i] == NULL ? InvalidOid :
+			DatumGetObjectId(DirectFunctionCall1(to_regprocedure,
+												 CStringGetTextDatum(names[i])));
+
+		if (OidIsValid(function))
+			def->trusted = lappend_oid(def->trusted, function);
+	}
+}
+
+/* What functions are compiled under by loads of this cache. */
+static uint64
+made_under(const CacheDef *def)
+{
+	uint64		hash = def->settings.hash;
+	ListCell   *lc;
+
+	foreach(lc, def->trusted)
+	{
+		Oid			function = lfirst_oid(lc);
+
+		hash = hash_bytes_extended((unsigned char *) &function, sizeof(Oid), hash);
+	}
+	return hash;
+}
+
 /* Without a loader the key is a text, compared by its bytes. */
 static void
 describe_plain(CacheDef *def)
@@ -468,6 +507,9 @@ definition_read(Relation rel, HeapTuple tuple)
 	}
 	if (def->usable && !IS_NULL(ANUM_KEY_COLLATIONS))
 		def->usable = read_collations(def, VALUE(ANUM_KEY_COLLATIONS));
+	if (!IS_NULL(ANUM_TRUST))
+		read_trust(def, VALUE(ANUM_TRUST));
+	def->made_under = made_under(def);
 	watch_read(def);
 	def->slot = -1;
 	def->prefix_slot = -1;

@@ -19,6 +19,7 @@
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
 
+#include "reason.h"
 #include "settings.h"
 #include "store.h"
 
@@ -89,6 +90,7 @@ typedef struct CacheDef
 	bool		private;		/* a watched table has a temporary child of this
 								 * session */
 	bool		names_temp;		/* the loader's source names pg_temp */
+	bool		is_volatile;	/* the loader has become so: never cached */
 	bool		typbyval;
 	uint8		prefix_number;
 	int16		typlen;
@@ -109,6 +111,10 @@ typedef struct CacheDef
 	StoreLimit	limit;
 	bool		redis;
 	Settings	settings;
+	List	   *trusted;		/* OIDs of functions that are vouched for */
+	int			ntrust;			/* that are named; some may be gone */
+	uint64		made_under;		/* a hash of settings and trusted */
+	bool		plpgsql;		/* the loader is of PL/pgSQL */
 	int			nwatched;		/* watched relations */
 	Oid		   *watched;
 	bool		mapped;			/* some watch has a key function */
@@ -118,6 +124,8 @@ typedef struct CacheDef
 	FmgrInfo	to_jsonb;		/* from the loader's type */
 	MemoryContext loader_context;	/* of these two; NULL: to be set up */
 	LoaderState loader_state;	/* under which they were */
+	bool		loader_noted;	/* a load since then has noted: */
+	Reasons		loader_why;		/* what its plans depend on */
 	int			users;			/* gets in progress */
 	int			loading;		/* loads in progress */
 	bool		valid;			/* false: something may have changed */

@@ -36,7 +36,7 @@
 #include "compat.h"
 #include "devel.h"
 #include "flight.h"
-#include "loader.h"
+#include "loads.h"
 #include "shared.h"
 
 static void
@@ -56,7 +56,7 @@ flight_outcome(uint64 hash)
 static bool
 flight_may_wait(void)
 {
-	return loader_depth() == 0 && LockTimeout == 0 &&
+	return loads_depth() == 0 && LockTimeout == 0 &&
 		!TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
 		!GUARD_REMOVED("flight");
 }

@@ -39,7 +39,7 @@
 #include "invalidate.h"
 #include "key.h"
 #include "keyvalue.h"
-#include "loader.h"
+#include "loads.h"
 #include "module.h"
 #include "shared.h"
 
@@ -670,7 +670,7 @@ cache_ttl(PG_FUNCTION_ARGS)
 	TimestampTz expires;
 
 	/* What a load makes of this is nothing that others could use. */
-	loader_forbid();
+	loads_note(REASON_SESSION, fcinfo->flinfo->fn_oid);
 	if (!call_expires(site, &keys, &expires))
 		PG_RETURN_NULL();
 	return DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(expires),

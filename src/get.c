@@ -30,10 +30,12 @@
 #include "get.h"
 #include "key.h"
 #include "loader.h"
+#include "loads.h"
 #include "module.h"
 #include "registry.h"
 #include "shared.h"
 #include "tier.h"
+#include "unstored.h"
 #include "value.h"
 
 /* A time to live is shortened by up to this part of it. */
@@ -61,7 +63,7 @@ fetch_hit(Fetch *fetch, StoreValue *value, StatsCounter counter)
 
 	STOP_POINT("hit");
 	stats_count(def->slot, counter, 1);
-	loader_note_hit(def, value->generation, value->expires);
+	loads_note_hit(def, value->generation, value->expires);
 	*fetch->isnull = value->isnull;
 	if (value->isnull)
 		return (Datum) 0;
@@ -153,6 +155,15 @@ fetch_send(Fetch *fetch, StoreValue *value)
 	tier_fill(fetch->def, &fetch->key, &sent);
 }
 
+static void
+fetch_note_too_large(CacheDef *def)
+{
+	Reasons		why = {0};
+
+	reasons_note(&why, REASON_TOO_LARGE, REASON_NOTHING);
+	unstored_note(def, &why, why.mask);
+}
+
 /* Store what was loaded, if that may be.  True if others will find it. */
 static bool
 fetch_store(Fetch *fetch, LoadResult *result)
@@ -176,6 +187,11 @@ fetch_store(Fetch *fetch, LoadResult *result)
 		value.load_time = fetch->load_time;
 		STOP_POINT("loaded");
 		stored = coherence_fill(&fetch->get, &value);
+		if (stored == STORE_STORED)
+			unstored_clear(def->slot);
+		else if (stored == STORE_REJECTED && value.len > store_max_entry() &&
+				 !tier_wanted(def))
+			fetch_note_too_large(def);
 		if (stored != STORE_REFUSED && tier_wanted(def))
 			fetch_send(fetch, &value);
 	}

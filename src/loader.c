@@ -1,21 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * loader.c
- *		Running loaders, and watching what they read.
+ *		Running loaders.
  *
  * A loader is called as the executor would call it, under the caller's active
- * snapshot and the settings recorded with its cache.
- *
- * While it runs, a hook in ExecutorStart looks at every plan that is executed,
- * at any depth.  What is read from a table with row security or a temporary
- * table is different for others, and not stored.  A table that is not watched
- * for this cache (or a foreign table, which cannot be) may change without
- * notice: the result is stored only if the cache has a ttl.  Catalogs are
- * exempt: DDL invalidates all caches.
- *
- * A load inside a load is watched for both.  A hit inside a load counts as
- * reading whatever the loads of that cache have read, which its slot in the
- * registry remembers.
+ * snapshot and the settings recorded with its cache.  While it runs, it is
+ * watched what it depends on (loads.c); here it is decided whether what it
+ * gives may be stored.
  *
  * Locking: none here.
  *
@@ -23,396 +14,36 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_largeobject.h"
-#include "catalog/pg_largeobject_metadata.h"
 #include "catalog/pg_type.h"
-#include "executor/executor.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 #include "compat.h"
 #include "coherence.h"
+#include "compiled.h"
 #include "devel.h"
+#include "inspect.h"
 #include "keyvalue.h"
 #include "loader.h"
+#include "loads.h"
 #include "pending.h"
 #include "registry.h"
-#include "session.h"
 #include "shared.h"
+#include "unstored.h"
 #include "value.h"
-#include "watch.h"
-
-/* A load in progress. */
-typedef struct Load
-{
-	CacheDef   *def;
-	bool		keys;			/* it is a key function, not the loader */
-	bool		forbidden;		/* has read what must not be stored */
-	Oid			unwatched;		/* a table that is not watched, if any */
-	SessionUse	use;			/* of the clock and the session */
-	TimestampTz expires;		/* of the entries that it has used, or 0 */
-	struct Load *outer;
-} Load;
-
-static Load *current_load = NULL;
-
-/* (cache, table) pairs that this session has been warned of */
-typedef struct Warned
-{
-	uint64		cache;
-	Oid			relid;			/* or WARNED_... */
-	uint32		keys;			/* read by a key function */
-} Warned;
-
-/* Numbers that no table has */
-#define WARNED_CLOCK	1
-#define WARNED_SESSION	2
-
-static HTAB *warned = NULL;
-
-static ExecutorStart_hook_type prev_executor_start = NULL;
 
 /*
- * How many loads are in progress, one inside the other?
+ * A load whose functions turn out to have been compiled elsewhere is run again,
+ * with those compiled anew; each time it may show more of them.
  */
-int
-loader_depth(void)
-{
-	int			depth = 0;
-
-	for (Load *load = current_load; load != NULL; load = load->outer)
-		depth++;
-	return depth;
-}
-
-/*
- * Forget the loads in progress: the transaction has ended.
- */
-void
-loader_reset(void)
-{
-	current_load = NULL;
-}
-
-/*-------------------------------------------------------------------------
- * Watching
- *-------------------------------------------------------------------------
- */
-
-/* Is it a catalog whose changes are known because they are DDL? */
-static bool
-is_catalog(Oid relid)
-{
-	return relid < FirstNormalObjectId &&
-		relid != LargeObjectRelationId && relid != LargeObjectMetadataRelationId;
-}
-
-static void
-note_relation(Relation rel)
-{
-	Oid			relid = RelationGetRelid(rel);
-	char		relkind = rel->rd_rel->relkind;
-
-	if (relkind == RELKIND_VIEW || is_catalog(relid))
-		return;
-	for (Load *load = current_load; load != NULL; load = load->outer)
-	{
-		/*
-		 * Whether policies apply depends on the role, its settings and what
-		 * the policies call; PlannedStmt does not tell (its dependsOnRole is
-		 * for foreign joins alone).
-		 */
-		if (rel->rd_rel->relrowsecurity && !GUARD_REMOVED("row_security"))
-			load->forbidden = true;
-		if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		{
-			if (!GUARD_REMOVED("temporary"))
-				load->forbidden = true;
-		}
-		else if ((relkind == RELKIND_FOREIGN_TABLE ||
-				  !watch_covers(rel, NameStr(load->def->name))) &&
-				 !OidIsValid(load->unwatched))
-			load->unwatched = relid;
-
-		/* A slot that cannot hold all that is read makes hits useless. */
-		if (!load->keys && load->def->slot >= 0 &&
-			rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP)
-			slot_add_read(load->def->slot, relid);
-	}
-}
-
-/* Whoever uses the result later has to lock the view, as this load has. */
-static void
-note_view(Oid relid)
-{
-	for (Load *load = current_load; load != NULL; load = load->outer)
-	{
-		if (!load->keys && load->def->slot >= 0 &&
-			!slot_add_view(load->def->slot, relid))
-			load->forbidden = true;
-	}
-}
-
-/* May parallel workers call functions of users, where this hook is not? */
-static bool
-calls_in_workers(PlannedStmt *plan)
-{
-	ListCell   *lc;
-
-	if (!plan->parallelModeNeeded)
-		return false;
-	foreach(lc, plan->invalItems)
-	{
-		if (lfirst_node(PlanInvalItem, lc)->cacheId == PROCOID)
-			return true;
-	}
-	return false;
-}
-
-/* These loads depend on what temporary objects a session has. */
-static void
-note_own_path(void)
-{
-	for (Load *load = current_load; load != NULL; load = load->outer)
-	{
-		if (!load->keys && load->def->slot >= 0)
-			pg_atomic_write_u32(&cache_slots[load->def->slot].own_path, 1);
-	}
-}
-
-/*
- * Is the search_path another one than what was recorded?  A function with a
- * setting of its own may have pg_temp in front of what it means.
- */
-static void
-note_search_path(void)
-{
-	const Settings *settings = &current_load->def->settings;
-
-	if (GUARD_REMOVED("settings"))
-		return;
-	for (int i = 0; i < settings->n; i++)
-	{
-		if (strcmp(settings->list[i].name, "search_path") == 0 &&
-			strcmp(settings->list[i].value, namespace_search_path) != 0)
-			note_own_path();
-	}
-}
-
-static void
-note_plan(PlannedStmt *plan)
-{
-	ListCell   *lc;
-	SessionUse	use;
-	bool		hidden = calls_in_workers(plan);
-
-	note_search_path();
-	session_inspect(plan, &use);
-	for (Load *load = current_load; load != NULL; load = load->outer)
-	{
-		if (plan->dependsOnRole || hidden)
-			load->forbidden = true;
-		if (use.clock != NULL)
-			load->use.clock = use.clock;
-		if (use.session != NULL)
-			load->use.session = use.session;
-	}
-	foreach(lc, plan->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-		Relation	rel;
-
-		if (OidIsValid(rte->relid) && rte->relkind == RELKIND_VIEW)
-		{
-			if (rte->relid >= FirstNormalObjectId)
-				note_view(rte->relid);
-			continue;
-		}
-		if (rte->rtekind != RTE_RELATION || is_catalog(rte->relid))
-			continue;
-		/* The plan's locks are held already, or about to be taken. */
-		rel = table_open(rte->relid, AccessShareLock);
-		note_relation(rel);
-		table_close(rel, NoLock);
-	}
-}
-
-static void
-loader_executor_start(QueryDesc *query, int eflags)
-{
-	if (current_load != NULL && query->plannedstmt != NULL)
-		note_plan(query->plannedstmt);
-	if (prev_executor_start)
-		prev_executor_start(query, eflags);
-	else
-		standard_ExecutorStart(query, eflags);
-}
-
-/* What the loads in progress give is good until then; 0: no bound. */
-static void
-bound_loads(TimestampTz expires)
-{
-	for (Load *load = current_load; load != NULL && expires != 0;
-		 load = load->outer)
-	{
-		if (load->expires == 0 || expires < load->expires)
-			load->expires = expires;
-	}
-}
-
-/*
- * A cached value of another cache was used, of this generation.  If a load is
- * in progress, it has read all that the loads of that cache have read.  Its
- * slot forgets that with each generation, after it has begun the next one: so
- * if the generation is still the same afterwards, nothing was missing.
- */
-void
-loader_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
-{
-	CacheSlot  *slot;
-	Oid			reads[SLOT_READS];
-	Oid			views[SLOT_VIEWS];
-	uint32		nreads;
-	uint32		nviews;
-	bool		own_path;
-	bool		unknown;
-
-	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
-		return;
-	slot = &cache_slots[inner->slot];
-	nreads = pg_atomic_read_u32(&slot->nreads);
-	nviews = pg_atomic_read_u32(&slot->nviews);
-	own_path = pg_atomic_read_u32(&slot->own_path) != 0;
-	pg_read_barrier();
-	memcpy(reads, slot->reads, sizeof(reads));
-	memcpy(views, slot->views, sizeof(views));
-	pg_read_barrier();
-	unknown = nreads > SLOT_READS || nviews > SLOT_VIEWS ||
-		(slot->fence.changes != generation && !GUARD_REMOVED("nested_race"));
-
-	for (Load *load = current_load; load != NULL; load = load->outer)
-	{
-		if (unknown)
-			load->forbidden = true;
-	}
-	bound_loads(expires);
-	if (own_path)
-		note_own_path();
-	for (uint32 i = 0; i < Min(nviews, SLOT_VIEWS); i++)
-		note_view(views[i]);
-	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)
-	{
-		Relation	rel = try_relation_open(reads[i], AccessShareLock);
-
-		if (rel == NULL)
-			continue;
-		note_relation(rel);
-		relation_close(rel, NoLock);
-	}
-}
-
-/*
- * What the loads in progress give is nothing that others could use.
- */
-void
-loader_forbid(void)
-{
-	for (Load *load = current_load; load != NULL; load = load->outer)
-		load->forbidden = true;
-}
-
-/*
- * Install the hook; once a process.
- */
-void
-loader_init(void)
-{
-	prev_executor_start = ExecutorStart_hook;
-	ExecutorStart_hook = loader_executor_start;
-}
-
-/* Is this the first time that this session is to be warned of it? */
-static bool
-warn_first(CacheDef *def, Oid what, bool keys)
-{
-	Warned		key = {0};
-	bool		found;
-
-	if (warned == NULL)
-	{
-		HASHCTL		ctl;
-
-		ctl.keysize = sizeof(Warned);
-		ctl.entrysize = sizeof(Warned);
-		warned = hash_create("cache warnings", 16, &ctl, HASH_ELEM | HASH_BLOBS);
-	}
-	key.cache = def->id;
-	key.relid = what;
-	key.keys = keys;
-	hash_search(warned, &key, HASH_ENTER, &found);
-	return !found;
-}
-
-/* Warn, once a session, of a table that keeps results from being stored. */
-static void
-warn_unwatched(CacheDef *def, Oid relid)
-{
-	char	   *name;
-	char	   *relname = get_rel_name(relid);
-	char		relkind = get_rel_relkind(relid);
-	bool		watchable = (relkind == RELKIND_RELATION ||
-							 relkind == RELKIND_PARTITIONED_TABLE) &&
-		relid >= FirstNormalObjectId && relid != keyvalue_table();
-
-	if (relname == NULL || !warn_first(def, relid, false))
-		return;
-	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  relname);
-	ereport(WARNING,
-			(errmsg("results of cache \"%s\" are not stored, because its loader reads table %s, which is not watched",
-					NameStr(def->name), name),
-			 watchable ?
-			 errhint("Watch the table with SELECT cache_watch(%s, %s, ...), naming the columns that hold the key, or give the cache a ttl.",
-					 quote_literal_cstr(NameStr(def->name)),
-					 quote_literal_cstr(name)) :
-			 errhint("It cannot be watched; give the cache a ttl.")));
-}
-
-/* Warn, once a session, of a function that does. */
-static void
-warn_function(CacheDef *def, const char *name, bool clock)
-{
-	if (!warn_first(def, clock ? WARNED_CLOCK : WARNED_SESSION, false))
-		return;
-	ereport(WARNING,
-			(errmsg("results of cache \"%s\" are not stored, because its loader uses %s",
-					NameStr(def->name), name),
-			 clock ?
-			 errdetail("Nothing tells when its result changes.") :
-			 errdetail("The result depends on the session."),
-			 clock ?
-			 errhint("Pass its result as an argument, or give the cache a ttl.") :
-			 errhint("Pass what is needed of the session as an argument.")));
-}
-
-/*-------------------------------------------------------------------------
- * Running
- *-------------------------------------------------------------------------
- */
+#define LOADER_PASSES	4
 
 /*
  * Look the loader up.  What a function keeps between its calls, plans above
@@ -443,6 +74,7 @@ loader_prepare(CacheDef *def, Oid collation)
 												ALLOCSET_SMALL_SIZES);
 	def->loader_failed = true;
 	old = MemoryContextSwitchTo(def->loader_context);
+	def->loader_noted = false;
 	fmgr_info(def->loader, &def->loader_fn);
 	value_jsonb_setup(&def->to_jsonb, def->rettype);
 	MemoryContextSwitchTo(old);
@@ -470,6 +102,8 @@ call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
 		fcinfo->args[i].value = args[i];
 		fcinfo->args[i].isnull = nulls[i];
 	}
+	if (def->plpgsql)
+		compiled_prepare(fcinfo);
 	result->value = FunctionCallInvoke(fcinfo);
 	result->isnull = fcinfo->isnull;
 	if (!native && !result->isnull && def->rettype != JSONBOID)
@@ -487,7 +121,7 @@ load_plain(CacheDef *def, Datum key, LoadResult *result)
 	KeyValue	found = {0};
 	KeyValueState state = keyvalue_load(def->id, key, &found);
 
-	note_relation(rel);
+	loads_note_relation(rel);
 	if (def->slot >= 0)
 		slot_add_read(def->slot, RelationGetRelid(rel));
 	table_close(rel, NoLock);
@@ -496,10 +130,123 @@ load_plain(CacheDef *def, Datum key, LoadResult *result)
 	result->value = result->isnull ? (Datum) 0 : found.value;
 	result->expires = state == KEYVALUE_FOUND ? found.expires : 0;
 	result->cost = state == KEYVALUE_FOUND ? found.cost : 0;
-	bound_loads(result->expires);
+	loads_bound(result->expires);
 
 	/* It is still there for those whose statement began before the expiry. */
 	result->storable = state != KEYVALUE_EXPIRED;
+}
+
+/* What a load has to be ended with, and how it went. */
+typedef struct Run
+{
+	Load		load;
+	bool		complete;		/* all recorded settings were in force */
+} Run;
+
+/*
+ * Run the loader once, watched.
+ */
+static void
+run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+		 bool native, Run *run, LoadResult *result)
+{
+	FmgrInfo	again;
+	FmgrInfo   *function = &def->loader_fn;
+	int			nestlevel = 0;
+	Oid			role;
+	int			context;
+	void	   *compiled;
+
+	loader_prepare(def, collation);
+	/* What a function keeps between calls must not be entered twice. */
+	if (def->loading > 0)
+	{
+		fmgr_info(def->loader, &again);
+		function = &again;
+	}
+
+	compiled = compiled_enter();
+	load_begin(&run->load, def, false);
+	def->loading++;
+	GetUserIdAndSecContext(&role, &context);
+
+	PG_TRY();
+	{
+		nestlevel = settings_apply(&def->settings, &run->complete);
+		if (def->definer)
+			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
+		call_loader(def, function, args, nulls, collation, native, result);
+	}
+	PG_CATCH();
+	{
+		load_end(&run->load);
+		compiled_leave(compiled);
+		def->loader_failed = true;
+		def->loading--;
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	SetUserIdAndSecContext(role, context);
+	settings_restore(nestlevel);
+	load_end(&run->load);
+	compiled_leave(compiled);
+	def->loading--;
+}
+
+/*
+ * What a kept plan of the loader's was made with is not seen again when it is
+ * used again: an IMMUTABLE function that was folded into it, for instance.  So
+ * what the first load under it has noted holds for the others.
+ */
+static void
+remember_first(CacheDef *def, Load *load)
+{
+	if (!def->loader_noted)
+	{
+		def->loader_why = load->why;
+
+		/* These are found at each load, and pass. */
+		def->loader_why.mask &= ~(REASON_BIT(REASON_CAUGHT_ERROR) |
+								  REASON_BIT(REASON_UNWATCHED) |
+								  REASON_BIT(REASON_ROW_SECURITY) |
+								  REASON_BIT(REASON_TEMPORARY) |
+								  REASON_BIT(REASON_DETACHING) |
+								  REASON_BIT(REASON_COMPILED) |
+								  REASON_BIT(REASON_SETTINGS));
+		def->loader_noted = true;
+	}
+	else
+		reasons_add(&load->why, &def->loader_why);
+}
+
+/*
+ * May the result be stored?  Else the reasons are told, if there are such that
+ * the user can do something about.
+ */
+static bool
+may_store(CacheDef *def, Load *load, bool wrote)
+{
+	uint32		mask;
+
+	if (wrote)
+		reasons_note(&load->why, REASON_WRITES, REASON_NOTHING);
+	mask = reasons_that_forbid(&load->why, def->ttl != NULL);
+	if (mask != 0)
+	{
+		unstored_note(def, &load->why, mask);
+		return false;
+	}
+
+	if (load->unsettled)
+		return false;
+
+	/*
+	 * What nobody tells us of may be stored for a while, if the user has said
+	 * for how long; but not what this transaction may have changed itself.
+	 */
+	return load->why.mask == 0 ||
+		!TransactionIdIsValid(GetTopTransactionIdIfAny());
 }
 
 /*
@@ -511,16 +258,11 @@ void
 loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		   bool native, LoadResult *result)
 {
-	Load		load = {0};
-	FmgrInfo	again;
-	FmgrInfo   *function = &def->loader_fn;
+	Run			run;
 	TransactionId xid = GetTopTransactionIdIfAny();
 	CommandId	command = GetCurrentCommandId(false);
 	bool		pushed = false;
-	bool		complete = false;
-	int			nestlevel = 0;
-	Oid			role;
-	int			context;
+	int			passes = 0;
 
 	if (!ActiveSnapshotSet())
 	{
@@ -528,159 +270,109 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		pushed = true;
 	}
 	if (def->plain)
-	{
 		load_plain(def, args[0], result);
-		if (pushed)
-			PopActiveSnapshot();
-		return;
-	}
-	loader_prepare(def, collation);
-	/* What a function keeps between calls must not be entered twice. */
-	if (def->loading > 0)
+	else
 	{
-		fmgr_info(def->loader, &again);
-		function = &again;
+		do
+			run_once(def, args, nulls, collation, native, &run, result);
+		while (run.load.stale && !def->is_volatile && ++passes < LOADER_PASSES);
+		if (run.load.stale)
+			reasons_note(&run.load.why, REASON_COMPILED, def->loader);
+		if (!run.complete)
+			reasons_note(&run.load.why, REASON_SETTINGS, REASON_NOTHING);
+		if (def->is_volatile)
+			reasons_note(&run.load.why, REASON_VOLATILE_LOADER, def->loader);
+		else if (!list_member_oid(def->trusted, def->loader))
+			inspect_routine(def->loader, NULL, &run.load.why);
+		if (!def->plpgsql)
+			remember_first(def, &run.load);
 	}
-
-	load.def = def;
-	load.outer = current_load;
-	current_load = &load;
-	def->loading++;
-	GetUserIdAndSecContext(&role, &context);
-
-	PG_TRY();
-	{
-		nestlevel = settings_apply(&def->settings, &complete);
-		if (def->definer)
-			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
-		call_loader(def, function, args, nulls, collation, native, result);
-	}
-	PG_CATCH();
-	{
-		current_load = load.outer;
-		def->loader_failed = true;
-		def->loading--;
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-
-	SetUserIdAndSecContext(role, context);
-	settings_restore(nestlevel);
-	current_load = load.outer;
-	def->loading--;
 	if (pushed)
 		PopActiveSnapshot();
-
-	result->storable = complete && !load.forbidden;
-	result->expires = load.expires;
-	result->cost = 0;
+	if (def->plain)
+		return;
 
 	/* A load that writes does not give others what it gives itself. */
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
-		(!TransactionIdIsValid(xid) || GetCurrentCommandId(false) != command))
-		result->storable = false;
-
-	/*
-	 * What nobody tells us of may be stored for a while, if the user has said
-	 * for how long; but not what this transaction may have changed itself.
-	 * What only concerns this session is nothing to others at any time.
-	 */
-	if (GUARD_REMOVED("unwatched"))
-		load.unwatched = InvalidOid;
-	if (OidIsValid(load.unwatched) &&
-		TransactionIdIsValid(GetTopTransactionIdIfAny()))
-		result->storable = false;
-	if (result->storable && load.use.session != NULL)
-	{
-		result->storable = false;
-		warn_function(def, load.use.session, false);
-	}
-	if (result->storable && def->ttl == NULL && OidIsValid(load.unwatched))
-	{
-		result->storable = false;
-		warn_unwatched(def, load.unwatched);
-	}
-	if (result->storable && def->ttl == NULL && load.use.clock != NULL)
-	{
-		result->storable = false;
-		warn_function(def, load.use.clock, true);
-	}
+	result->storable =
+		may_store(def, &run.load,
+				  !def->is_volatile &&
+				  TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+				  (!TransactionIdIsValid(xid) || GetCurrentCommandId(false) != command));
+	result->expires = run.load.expires;
+	result->cost = 0;
 	def->unstorable = !result->storable;
 }
 
 /* Warn, once a session, that a key function's answers cannot be relied on. */
 static void
-warn_keys(CacheDef *def, Oid function, const Load *load)
+warn_keys(CacheDef *def, Oid function, const Reasons *why)
 {
-	const char *name = format_procedure(function);
-	char	   *relname = OidIsValid(load->unwatched) ?
-		get_rel_name(load->unwatched) : NULL;
-	const char *use = load->use.session ? load->use.session : load->use.clock;
+	Reason		reason = 0;
 
-	if (!warn_first(def, OidIsValid(load->unwatched) ? load->unwatched : WARNED_SESSION, true))
+	while (!(why->mask & REASON_BIT(reason)))
+		reason++;
+	if (!unstored_first(def, why->object[reason] ^ reason, true))
 		return;
 	ereport(WARNING,
 			(errmsg("key function %s invalidates all of cache \"%s\"",
-					name, NameStr(def->name)),
-			 relname ?
-			 errdetail("It reads table %s, which is not watched for the cache.",
-					   quote_qualified_identifier(get_namespace_name(get_rel_namespace(load->unwatched)),
-												  relname)) :
-			 use ?
-			 errdetail("It uses %s.", use) :
-			 errdetail("It reads what is different for different roles or sessions."),
-			 relname ?
+					format_procedure(function), NameStr(def->name)),
+			 errdetail("%s", reason_of_keys(reason, why->object[reason])),
+			 reason == REASON_UNWATCHED ?
 			 errhint("Watch that table as well.") :
-			 use ?
-			 errhint("The keys of a row must depend on nothing but tables.") :
-			 errhint("Let it read plain tables without row level security.")));
+			 errhint("The keys of a row must depend on nothing but watched tables without row level security.")));
 }
 
 /*
  * Call a key function, by way of the given procedure, as a loader is called:
- * under the recorded settings, and watched.  False if it has read something
- * whose changes could move rows from key to key without notice; then its
- * answer must not be relied on.
+ * under the recorded settings, and watched.  False if its answer must not be
+ * relied on: it has read something whose changes could move rows from key to
+ * key without notice, or has caught an error, or was compiled elsewhere.
  */
 bool
 loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 {
-	Load		load = {0};
+	Load		load;
 	bool		complete = false;
 	int			nestlevel = 0;
+	int			passes = 0;
 	Oid			role;
 	int			context;
+	void	   *compiled;
 
-	load.def = def;
-	load.keys = true;
-	load.outer = current_load;
-	current_load = &load;
 	definition_use(def);
 	GetUserIdAndSecContext(&role, &context);
-	PG_TRY();
+	do
 	{
-		nestlevel = settings_apply(&def->settings, &complete);
-		SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
-		call(arg);
-	}
-	PG_CATCH();
-	{
-		current_load = load.outer;
-		definition_release(def);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+		/* Keys that are told twice are the same keys. */
+		compiled = compiled_enter();
+		load_begin(&load, def, true);
+		PG_TRY();
+		{
+			nestlevel = settings_apply(&def->settings, &complete);
+			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
+			inspect_routine(function, loads_vouched, &load.why);
+			call(arg);
+		}
+		PG_CATCH();
+		{
+			load_end(&load);
+			compiled_leave(compiled);
+			definition_release(def);
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
 
-	SetUserIdAndSecContext(role, context);
-	settings_restore(nestlevel);
-	current_load = load.outer;
-	if (GUARD_REMOVED("unwatched"))
-		load.unwatched = InvalidOid;
-	if (load.forbidden || OidIsValid(load.unwatched) ||
-		load.use.session != NULL || load.use.clock != NULL)
+		SetUserIdAndSecContext(role, context);
+		settings_restore(nestlevel);
+		load_end(&load);
+		compiled_leave(compiled);
+	} while (load.stale && ++passes < LOADER_PASSES);
+	if (load.stale)
+		complete = false;
+	if (load.why.mask != 0)
 	{
 		complete = false;
-		warn_keys(def, function, &load);
+		warn_keys(def, function, &load.why);
 	}
 	definition_release(def);
 	return complete;

@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "definition.h"
-#include "executor/execdesc.h"
 
 typedef struct LoadResult
 {
@@ -24,15 +23,9 @@ typedef struct LoadResult
 	uint64		cost;			/* 0: what the cache's entries cost */
 } LoadResult;
 
-extern void loader_init(void);
-extern int	loader_depth(void);
 extern void loader_run(CacheDef *def, Datum *args, const bool *nulls,
 					   Oid collation, bool native, LoadResult *result);
 extern bool loader_call_keys(CacheDef *def, Oid function,
 							 void (*call) (void *), void *arg);
-extern void loader_note_hit(CacheDef *inner, uint64 generation,
-							TimestampTz expires);
-extern void loader_forbid(void);
-extern void loader_reset(void);
 
 #endif							/* CACHE_LOADER_H */

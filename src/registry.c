@@ -59,6 +59,12 @@ slot_init(CacheSlot *slot)
 	pg_atomic_init_u64(&slot->lists_of, 0);
 	pg_atomic_init_u32(&slot->nreads, 0);
 	pg_atomic_init_u32(&slot->nviews, 0);
+	pg_atomic_init_u32(&slot->unstored_mask, 0);
+	for (int i = 0; i < REASONS; i++)
+	{
+		pg_atomic_init_u32(&slot->unstored_object[i], InvalidOid);
+		pg_atomic_init_u64(&slot->unstored[i], 0);
+	}
 	pg_atomic_init_u32(&slot->own_path, 0);
 	pg_atomic_init_u32(&slot->nvariants, 0);
 	pg_atomic_init_u32(&slot->nprefixes, 0);
@@ -166,6 +172,9 @@ slot_attach_locked(Oid dbid, uint64 id)
 	pg_atomic_write_u64(&slot->load_time, 0);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_write_u64(&slot->counters[i], 0);
+	pg_atomic_write_u32(&slot->unstored_mask, 0);
+	for (int i = 0; i < REASONS; i++)
+		pg_atomic_write_u64(&slot->unstored[i], 0);
 	slot->id = id;
 	slot->dbid = dbid;
 	slot->made = ++cache_shared->slots_made;

@@ -18,6 +18,7 @@
 #include "fence.h"
 #include "mapping.h"
 #include "prefix.h"
+#include "reason.h"
 
 /* Counters, in the order of cache_stats, and sums. */
 typedef enum StatsCounter
@@ -100,6 +101,15 @@ typedef struct CacheSlot
 	/* The variants of keys that may be in Redis, see tier.c; like reads[]. */
 	pg_atomic_uint32 nvariants;
 	uint32		variants[SLOT_VARIANTS];
+
+	/*
+	 * Why results were not stored, see unstored.c: since one was stored last
+	 * (a mask of REASON_BIT), what each reason was found at, and how often
+	 * there was each.
+	 */
+	pg_atomic_uint32 unstored_mask;
+	pg_atomic_uint32 unstored_object[REASONS];
+	pg_atomic_uint64 unstored[REASONS];
 
 	pg_atomic_uint64 load_time; /* of the loader, see tier_note_load */
 	pg_atomic_uint64 counters[STATS_COUNTERS];

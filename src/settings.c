@@ -23,6 +23,7 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -128,6 +129,7 @@ settings_parse(Settings *settings, ArrayType *recorded)
 	settings->n = 0;
 	settings->list = palloc0(sizeof(Setting) * Max(n, 1));
 	settings->context = CurrentMemoryContext;
+	settings->hash = 0;
 	for (int i = 0; i < n; i++)
 	{
 		char	   *name = TextDatumGetCString(elems[i]);
@@ -136,6 +138,8 @@ settings_parse(Settings *settings, ArrayType *recorded)
 
 		if (value == NULL)
 			continue;
+		settings->hash = hash_bytes_extended((unsigned char *) name, strlen(name),
+											 settings->hash);
 		*value++ = '\0';
 		if (GetConfigOption(name, true, false) == NULL)
 			continue;

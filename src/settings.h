@@ -38,6 +38,7 @@ typedef struct Settings
 	int			n;
 	Setting    *list;
 	MemoryContext context;
+	uint64		hash;			/* of all names and values */
 } Settings;
 
 extern ArrayType *settings_record(void);

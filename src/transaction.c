@@ -19,10 +19,11 @@
 #include "access/xact.h"
 #include "replication/logicalworker.h"
 
+#include "compiled.h"
 #include "definition.h"
 #include "devel.h"
 #include "keyvalue.h"
-#include "loader.h"
+#include "loads.h"
 #include "pending.h"
 #include "pool.h"
 #include "registry.h"
@@ -39,7 +40,8 @@ transaction_end(void)
 	pending_reset();
 	statement_reset();
 	rowkeys_reset();
-	loader_reset();
+	loads_reset();
+	compiled_reset();
 	keyvalue_reset();
 	definition_unlock_all();
 	stats_flush();
@@ -92,6 +94,8 @@ subtransaction_callback(SubXactEvent event, SubTransactionId mine,
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
 			pending_subabort(GetCurrentTransactionNestLevel());
+			compiled_subabort(GetCurrentTransactionNestLevel());
+			loads_caught_error();
 			definition_unlock_all();
 			break;
 		case SUBXACT_EVENT_START_SUB:

@@ -37,7 +37,7 @@ INSERT INTO problems (label, make, expected, undo) VALUES
   ('a column that was exchanged', 'ALTER TABLE t DROP k; ALTER TABLE t ADD k text', 'c public.t: the watch''s columns are gone or do not fit%', 'ALTER TABLE t DROP k; ALTER TABLE t ADD k int'),
   ('a key function that became volatile', 'ALTER FUNCTION key_of(orders) VOLATILE', 'c public.orders: the watch''s key function is gone%', 'ALTER FUNCTION key_of(orders) STABLE'),
   ('row level security', 'ALTER TABLE orders ENABLE ROW LEVEL SECURITY', 'c public.orders: the loader reads a table with row level security%', 'ALTER TABLE orders DISABLE ROW LEVEL SECURITY'),
-  ('a loader that is gone', 'ALTER FUNCTION load(int) VOLATILE', 'c public.load(integer): the loader is gone or cannot be one', 'ALTER FUNCTION load(int) STABLE'),
+  ('a loader that became volatile', 'ALTER FUNCTION load(int) VOLATILE', 'c public.load(integer): the loader has become volatile%', 'ALTER FUNCTION load(int) STABLE'),
   ('a trigger for no cache', 'CREATE TRIGGER nobody AFTER INSERT ON apart FOR EACH ROW EXECUTE FUNCTION cache_trigger(''nobody'', ''k'')',
      'nobody public.apart: trigger nobody watches for a cache that does not exist', 'DROP TRIGGER nobody ON apart'),
   ('a materialized view', 'CREATE MATERIALIZED VIEW m AS SELECT 1 AS v; CREATE OR REPLACE FUNCTION load(a int) RETURNS bigint LANGUAGE sql STABLE AS ''SELECT v FROM m''',

@@ -74,11 +74,13 @@ SELECT is(run('SELECT cache_get(''plpgsql'', 1)', 'regress_cache_tenant'), '"doc
 DROP POLICY by_tenant ON docs;
 CREATE FUNCTION tenant() RETURNS text LANGUAGE plpgsql STABLE AS 'BEGIN RETURN current_setting(''my.tenant''); END';
 CREATE POLICY by_function ON docs FOR SELECT USING (tenant = tenant());
+SELECT cache_alter('plpgsql', trust => 'tenant()');
 SET my.tenant = 'a';
 SELECT run('SELECT cache_get(''plpgsql'', 1)', 'regress_cache_tenant');
 SET my.tenant = 'b';
 SELECT is(run('SELECT cache_get(''plpgsql'', 1)', 'regress_cache_tenant'), '"doc of a"', 'guard row_security: another user''s rows');
 SET cache.removed_guard = '';
+SELECT cache_alter('plpgsql', trust => '');
 SELECT cache_invalidate('plpgsql');
 SELECT is(run('SELECT cache_get(''plpgsql'', 1)', 'regress_cache_tenant'), '"doc of b"', 'with all guards');
 SELECT * FROM finish();

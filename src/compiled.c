@@ -1,0 +1,959 @@
+/*-------------------------------------------------------------------------
+ *
+ * compiled.c
+ *		What PL/pgSQL has compiled, and for whom.
+ *
+ * PL/pgSQL keeps for the session what it has compiled: a function's variables
+ * and their types, and each expression, analysed and planned when it was first
+ * evaluated.  That may have been in a direct call, under the caller's
+ * search_path, TimeZone and temporary objects: 'timestamptz ''2020-01-01''' is
+ * a constant by then, a type may be a temporary one, and an IMMUTABLE function
+ * has been folded.  A load that reused it would give everybody what one
+ * session has made of it.
+ *
+ * So a load runs only what was compiled in a load, under the settings that are
+ * recorded with its cache, and since the last DDL.  While it runs, a plugin of
+ * PL/pgSQL looks at each function as it is entered, and at the expressions of
+ * each statement before and after it is executed for the first time:
+ *
+ *	before	what was not analysed and planned in such a load is marked as
+ *			invalid, as PostgreSQL does after DDL; then PL/pgSQL makes it anew,
+ *			now;
+ *	after	what was analysed is inspected (inspect.c), and marked with what it
+ *			depends on; later loads are told by the mark.
+ *
+ * A function whose variables were compiled elsewhere cannot be made anew while
+ * it runs.  It is marked as outdated, and the load is run once more (loader.c).
+ * For the loader itself that is seen to before it is called.
+ *
+ * Marks are reset callbacks of the memory contexts that hold what they speak
+ * of, and vanish together with it.  What has no mark was made elsewhere.
+ *
+ * Outside of loads the plugin is not there, and calls cost what they did.
+ *
+ * Locking: none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/proclang.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/portal.h"
+#include "utils/syscache.h"
+
+#include "plpgsql.h"
+
+#include "compat.h"
+#include "coherence.h"
+#include "compiled.h"
+#include "devel.h"
+#include "inspect.h"
+#include "loads.h"
+#include "routine.h"
+
+/* What something was made under. */
+typedef struct Made
+{
+	uint64		settings;		/* of the cache: its made_under */
+	uint64		ddl;			/* how much DDL there had been; 0: not known */
+} Made;
+
+/* A mark: first a callback, by whose function it is told. */
+typedef struct Mark
+{
+	MemoryContextCallback callback;
+	Made		made;
+} Mark;
+
+/* In fn_cxt of a function. */
+typedef struct FunctionMark
+{
+	Mark		mark;
+	uint64		load;			/* of the flags: the number of a load */
+	unsigned int nstatements;
+	bool	   *checked;		/* statements that need not be looked at again
+								 * in this load */
+} FunctionMark;
+
+/* In query_context of a CachedPlanSource. */
+typedef struct QueryMark
+{
+	Mark		mark;
+	Reasons		why;			/* not to store what it gives */
+	uint64		load;			/* that has set the expression's state up */
+} QueryMark;
+
+/* A call in progress of a PL/pgSQL function, inside a load. */
+typedef struct Activation
+{
+	PLpgSQL_execstate *estate;
+	PLpgSQL_function *function;
+	FunctionMark *mark;
+	Load	   *load;
+	int			nestlevel;		/* of transactions, at its beginning */
+	struct Activation *outer;
+} Activation;
+
+static Activation *activations = NULL;
+
+/* The pointer that PL/pgSQL looks at, and what it pointed to before us. */
+static PLpgSQL_plugin **plugin_pointer = NULL;
+static PLpgSQL_plugin *other_plugin = NULL;
+
+static void compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function);
+static void compiled_begin(PLpgSQL_execstate *estate, PLpgSQL_function *function);
+static void compiled_end(PLpgSQL_execstate *estate, PLpgSQL_function *function);
+static void compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt);
+static void compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt);
+
+static PLpgSQL_plugin our_plugin = {
+	.func_setup = compiled_setup,
+	.func_beg = compiled_begin,
+	.func_end = compiled_end,
+	.stmt_beg = compiled_before,
+	.stmt_end = compiled_after
+};
+
+/*-------------------------------------------------------------------------
+ * Marks
+ *-------------------------------------------------------------------------
+ */
+
+/* Callbacks that do nothing, but tell by their addresses what they belong to. */
+static void
+function_tag(void *arg)
+{
+}
+
+static void
+query_tag(void *arg)
+{
+}
+
+static void
+plan_tag(void *arg)
+{
+}
+
+static void
+cursor_tag(void *arg)
+{
+}
+
+static Mark *
+mark_find(MemoryContext context, MemoryContextCallbackFunction tag)
+{
+	MemoryContextCallback *callback;
+
+	if (context == NULL)
+		return NULL;
+	for (callback = context->reset_cbs; callback != NULL; callback = callback->next)
+	{
+		if (callback->func == tag)
+			return (Mark *) callback;
+	}
+	return NULL;
+}
+
+/* Key functions run in sessions that may not have heard of all DDL. */
+#define MADE_FOR_KEYS	UINT64CONST(0x9e3779b97f4a7c15)
+
+/*
+ * What is made now.  Where it is not known whether this session has heard of
+ * all DDL, a load's result is not stored, and there is nothing to be made sure
+ * of; then false.
+ */
+static bool
+made_now(Made *made)
+{
+	made->settings = current_load->def->made_under;
+	if (current_load->keys)
+	{
+		made->settings ^= MADE_FOR_KEYS;
+		made->ddl = coherence_catalog_changes() + 1;
+	}
+	else
+		made->ddl = coherence_catalog_state();
+	if (made->ddl == 0)
+		current_load->unsettled = true;
+	return made->ddl != 0;
+}
+
+static bool
+made_equals(const Made *a, const Made *b)
+{
+	return a->settings == b->settings && a->ddl == b->ddl;
+}
+
+static Mark *
+mark_make(MemoryContext context, MemoryContextCallbackFunction tag, Size size,
+		  const Made *made)
+{
+	Mark	   *mark = mark_find(context, tag);
+
+	if (mark == NULL)
+	{
+		mark = MemoryContextAllocZero(context, size);
+		mark->callback.func = tag;
+		MemoryContextRegisterResetCallback(context, &mark->callback);
+	}
+	mark->made = *made;
+	return mark;
+}
+
+/*-------------------------------------------------------------------------
+ * Expressions
+ *-------------------------------------------------------------------------
+ */
+
+typedef void (*ExpressionCallback) (PLpgSQL_expr *expr, void *arg);
+
+static void
+visit(PLpgSQL_expr *expr, ExpressionCallback callback, void *arg)
+{
+	if (expr != NULL)
+		callback(expr, arg);
+}
+
+static void
+visit_list(List *expressions, ExpressionCallback callback, void *arg)
+{
+	ListCell   *lc;
+
+	foreach(lc, expressions)
+		visit((PLpgSQL_expr *) lfirst(lc), callback, arg);
+}
+
+static void
+visit_default(PLpgSQL_datum *datum, ExpressionCallback callback, void *arg)
+{
+	switch (datum->dtype)
+	{
+		case PLPGSQL_DTYPE_VAR:
+		case PLPGSQL_DTYPE_PROMISE:
+			visit(((PLpgSQL_var *) datum)->default_val, callback, arg);
+			break;
+		case PLPGSQL_DTYPE_REC:
+			visit(((PLpgSQL_rec *) datum)->default_val, callback, arg);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+visit_cursor(PLpgSQL_function *function, int cursor, ExpressionCallback callback,
+			 void *arg)
+{
+	PLpgSQL_datum *datum = function->datums[cursor];
+
+	if (datum->dtype == PLPGSQL_DTYPE_VAR)
+		visit(((PLpgSQL_var *) datum)->cursor_explicit_expr, callback, arg);
+}
+
+/*
+ * The expressions that executing a statement itself evaluates, not those of the
+ * statements in it.  False: the statement is of a kind that is not known.
+ */
+static bool
+visit_expressions(PLpgSQL_function *function, PLpgSQL_stmt *stmt,
+				  ExpressionCallback callback, void *arg)
+{
+	ListCell   *lc;
+
+#define EACH(expr)		visit((expr), callback, arg)
+#define EACH_OF(list)	visit_list((list), callback, arg)
+#define STMT(type)		((PLpgSQL_stmt_##type *) stmt)
+
+	switch (stmt->cmd_type)
+	{
+		case PLPGSQL_STMT_BLOCK:
+			for (int i = 0; i < STMT(block)->n_initvars; i++)
+				visit_default(function->datums[STMT(block)->initvarnos[i]],
+							  callback, arg);
+			return true;
+		case PLPGSQL_STMT_ASSIGN:
+			EACH(STMT(assign)->expr);
+			return true;
+		case PLPGSQL_STMT_IF:
+			EACH(STMT(if)->cond);
+			foreach(lc, STMT(if)->elsif_list)
+				EACH(((PLpgSQL_if_elsif *) lfirst(lc))->cond);
+			return true;
+		case PLPGSQL_STMT_CASE:
+			EACH(STMT(case)->t_expr);
+			foreach(lc, STMT(case)->case_when_list)
+				EACH(((PLpgSQL_case_when *) lfirst(lc))->expr);
+			return true;
+		case PLPGSQL_STMT_LOOP:
+			return true;
+		case PLPGSQL_STMT_WHILE:
+			EACH(STMT(while)->cond);
+			return true;
+		case PLPGSQL_STMT_FORI:
+			EACH(STMT(fori)->lower);
+			EACH(STMT(fori)->upper);
+			EACH(STMT(fori)->step);
+			return true;
+		case PLPGSQL_STMT_FORS:
+			EACH(STMT(fors)->query);
+			return true;
+		case PLPGSQL_STMT_FORC:
+			EACH(STMT(forc)->argquery);
+			visit_cursor(function, STMT(forc)->curvar, callback, arg);
+			return true;
+		case PLPGSQL_STMT_FOREACH_A:
+			EACH(STMT(foreach_a)->expr);
+			return true;
+		case PLPGSQL_STMT_EXIT:
+			EACH(STMT(exit)->cond);
+			return true;
+		case PLPGSQL_STMT_RETURN:
+			EACH(STMT(return)->expr);
+			return true;
+		case PLPGSQL_STMT_RETURN_NEXT:
+			EACH(STMT(return_next)->expr);
+			return true;
+		case PLPGSQL_STMT_RETURN_QUERY:
+			EACH(STMT(return_query)->query);
+			EACH(STMT(return_query)->dynquery);
+			EACH_OF(STMT(return_query)->params);
+			return true;
+		case PLPGSQL_STMT_RAISE:
+			EACH_OF(STMT(raise)->params);
+			foreach(lc, STMT(raise)->options)
+				EACH(((PLpgSQL_raise_option *) lfirst(lc))->expr);
+			return true;
+		case PLPGSQL_STMT_ASSERT:
+			EACH(STMT(assert)->cond);
+			EACH(STMT(assert)->message);
+			return true;
+		case PLPGSQL_STMT_EXECSQL:
+			EACH(STMT(execsql)->sqlstmt);
+			return true;
+		case PLPGSQL_STMT_DYNEXECUTE:
+			EACH(STMT(dynexecute)->query);
+			EACH_OF(STMT(dynexecute)->params);
+			return true;
+		case PLPGSQL_STMT_DYNFORS:
+			EACH(STMT(dynfors)->query);
+			EACH_OF(STMT(dynfors)->params);
+			return true;
+		case PLPGSQL_STMT_GETDIAG:
+			return true;
+		case PLPGSQL_STMT_OPEN:
+			EACH(STMT(open)->argquery);
+			EACH(STMT(open)->query);
+			EACH(STMT(open)->dynquery);
+			EACH_OF(STMT(open)->params);
+			visit_cursor(function, STMT(open)->curvar, callback, arg);
+			return true;
+		case PLPGSQL_STMT_FETCH:
+			EACH(STMT(fetch)->expr);
+			return true;
+		case PLPGSQL_STMT_CLOSE:
+			return true;
+		case PLPGSQL_STMT_PERFORM:
+			EACH(STMT(perform)->expr);
+			return true;
+		case PLPGSQL_STMT_CALL:
+			EACH(STMT(call)->expr);
+			return true;
+		case PLPGSQL_STMT_COMMIT:
+		case PLPGSQL_STMT_ROLLBACK:
+			return true;
+		default:
+			return false;
+	}
+
+#undef EACH
+#undef EACH_OF
+#undef STMT
+}
+
+/* What looking at the expressions of a statement needs and gives. */
+typedef struct Look
+{
+	Made		now;
+	bool		complete;		/* all have been made, and marked */
+} Look;
+
+/*
+ * Before: what was not made in a load like this one is made anew.  What an
+ * expression keeps within a transaction (the functions that it calls, and what
+ * these keep) may come from outside as well, so that is set up anew in each
+ * load.
+ */
+static void
+expression_before(PLpgSQL_expr *expr, void *arg)
+{
+	Look	   *look = arg;
+	ListCell   *lc;
+
+	if (expr->plan == NULL)
+	{
+		look->complete = false;
+		return;
+	}
+	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
+	{
+		CachedPlanSource *source = lfirst(lc);
+		QueryMark  *query;
+		Mark	   *plan = NULL;
+
+		query = (QueryMark *) mark_find(source->query_context, query_tag);
+		if (!source->is_valid)
+			query = NULL;
+		if (query != NULL && !made_equals(&query->mark.made, &look->now))
+			query = NULL;
+		if (source->gplan != NULL)
+			plan = mark_find(source->gplan->context, plan_tag);
+		if (query == NULL)
+			source->is_valid = false;
+		if (source->gplan != NULL &&
+			(query == NULL || plan == NULL ||
+			 !made_equals(&plan->made, &look->now)))
+			source->gplan->is_valid = false;
+		if (query == NULL)
+		{
+			look->complete = false;
+			continue;
+		}
+		loads_note_all(&query->why);
+		if (query->load != current_load->number)
+		{
+			query->load = current_load->number;
+			if (!expr->expr_simple_in_use)
+				expr->expr_simple_lxid = InvalidLocalTransactionId;
+		}
+	}
+}
+
+/* After: what has been made is inspected and marked. */
+static void
+expression_after(PLpgSQL_expr *expr, void *arg)
+{
+	Look	   *look = arg;
+	ListCell   *lc;
+
+	if (expr->plan == NULL)
+	{
+		look->complete = false;
+		return;
+	}
+	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
+	{
+		CachedPlanSource *source = lfirst(lc);
+		QueryMark  *query;
+
+		if (!source->is_valid || source->query_context == NULL)
+		{
+			look->complete = false;
+			continue;
+		}
+		query = (QueryMark *) mark_find(source->query_context, query_tag);
+		if (query == NULL || !made_equals(&query->mark.made, &look->now))
+		{
+			ListCell   *qc;
+			Reasons		why = {0};
+
+			foreach(qc, source->query_list)
+				inspect_query(lfirst_node(Query, qc), source->query_string,
+							  loads_vouched, &why);
+			query = (QueryMark *) mark_make(source->query_context, query_tag,
+											sizeof(QueryMark), &look->now);
+			query->why = why;
+			query->load = current_load->number;
+			loads_note_all(&why);
+		}
+		if (source->gplan != NULL && source->gplan->is_valid &&
+			mark_find(source->gplan->context, plan_tag) == NULL)
+			(void) mark_make(source->gplan->context, plan_tag, sizeof(Mark),
+							 &look->now);
+	}
+}
+
+/*-------------------------------------------------------------------------
+ * Statements
+ *-------------------------------------------------------------------------
+ */
+
+/* The cursor that a variable names, NULL: none. */
+static Portal
+cursor_of(PLpgSQL_execstate *estate, int cursor)
+{
+	PLpgSQL_datum *datum = estate->datums[cursor];
+	PLpgSQL_var *var = (PLpgSQL_var *) datum;
+
+	if (datum->dtype != PLPGSQL_DTYPE_VAR || var->isnull)
+		return NULL;
+	return SPI_cursor_find(TextDatumGetCString(var->value));
+}
+
+/* What statements depend on that have no expression that would tell. */
+static void
+note_statement(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	ListCell   *lc;
+	Portal		portal;
+	const char *value;
+
+	switch (stmt->cmd_type)
+	{
+		case PLPGSQL_STMT_GETDIAG:
+			foreach(lc, ((PLpgSQL_stmt_getdiag *) stmt)->diag_items)
+			{
+				if (((PLpgSQL_diag_item *) lfirst(lc))->kind == PLPGSQL_GETDIAG_CONTEXT)
+					loads_note(REASON_SESSION, REASON_PG_CONTEXT);
+			}
+			break;
+		case PLPGSQL_STMT_FETCH:
+			portal = cursor_of(estate, ((PLpgSQL_stmt_fetch *) stmt)->curvar);
+			if (portal != NULL &&
+				mark_find(portal->portalContext, cursor_tag) == NULL)
+				loads_note(REASON_SESSION, REASON_CURSOR);
+			break;
+		case PLPGSQL_STMT_ASSERT:
+			value = GetConfigOption("plpgsql.check_asserts", true, false);
+			if (value != NULL && strcmp(value, "on") != 0)
+				loads_note(REASON_SESSION, REASON_ASSERT);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+activation_pop(void)
+{
+	if (activations->load->vouched_by == activations)
+		activations->load->vouched_by = NULL;
+	activations = activations->outer;
+}
+
+/* The activation of this call; NULL: it has begun before the load. */
+static Activation *
+activation_find(PLpgSQL_execstate *estate)
+{
+	return activations != NULL && activations->estate == estate ?
+		activations : NULL;
+}
+
+static bool *
+statement_flag(Activation *activation, PLpgSQL_stmt *stmt)
+{
+	FunctionMark *mark = activation->mark;
+
+	if (mark == NULL || mark->load != current_load->number ||
+		stmt->stmtid >= mark->nstatements)
+		return NULL;
+	return &mark->checked[stmt->stmtid];
+}
+
+static void
+compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	Activation *activation = activation_find(estate);
+	bool	   *checked;
+
+	if (current_load != NULL && activation != NULL)
+	{
+		checked = statement_flag(activation, stmt);
+		if (checked == NULL || !*checked)
+		{
+			Look		look = {.complete = true};
+
+			if (made_now(&look.now) && !GUARD_REMOVED("compiled") &&
+				!visit_expressions(activation->function, stmt, expression_before, &look))
+				loads_note(REASON_OPAQUE, activation->function->fn_oid);
+			note_statement(estate, stmt);
+		}
+	}
+	if (other_plugin != NULL && other_plugin->stmt_beg)
+		other_plugin->stmt_beg(estate, stmt);
+}
+
+static void
+compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	Activation *activation = activation_find(estate);
+	bool	   *checked;
+
+	if (current_load != NULL && activation != NULL)
+	{
+		checked = statement_flag(activation, stmt);
+		if (checked == NULL || !*checked)
+		{
+			Look		look = {.complete = true};
+			Portal		portal;
+
+			if (!made_now(&look.now) ||
+				!visit_expressions(activation->function, stmt,
+								   expression_after, &look))
+				look.complete = false;
+			if (stmt->cmd_type == PLPGSQL_STMT_OPEN)
+			{
+				portal = cursor_of(estate, ((PLpgSQL_stmt_open *) stmt)->curvar);
+				if (portal != NULL)
+					(void) mark_make(portal->portalContext, cursor_tag,
+									 sizeof(Mark), &look.now);
+				look.complete = false;
+			}
+			if (stmt->cmd_type == PLPGSQL_STMT_FETCH)
+				look.complete = false;
+			if (checked != NULL)
+				*checked = look.complete;
+		}
+	}
+	if (other_plugin != NULL && other_plugin->stmt_end)
+		other_plugin->stmt_end(estate, stmt);
+}
+
+/*-------------------------------------------------------------------------
+ * Functions
+ *-------------------------------------------------------------------------
+ */
+
+/* Do all types of the function's variables have names in the recorded path? */
+static bool
+types_are_visible(PLpgSQL_function *function)
+{
+	for (int i = 0; i < function->ndatums; i++)
+	{
+		PLpgSQL_datum *datum = function->datums[i];
+		PLpgSQL_type *type = NULL;
+
+		if (datum->dtype == PLPGSQL_DTYPE_VAR ||
+			datum->dtype == PLPGSQL_DTYPE_PROMISE)
+			type = ((PLpgSQL_var *) datum)->datatype;
+		else if (datum->dtype == PLPGSQL_DTYPE_REC)
+			type = ((PLpgSQL_rec *) datum)->datatype;
+		if (type != NULL && type->typoid >= FirstNormalObjectId &&
+			!TypeIsVisible(type->typoid))
+			return false;
+	}
+	return true;
+}
+
+static void
+note_planned(PLpgSQL_expr *expr, void *arg)
+{
+	if (expr->plan != NULL)
+		*(bool *) arg = true;
+}
+
+static void look_for_plans(PLpgSQL_function *function, List *statements,
+						   bool *planned);
+
+/* The statements in a statement. */
+static void
+look_inside(PLpgSQL_function *function, PLpgSQL_stmt *stmt, bool *planned)
+{
+	ListCell   *lc;
+
+#define INSIDE(list)	look_for_plans(function, (list), planned)
+#define STMT(type)		((PLpgSQL_stmt_##type *) stmt)
+
+	switch (stmt->cmd_type)
+	{
+		case PLPGSQL_STMT_BLOCK:
+			INSIDE(STMT(block)->body);
+			if (STMT(block)->exceptions != NULL)
+			{
+				foreach(lc, STMT(block)->exceptions->exc_list)
+					INSIDE(((PLpgSQL_exception *) lfirst(lc))->action);
+			}
+			break;
+		case PLPGSQL_STMT_IF:
+			INSIDE(STMT(if)->then_body);
+			foreach(lc, STMT(if)->elsif_list)
+				INSIDE(((PLpgSQL_if_elsif *) lfirst(lc))->stmts);
+			INSIDE(STMT(if)->else_body);
+			break;
+		case PLPGSQL_STMT_CASE:
+			foreach(lc, STMT(case)->case_when_list)
+				INSIDE(((PLpgSQL_case_when *) lfirst(lc))->stmts);
+			INSIDE(STMT(case)->else_stmts);
+			break;
+		case PLPGSQL_STMT_LOOP:
+			INSIDE(STMT(loop)->body);
+			break;
+		case PLPGSQL_STMT_WHILE:
+			INSIDE(STMT(while)->body);
+			break;
+		case PLPGSQL_STMT_FORI:
+			INSIDE(STMT(fori)->body);
+			break;
+		case PLPGSQL_STMT_FORS:
+			INSIDE(STMT(fors)->body);
+			break;
+		case PLPGSQL_STMT_FORC:
+			INSIDE(STMT(forc)->body);
+			break;
+		case PLPGSQL_STMT_FOREACH_A:
+			INSIDE(STMT(foreach_a)->body);
+			break;
+		case PLPGSQL_STMT_DYNFORS:
+			INSIDE(STMT(dynfors)->body);
+			break;
+		default:
+			break;
+	}
+
+#undef INSIDE
+#undef STMT
+}
+
+static void
+look_for_plans(PLpgSQL_function *function, List *statements, bool *planned)
+{
+	ListCell   *lc;
+
+	foreach(lc, statements)
+	{
+		if (*planned)
+			return;
+		(void) visit_expressions(function, lfirst(lc), note_planned, planned);
+		look_inside(function, lfirst(lc), planned);
+	}
+}
+
+/*
+ * Can the function have been compiled just now, or as it would be now?  If none
+ * of its expressions has been evaluated, it has at most been compiled before,
+ * and all that comes of that are the types of its variables.
+ */
+static bool
+is_fresh(PLpgSQL_function *function)
+{
+	bool		planned = false;
+
+	if (!types_are_visible(function))
+		return false;
+	for (int i = 0; i < function->ndatums; i++)
+		visit_default(function->datums[i], note_planned, &planned);
+	look_for_plans(function, list_make1(function->action), &planned);
+	return !planned;
+}
+
+/*
+ * Functions that were outdated on behalf of the outermost load in progress:
+ * when they are entered without a mark, they have been compiled in it.
+ */
+static Oid	outdated[64];
+static int	noutdated = 0;
+
+static bool
+is_outdated(Oid function)
+{
+	for (int i = 0; i < noutdated; i++)
+	{
+		if (outdated[i] == function)
+			return true;
+	}
+	return false;
+}
+
+/* Whoever calls the function next compiles it anew. */
+static void
+outdate(PLpgSQL_function *function)
+{
+	cache_plpgsql_xmin(function) = InvalidTransactionId;
+	if (!is_outdated(function->fn_oid) && noutdated < (int) lengthof(outdated))
+		outdated[noutdated++] = function->fn_oid;
+	current_load->stale = true;
+}
+
+/* The mark of a function that this load may run; NULL if it may not. */
+static FunctionMark *
+function_mark(PLpgSQL_function *function, bool running)
+{
+	Made		now;
+	Mark	   *mark = mark_find(function->fn_cxt, function_tag);
+	FunctionMark *found = (FunctionMark *) mark;
+
+	if (!made_now(&now))
+		return NULL;
+	if (mark == NULL || !made_equals(&mark->made, &now))
+	{
+		/* A mark of other settings or of before a DDL is no better than none. */
+		if (mark != NULL || !(is_outdated(function->fn_oid) ||
+							  (running && is_fresh(function))))
+			return NULL;
+		found = (FunctionMark *) mark_make(function->fn_cxt, function_tag,
+										   sizeof(FunctionMark), &now);
+		found->nstatements = function->nstatements + 1;
+		found->checked = MemoryContextAllocZero(function->fn_cxt,
+												found->nstatements);
+	}
+	return found;
+}
+
+static void
+copy_services(void)
+{
+	if (other_plugin == NULL)
+		return;
+	other_plugin->error_callback = our_plugin.error_callback;
+	other_plugin->assign_expr = our_plugin.assign_expr;
+	other_plugin->assign_value = our_plugin.assign_value;
+	other_plugin->eval_datum = our_plugin.eval_datum;
+	other_plugin->cast_value = our_plugin.cast_value;
+}
+
+static void
+compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function)
+{
+	Activation *activation;
+	bool		vouched;
+
+	copy_services();
+	if (other_plugin != NULL && other_plugin->func_setup)
+		other_plugin->func_setup(estate, function);
+	if (current_load == NULL)
+		return;
+
+	loads_note_search_path();
+	if (routine_names_temp(function->fn_oid))
+		loads_note(REASON_SESSION, function->fn_oid);
+	activation = palloc(sizeof(Activation));
+	activation->estate = estate;
+	activation->function = function;
+	activation->mark = function_mark(function, true);
+	activation->load = current_load;
+	activation->nestlevel = GetCurrentTransactionNestLevel();
+	activation->outer = activations;
+	activations = activation;
+	vouched = loads_vouched(function->fn_oid);
+	if (activation->mark == NULL && !current_load->unsettled &&
+		!GUARD_REMOVED("compiled"))
+		outdate(function);
+	else if (activation->mark != NULL &&
+			 activation->mark->load != current_load->number)
+	{
+		memset(activation->mark->checked, false, activation->mark->nstatements);
+		activation->mark->load = current_load->number;
+	}
+	if (vouched && current_load->vouched_by == NULL)
+		current_load->vouched_by = activation;
+}
+
+static void
+compiled_begin(PLpgSQL_execstate *estate, PLpgSQL_function *function)
+{
+	if (other_plugin != NULL && other_plugin->func_beg)
+		other_plugin->func_beg(estate, function);
+}
+
+static void
+compiled_end(PLpgSQL_execstate *estate, PLpgSQL_function *function)
+{
+	if (activation_find(estate) != NULL)
+		activation_pop();
+	if (other_plugin != NULL && other_plugin->func_end)
+		other_plugin->func_end(estate, function);
+}
+
+/*
+ * A load begins, or a key function is called: look at what PL/pgSQL does from
+ * here on.  Gives what compiled_leave wants.
+ */
+void *
+compiled_enter(void)
+{
+	Activation *before = activations;
+
+	if (plugin_pointer == NULL)
+		plugin_pointer = (PLpgSQL_plugin **) find_rendezvous_variable("PLpgSQL_plugin");
+	if (*plugin_pointer != &our_plugin)
+	{
+		other_plugin = *plugin_pointer;
+		*plugin_pointer = &our_plugin;
+		noutdated = 0;
+		activations = NULL;
+		before = NULL;
+	}
+	return before;
+}
+
+/*
+ * It has ended, also by an error.  The plugin goes with the outermost one.
+ */
+void
+compiled_leave(void *before)
+{
+	activations = before;
+	if (current_load == NULL && plugin_pointer != NULL &&
+		*plugin_pointer == &our_plugin)
+		*plugin_pointer = other_plugin;
+}
+
+/*
+ * The loader is about to be called, with these settings in force: if it is of
+ * PL/pgSQL and was compiled elsewhere, let it be compiled anew.
+ */
+void
+compiled_prepare(FunctionCallInfo fcinfo)
+{
+	static PLpgSQL_function *(*compile) (FunctionCallInfo, bool) = NULL;
+	static PGFunction handler = NULL;
+	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
+	FmgrInfo	flinfo = *fcinfo->flinfo;
+	PLpgSQL_function *function;
+
+	if (handler == NULL)
+	{
+		handler = load_external_function("$libdir/plpgsql",
+										 "plpgsql_call_handler", true, NULL);
+		compile = (PLpgSQL_function *(*) (FunctionCallInfo, bool))
+			load_external_function("$libdir/plpgsql", "plpgsql_compile", true, NULL);
+	}
+
+	/* A function with settings or a role of its own is compiled under them. */
+	if (flinfo.fn_addr != handler || GUARD_REMOVED("compiled"))
+		return;
+	memcpy(call, fcinfo, SizeForFunctionCallInfo(fcinfo->nargs));
+	flinfo.fn_extra = NULL;
+	flinfo.fn_mcxt = CurrentMemoryContext;
+	call->flinfo = &flinfo;
+	function = compile(call, false);
+	if (function_mark(function, false) == NULL && !current_load->unsettled)
+	{
+		outdate(function);
+		flinfo.fn_extra = NULL;
+		function = compile(call, false);
+		(void) function_mark(function, false);
+		current_load->stale = false;
+	}
+}
+
+/*
+ * A subtransaction of this level has ended with an error, and with it all calls
+ * that began in it.
+ */
+void
+compiled_subabort(int nestlevel)
+{
+	while (activations != NULL && activations->nestlevel >= nestlevel)
+		activation_pop();
+}
+
+/*
+ * The transaction has ended: whatever was in progress is not any more.
+ */
+void
+compiled_reset(void)
+{
+	activations = NULL;
+	compiled_leave(NULL);
+}

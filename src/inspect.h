@@ -1,0 +1,30 @@
+/*-------------------------------------------------------------------------
+ *
+ * inspect.h
+ *		What the result of a plan or an expression depends on.
+ *
+ * See inspect.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_INSPECT_H
+#define CACHE_INSPECT_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+
+#include "reason.h"
+
+/* Is this function vouched for? */
+typedef bool (*InspectVouched) (Oid function);
+
+extern void inspect_plan(PlannedStmt *plan, const char *source,
+						 InspectVouched vouched, Reasons *reasons);
+extern void inspect_query(Query *query, const char *source,
+						  InspectVouched vouched, Reasons *reasons);
+extern void inspect_routine(Oid function, InspectVouched vouched,
+							Reasons *reasons);
+
+#endif							/* CACHE_INSPECT_H */

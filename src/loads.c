@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * loads.c
+ *		The loads in progress, and what they depend on.
+ *
+ * While a loader runs, a hook in ExecutorStart looks at every plan that is
+ * executed, at any depth.  What is read from a table with row security or a
+ * temporary table is different for others, and not stored.  A table that is
+ * not watched for this cache (or a foreign table, which cannot be) may change
+ * without notice: the result is stored only if the cache has a ttl.  Catalogs
+ * are exempt: DDL invalidates all caches.  What else a plan can depend on is
+ * found by inspect.c; what PL/pgSQL evaluates without the executor, by
+ * compiled.c.
+ *
+ * A load inside a load is watched for both.  A hit inside a load counts as
+ * reading whatever the loads of that cache have read, which its slot in the
+ * registry remembers.
+ *
+ * An error that is caught inside a load may have been this session's alone: of
+ * the stack's depth, a timeout, a lock, a privilege.  The subtransaction that
+ * ends with it tells of it.
+ *
+ * Locking: none here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_largeobject.h"
+#include "catalog/pg_largeobject_metadata.h"
+#include "catalog/pg_replication_origin.h"
+#include "catalog/pg_statistic.h"
+#include "catalog/pg_statistic_ext_data.h"
+#include "catalog/pg_subscription_rel.h"
+#include "executor/executor.h"
+#include "partitioning/partdesc.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "devel.h"
+#include "inspect.h"
+#include "loads.h"
+#include "registry.h"
+#include "shared.h"
+#include "watch.h"
+
+Load	   *current_load = NULL;
+
+static uint64 loads_begun = 0;
+
+static ExecutorStart_hook_type prev_executor_start = NULL;
+
+/*
+ * A load begins: of the cache's loader, or (keys) of a key function of its.
+ */
+void
+load_begin(Load *load, CacheDef *def, bool keys)
+{
+	memset(load, 0, sizeof(Load));
+	load->def = def;
+	load->keys = keys;
+	load->number = ++loads_begun;
+	load->outer = current_load;
+	current_load = load;
+}
+
+/*
+ * It ends, also by an error.
+ */
+void
+load_end(Load *load)
+{
+	current_load = load->outer;
+}
+
+/*
+ * How many loads are in progress, one inside the other?
+ */
+int
+loads_depth(void)
+{
+	int			depth = 0;
+
+	for (Load *load = current_load; load != NULL; load = load->outer)
+		depth++;
+	return depth;
+}
+
+/*
+ * Forget the loads in progress: the transaction has ended.
+ */
+void
+loads_reset(void)
+{
+	current_load = NULL;
+}
+
+/*-------------------------------------------------------------------------
+ * Noting
+ *-------------------------------------------------------------------------
+ */
+
+/* These loads depend on what temporary objects a session has. */
+static void
+note_own_path(void)
+{
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (!load->keys && load->def->slot >= 0)
+			pg_atomic_write_u32(&cache_slots[load->def->slot].own_path, 1);
+	}
+}
+
+/*
+ * The loads in progress depend on this.  Where the innermost of them runs a
+ * function that is vouched for, what that function does concerns nobody.
+ */
+void
+loads_note(Reason reason, Oid object)
+{
+	if (reason == REASON_TEMPORARY_OBJECTS)
+	{
+		note_own_path();
+		return;
+	}
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (load->vouched_by != NULL && reason_is_vouchable(reason))
+			break;
+		reasons_note(&load->why, reason, object);
+	}
+}
+
+/*
+ * The same of several.
+ */
+void
+loads_note_all(const Reasons *reasons)
+{
+	for (int i = 0; reasons->mask != 0 && i < REASONS; i++)
+	{
+		if (reasons->mask & REASON_BIT(i))
+			loads_note(i, reasons->object[i]);
+	}
+}
+
+/*
+ * Does the innermost load's cache vouch for the function?
+ */
+bool
+loads_vouched(Oid function)
+{
+	return current_load != NULL &&
+		list_member_oid(current_load->def->trusted, function);
+}
+
+/*
+ * A subtransaction has ended with an error, inside a load.
+ */
+void
+loads_caught_error(void)
+{
+	if (current_load != NULL && !GUARD_REMOVED("caught_error"))
+		loads_note(REASON_CAUGHT_ERROR, REASON_NOTHING);
+}
+
+/* Is it a catalog whose changes are known because they are DDL? */
+static bool
+is_catalog(Oid relid)
+{
+	if (relid >= FirstNormalObjectId)
+		return false;
+	switch (relid)
+	{
+		case LargeObjectRelationId:
+		case LargeObjectMetadataRelationId:
+		case ReplicationOriginRelationId:
+		case StatisticRelationId:
+		case StatisticExtDataRelationId:
+		case SubscriptionRelRelationId:
+			return false;
+		default:
+			return true;
+	}
+}
+
+/*
+ * While a partition is being detached concurrently, plans of before and of
+ * after read it or do not, whatever the snapshot says that they run under.
+ */
+static bool
+is_detaching(Relation rel)
+{
+	return rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		!GUARD_REMOVED("detaching") &&
+		RelationGetPartitionDesc(rel, false)->detached_exist;
+}
+
+/*
+ * The loads in progress read a relation.
+ */
+void
+loads_note_relation(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	char		relkind = rel->rd_rel->relkind;
+	bool		temporary = rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP;
+
+	if (relkind == RELKIND_VIEW || is_catalog(relid))
+		return;
+
+	/*
+	 * Whether policies apply depends on the role, its settings and what the
+	 * policies call; PlannedStmt does not tell (its dependsOnRole is for
+	 * foreign joins alone).
+	 */
+	if (rel->rd_rel->relrowsecurity && !GUARD_REMOVED("row_security"))
+		loads_note(REASON_ROW_SECURITY, relid);
+	if (temporary && !GUARD_REMOVED("temporary"))
+		loads_note(REASON_TEMPORARY, relid);
+	if (is_detaching(rel))
+		loads_note(REASON_DETACHING, relid);
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (!temporary && !GUARD_REMOVED("unwatched") &&
+			(relkind == RELKIND_FOREIGN_TABLE ||
+			 !watch_covers(rel, NameStr(load->def->name))))
+			reasons_note(&load->why, REASON_UNWATCHED, relid);
+
+		/* A slot that cannot hold all that is read makes hits useless. */
+		if (!load->keys && load->def->slot >= 0 && !temporary)
+			slot_add_read(load->def->slot, relid);
+	}
+}
+
+/* Whoever uses the result later has to lock the view, as this load has. */
+static void
+note_view(Oid relid)
+{
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (!load->keys && load->def->slot >= 0 &&
+			!slot_add_view(load->def->slot, relid))
+			reasons_note(&load->why, REASON_MANY_VIEWS, REASON_NOTHING);
+	}
+}
+
+/* May parallel workers call functions of users, where this hook is not? */
+static bool
+calls_in_workers(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	if (!plan->parallelModeNeeded)
+		return false;
+	foreach(lc, plan->invalItems)
+	{
+		if (lfirst_node(PlanInvalItem, lc)->cacheId == PROCOID)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is the search_path another one than what was recorded?  A function with a
+ * setting of its own may have pg_temp in front of what it means.
+ */
+void
+loads_note_search_path(void)
+{
+	const Settings *settings = &current_load->def->settings;
+
+	if (GUARD_REMOVED("settings"))
+		return;
+	for (int i = 0; i < settings->n; i++)
+	{
+		if (strcmp(settings->list[i].name, "search_path") == 0 &&
+			strcmp(settings->list[i].value, namespace_search_path) != 0)
+			note_own_path();
+	}
+}
+
+static void
+note_plan(PlannedStmt *plan, const char *source)
+{
+	ListCell   *lc;
+	Reasons		reasons = {0};
+
+	loads_note_search_path();
+	inspect_plan(plan, source, loads_vouched, &reasons);
+	loads_note_all(&reasons);
+	if (plan->dependsOnRole)
+		loads_note(REASON_ROLE, REASON_NOTHING);
+	if (calls_in_workers(plan))
+		loads_note(REASON_PARALLEL, REASON_NOTHING);
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+		Relation	rel;
+
+		if (OidIsValid(rte->relid) && rte->relkind == RELKIND_VIEW)
+		{
+			if (rte->relid >= FirstNormalObjectId)
+				note_view(rte->relid);
+			continue;
+		}
+		if (rte->rtekind != RTE_RELATION || is_catalog(rte->relid))
+			continue;
+		/* The plan's locks are held already, or about to be taken. */
+		rel = table_open(rte->relid, AccessShareLock);
+		loads_note_relation(rel);
+		table_close(rel, NoLock);
+	}
+}
+
+static void
+loads_executor_start(QueryDesc *query, int eflags)
+{
+	if (current_load != NULL && query->plannedstmt != NULL)
+		note_plan(query->plannedstmt, query->sourceText);
+	if (prev_executor_start)
+		prev_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+/*
+ * What the loads in progress give is good until then; 0: no bound.
+ */
+void
+loads_bound(TimestampTz expires)
+{
+	for (Load *load = current_load; load != NULL && expires != 0;
+		 load = load->outer)
+	{
+		if (load->expires == 0 || expires < load->expires)
+			load->expires = expires;
+	}
+}
+
+/*
+ * A cached value of another cache was used, of this generation.  If a load is
+ * in progress, it has read all that the loads of that cache have read.  Its
+ * slot forgets that with each generation, after it has begun the next one: so
+ * if the generation is still the same afterwards, nothing was missing.
+ */
+void
+loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
+{
+	CacheSlot  *slot;
+	Oid			reads[SLOT_READS];
+	Oid			views[SLOT_VIEWS];
+	uint32		nreads;
+	uint32		nviews;
+	bool		own_path;
+	bool		unknown;
+
+	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
+		return;
+	slot = &cache_slots[inner->slot];
+	nreads = pg_atomic_read_u32(&slot->nreads);
+	nviews = pg_atomic_read_u32(&slot->nviews);
+	own_path = pg_atomic_read_u32(&slot->own_path) != 0;
+	pg_read_barrier();
+	memcpy(reads, slot->reads, sizeof(reads));
+	memcpy(views, slot->views, sizeof(views));
+	pg_read_barrier();
+	unknown = nreads > SLOT_READS || nviews > SLOT_VIEWS ||
+		(slot->fence.changes != generation && !GUARD_REMOVED("nested_race"));
+
+	for (Load *load = current_load; unknown && load != NULL; load = load->outer)
+		reasons_note(&load->why, REASON_MANY_READS, REASON_NOTHING);
+	loads_bound(expires);
+	if (own_path)
+		note_own_path();
+	for (uint32 i = 0; i < Min(nviews, SLOT_VIEWS); i++)
+		note_view(views[i]);
+	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)
+	{
+		Relation	rel = try_relation_open(reads[i], AccessShareLock);
+
+		if (rel == NULL)
+			continue;
+		loads_note_relation(rel);
+		relation_close(rel, NoLock);
+	}
+}
+
+/*
+ * Install the hook; once a process.
+ */
+void
+loads_init(void)
+{
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = loads_executor_start;
+}

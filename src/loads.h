@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * loads.h
+ *		The loads in progress, and what they depend on.
+ *
+ * See loads.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_LOADS_H
+#define CACHE_LOADS_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+#include "utils/timestamp.h"
+
+#include "definition.h"
+#include "reason.h"
+
+/* A load in progress. */
+typedef struct Load
+{
+	CacheDef   *def;
+	bool		keys;			/* it is a key function, not the loader */
+	Reasons		why;			/* not to store what it gives */
+	TimestampTz expires;		/* of the entries that it has used, or 0 */
+	bool		stale;			/* something has to be compiled anew: see
+								 * compiled.c */
+	bool		unsettled;		/* this session may not have heard of all DDL */
+	void	   *vouched_by;		/* the call of a function that is vouched for */
+	uint64		number;			/* of this load, in this session */
+	struct Load *outer;
+} Load;
+
+/* The innermost one, NULL: none. */
+extern Load *current_load;
+
+extern void loads_init(void);
+extern void load_begin(Load *load, CacheDef *def, bool keys);
+extern void load_end(Load *load);
+extern int	loads_depth(void);
+extern void loads_reset(void);
+extern void loads_note(Reason reason, Oid object);
+extern void loads_note_all(const Reasons *reasons);
+extern void loads_note_relation(Relation rel);
+extern void loads_note_search_path(void);
+extern void loads_note_hit(CacheDef *inner, uint64 generation,
+						   TimestampTz expires);
+extern void loads_bound(TimestampTz expires);
+extern void loads_caught_error(void);
+extern bool loads_vouched(Oid function);
+
+#endif							/* CACHE_LOADS_H */

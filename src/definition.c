@@ -43,6 +43,7 @@
 #include "miscadmin.h"
 #include "parser/parse_type.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -884,12 +885,26 @@ definition_is_locked(CacheDef *def, uint64 generation)
 }
 
 /*
+ * Lock one of the relations.  Under lock_timeout nobody waits here: a loader
+ * may catch the error, and answer; a get has to leave that to it.
+ */
+static bool
+lock_relation(Oid relid)
+{
+	if (LockTimeout > 0 && !GUARD_REMOVED("lock_timeout"))
+		return ConditionalLockRelationOid(relid, AccessShareLock);
+	LockRelationOid(relid, AccessShareLock);
+	return true;
+}
+
+/*
  * Lock what the loader would lock, at the first use in a transaction: the
  * watched tables, and the views through which it reads, as far as loads have
  * shown them.  This may take in invalidations, so the caller checks
- * def->valid afterwards.
+ * def->valid afterwards.  False if something is locked by others, and one must
+ * not wait for it here: then nothing in the cache may be used.
  */
-void
+bool
 definition_lock(CacheDef *def)
 {
 	CacheSlot  *slot;
@@ -897,9 +912,12 @@ definition_lock(CacheDef *def)
 
 	if (definition_is_locked(def, def->slot < 0 ? 0 :
 							 cache_slots[def->slot].fence.changes))
-		return;
+		return true;
 	for (int i = 0; i < def->nwatched; i++)
-		LockRelationOid(def->watched[i], AccessShareLock);
+	{
+		if (!lock_relation(def->watched[i]))
+			return false;
+	}
 	def->nlocked = 0;
 	if (definition_slot(def) >= 0)
 	{
@@ -913,10 +931,14 @@ definition_lock(CacheDef *def)
 		}
 		pg_read_barrier();
 		for (uint32 i = 0; i < Min(n, SLOT_VIEWS); i++)
-			LockRelationOid(slot->views[i], AccessShareLock);
+		{
+			if (!lock_relation(slot->views[i]))
+				return false;
+		}
 		def->nlocked = n;
 	}
 	def->locked = definition_locks;
+	return true;
 }
 
 /*

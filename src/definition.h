@@ -164,7 +164,7 @@ extern int	definition_slot(CacheDef *def);
 extern void definition_require_read(CacheDef *def);
 extern bool definition_is_owner(CacheDef *def);
 extern void definition_require_owner(CacheDef *def);
-extern void definition_lock(CacheDef *def);
+extern bool definition_lock(CacheDef *def);
 extern bool definition_is_locked(CacheDef *def, uint64 generation);
 extern bool definition_is_readable(void);
 extern Relation definition_open(LOCKMODE mode);

@@ -383,7 +383,7 @@ call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
 		}
 		definition_require_read(site->def);
 		if (cache_enabled && shared_is_ready())
-			definition_lock(site->def);
+			(void) definition_lock(site->def);
 		if (site->generation == definition_generation)
 			break;
 	}

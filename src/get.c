@@ -256,8 +256,7 @@ fetch_lookup(Fetch *fetch, StoreValue *value)
 			return true;
 		if (value->data)
 			pfree(value->data);
-		definition_lock(def);
-		if (!def->valid)
+		if (!definition_lock(def) || !def->valid)
 			return false;
 	}
 	return false;
@@ -304,8 +303,9 @@ fetch_accept(Fetch *fetch, const CodecValue *received, StoreValue *value)
 	if (fetch_depend(def, received))
 	{
 		/* It may be through a view that is not locked yet. */
-		if (!definition_is_locked(def, value->generation))
-			definition_lock(def);
+		if (!definition_is_locked(def, value->generation) &&
+			!definition_lock(def))
+			return false;
 		return def->valid &&
 			coherence_accept(&fetch->get, &received->seen, received->own_path);
 	}

@@ -92,7 +92,7 @@ verify_attach(Verify *verify)
 		definition_require_owner(def);
 		definition_require_read(def);
 		if (cache_enabled && shared_is_ready())
-			definition_lock(def);
+			(void) definition_lock(def);
 	} while (!def->valid);
 	definition_use(def);
 	verify->def = def;

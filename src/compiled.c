@@ -37,8 +37,13 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_cast.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/proclang.h"
@@ -49,6 +54,7 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/portal.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "plpgsql.h"
@@ -79,6 +85,7 @@ typedef struct Mark
 typedef struct FunctionMark
 {
 	Mark		mark;
+	Reasons		why;			/* not to store: its variables' types */
 	uint64		load;			/* of the flags: the number of a load */
 	unsigned int nstatements;
 	bool	   *checked;		/* statements that need not be looked at again
@@ -645,6 +652,52 @@ types_are_visible(PLpgSQL_function *function)
 	return true;
 }
 
+/*
+ * What assigning to a variable of this type may call: PL/pgSQL casts by itself,
+ * where no expression tells.
+ */
+static void
+inspect_casts(Oid type, Reasons *why)
+{
+	Relation	casts;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			input;
+	Oid			param;
+
+	if (type != TIMETZOID && type < FirstNormalObjectId)
+		return;
+	if (get_typtype(type) == TYPTYPE_PSEUDO)
+		return;
+	getTypeInputInfo(type, &input, &param);
+	inspect_routine(input, loads_vouched, why);
+	casts = table_open(CastRelationId, AccessShareLock);
+	scan = systable_beginscan(casts, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_cast cast = (Form_pg_cast) GETSTRUCT(tuple);
+
+		if (cast->casttarget == type && OidIsValid(cast->castfunc))
+			inspect_routine(cast->castfunc, loads_vouched, why);
+	}
+	systable_endscan(scan);
+	table_close(casts, AccessShareLock);
+}
+
+static void
+inspect_types(PLpgSQL_function *function, Reasons *why)
+{
+	inspect_casts(function->fn_rettype, why);
+	for (int i = 0; i < function->ndatums; i++)
+	{
+		PLpgSQL_datum *datum = function->datums[i];
+
+		if (datum->dtype == PLPGSQL_DTYPE_VAR &&
+			((PLpgSQL_var *) datum)->datatype != NULL)
+			inspect_casts(((PLpgSQL_var *) datum)->datatype->typoid, why);
+	}
+}
+
 static void
 note_planned(PLpgSQL_expr *expr, void *arg)
 {
@@ -792,6 +845,7 @@ function_mark(PLpgSQL_function *function, bool running)
 			return NULL;
 		found = (FunctionMark *) mark_make(function->fn_cxt, function_tag,
 										   sizeof(FunctionMark), &now);
+		inspect_types(function, &found->why);
 		found->nstatements = function->nstatements + 1;
 		found->checked = MemoryContextAllocZero(function->fn_cxt,
 												found->nstatements);
@@ -846,6 +900,8 @@ compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 	}
 	if (vouched && current_load->vouched_by == NULL)
 		current_load->vouched_by = activation;
+	if (activation->mark != NULL)
+		loads_note_all(&activation->mark->why);
 }
 
 static void
@@ -866,10 +922,11 @@ compiled_end(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 
 /*
  * A load begins, or a key function is called: look at what PL/pgSQL does from
- * here on.  Gives what compiled_leave wants.
+ * here on.  again: after it has turned out that functions were outdated.  Gives
+ * what compiled_leave wants.
  */
 void *
-compiled_enter(void)
+compiled_enter(bool again)
 {
 	Activation *before = activations;
 
@@ -879,7 +936,8 @@ compiled_enter(void)
 	{
 		other_plugin = *plugin_pointer;
 		*plugin_pointer = &our_plugin;
-		noutdated = 0;
+		if (!again)
+			noutdated = 0;
 		activations = NULL;
 		before = NULL;
 	}

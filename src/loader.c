@@ -144,11 +144,11 @@ typedef struct Run
 } Run;
 
 /*
- * Run the loader once, watched.
+ * Run the loader once, watched; more: not for the first time.
  */
 static void
 run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
-		 bool native, Run *run, LoadResult *result)
+		 bool native, bool more, Run *run, LoadResult *result)
 {
 	FmgrInfo	again;
 	FmgrInfo   *function = &def->loader_fn;
@@ -165,7 +165,7 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		function = &again;
 	}
 
-	compiled = compiled_enter();
+	compiled = compiled_enter(more);
 	load_begin(&run->load, def, false);
 	def->loading++;
 	GetUserIdAndSecContext(&role, &context);
@@ -274,14 +274,19 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	else
 	{
 		do
-			run_once(def, args, nulls, collation, native, &run, result);
+			run_once(def, args, nulls, collation, native, passes > 0, &run,
+					 result);
 		while (run.load.stale && !def->is_volatile && ++passes < LOADER_PASSES);
 		if (run.load.stale)
 			reasons_note(&run.load.why, REASON_COMPILED, def->loader);
 		if (!run.complete)
 			reasons_note(&run.load.why, REASON_SETTINGS, REASON_NOTHING);
 		if (def->is_volatile)
+		{
+			/* Whatever else there is does not matter. */
+			memset(&run.load.why, 0, sizeof(Reasons));
 			reasons_note(&run.load.why, REASON_VOLATILE_LOADER, def->loader);
+		}
 		else if (!list_member_oid(def->trusted, def->loader))
 			inspect_routine(def->loader, NULL, &run.load.why);
 		if (!def->plpgsql)
@@ -344,7 +349,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 	do
 	{
 		/* Keys that are told twice are the same keys. */
-		compiled = compiled_enter();
+		compiled = compiled_enter(passes > 0);
 		load_begin(&load, def, true);
 		PG_TRY();
 		{

@@ -20,17 +20,17 @@
  * costs nothing per row, and holds for whatever a later trigger does to the
  * row and for generated columns.
  *
- * Locking: none, this is the backend's own.
+ * Locking: none, this is the backend's own; COPY's target is locked as COPY
+ * locks it.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "executor/executor.h"
 #include "parser/parsetree.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -100,31 +100,23 @@ watched_setup(void)
 	watched_valid = true;
 }
 
-/* The caches that watch a relation or, if it is partitioned, a partition. */
+/*
+ * The caches that watch a relation or, if it is partitioned, a partition.  The
+ * relation is locked already by whoever writes to it.  Partitions are neither
+ * opened nor locked: there may be thousands, of which a statement needs one.
+ */
 static List *
 collect_caches(Oid relid)
 {
 	List	   *names;
-	Relation	rel = try_relation_open(relid, AccessShareLock);
+	Relation	rel = RelationIdGetRelation(relid);
 
-	if (rel == NULL)
+	if (!RelationIsValid(rel))
 		return NIL;
 	names = watch_caches(rel);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-	{
-		ListCell   *lc;
-
-		foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
-		{
-			Relation	child = try_relation_open(lfirst_oid(lc), NoLock);
-
-			if (child == NULL)
-				continue;
-			names = list_concat(names, watch_caches(child));
-			relation_close(child, NoLock);
-		}
-	}
-	relation_close(rel, NoLock);
+		names = list_concat(names, watch_caches_below(relid));
+	RelationClose(rel);
 	return names;
 }
 
@@ -270,7 +262,11 @@ statement_enter(Oid relid)
 {
 	level++;
 	if (OidIsValid(relid))
+	{
+		/* As COPY will. */
+		LockRelationOid(relid, RowExclusiveLock);
 		mark_relation(relid, level);
+	}
 	return level;
 }
 

@@ -33,6 +33,7 @@
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
@@ -261,6 +262,27 @@ List *
 watch_list(void)
 {
 	return find_triggers(NULL, InvalidOid, true);
+}
+
+/*
+ * The names of the caches that watch a partition of a partitioned table, but
+ * not the table itself; as watch_caches.  Locks nothing.
+ */
+List *
+watch_caches_below(Oid parent)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, watch_triggers(NULL, InvalidOid))
+	{
+		Watch	   *watch = lfirst(lc);
+
+		if (watch->rows && get_rel_relispartition(watch->relid) &&
+			list_member_oid(get_partition_ancestors(watch->relid), parent))
+			names = lappend(names, pstrdup(watch->args[0]));
+	}
+	return names;
 }
 
 /*

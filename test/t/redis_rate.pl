@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use CacheTest;
+use Digest::SHA qw(sha256_hex);
 use IPC::Run;
 use RedisTest;
 use Test::More;
@@ -10,6 +11,14 @@ use Test::More;
 my $redis = start_redis('redis');
 my @nodes = map { redis_node("rate$_", $redis, conf => "cache.rate_limit_store = 'redis'") } 1, 2;
 my $ask = "(cache_rate_limit('%s', %d, '%s'))";
+
+# window gives the name of a key's times in Redis, and that of its limits.
+sub window
+{
+	my ($key, $kind) = @_;
+
+	return join(':', 'cache', $kind // 'window', sha256_hex("postgres\0$key"));
+}
 
 # together runs a query in two sessions of each server at the same time, and gives
 # their outputs.
@@ -56,7 +65,7 @@ BEGIN
   END LOOP;
 END$$
 END
-my @log = @{ $redis->command('ZRANGE', 'cache:window:postgres:window', 0, -1, 'WITHSCORES') };
+my @log = @{ $redis->command('ZRANGE', window('window'), 0, -1, 'WITHSCORES') };
 my @times = map { $log[ 2 * $_ + 1 ] } 1 .. $#log / 2;
 my @crowded = grep { $times[$_] - $times[ $_ - $most ] < $period } $most .. $#times;
 cmp_ok(scalar @times, '>', 3 * $most, 'several windows were filled');
@@ -89,12 +98,111 @@ is($nodes[0]->safe_psql('postgres', join ';', map { "SELECT allowed, remaining F
 			"2, '1 hour'", "2, '1 hour'", "2, '1 hour'", "5, '1 hour'", "2, '1 hour'", "5, '1 hour'"),
 	"t|1\nt|0\nf|0\nt|2\nf|0\nt|1", 'limits may change');
 
-# Keys are apart: by their bytes and by the database's name.
+# Keys are apart: by their bytes, by the database's name and by the prefix, however
+# these are cut out of the same text.
 is($nodes[0]->safe_psql('postgres', "SELECT allowed FROM cache_rate_limit(E'\\xC3\\xA4:\n\"', 1, '1 hour')"), 't', 'any key');
 is($nodes[1]->safe_psql('postgres', "SELECT allowed FROM cache_rate_limit(E'\\xC3\\xA4:\n\"', 1, '1 hour')"), 'f', 'the other server knows it');
-$nodes[1]->safe_psql('postgres', 'CREATE DATABASE other');
-$nodes[1]->safe_psql('other', 'CREATE EXTENSION cache');
+foreach my $database ('other', 'shop', 'shop:eu', 'shop:eu:window')
+{
+	$nodes[1]->safe_psql('postgres', qq(CREATE DATABASE "$database"));
+	$nodes[1]->safe_psql($database, 'CREATE EXTENSION cache');
+}
 is($nodes[1]->safe_psql('other', "SELECT allowed FROM cache_rate_limit('burst', 1, '1 hour')"), 't', 'another database has keys of its own');
+foreach my $prefix ('cache', 'cache:window', 'cache:window:shop', 'cache:limits')
+{
+	configure($nodes[1], 'cache.redis_prefix' => $prefix);
+	foreach my $parts ([ 'shop', 'eu:window:x' ], [ 'shop:eu', 'window:x' ], [ 'shop:eu:window', 'x' ], [ 'shop', 'window:shop:x' ],
+		[ 'shop', 'x' ], [ 'shop', '' ], [ 'shop', ':' ], [ 'shop', 'X' x 100_000 ], [ 'shop', 'X' x 100_001 ])
+	{
+		my ($database, $key) = @$parts;
+
+		is($nodes[1]->safe_psql($database, join ';', ("SELECT allowed FROM cache_rate_limit('$key', 1, '1 hour')") x 2), "t\nf",
+			"apart: $prefix, $database, " . substr($key, 0, 20));
+	}
+}
+configure($nodes[1], 'cache.redis_prefix' => 'cache');
+is(scalar(grep { !/^cache(:window(:shop)?|:limits)?:(window|limits):[0-9a-f]{64}$/ } @{ $redis->command('KEYS', '*:window:*') }), 0, 'names are digests');
+
+# Redis' clock is set, as seen from a key: its times are moved to the other side.
+sub set_clock
+{
+	my ($key, $seconds) = @_;
+	my @log = @{ $redis->command('ZRANGE', window($key), 0, -1, 'WITHSCORES') };
+
+	while (my ($member, $time) = splice @log, 0, 2)
+	{
+		$redis->command('ZADD', window($key), $time - $seconds * 1_000_000, $member);
+	}
+	return;
+}
+
+# asked asks for a permit, and gives the answer as numbers.
+sub asked
+{
+	my ($key, $most, $period) = @_;
+
+	return split /\|/, $nodes[0]->safe_psql('postgres',
+		"SELECT allowed::int, remaining, extract(epoch FROM retry_after) FROM cache_rate_limit('$key', $most, '$period')");
+}
+
+foreach my $back (0.5, 3, 3600, 10 * 365 * 86400)
+{
+	my $key = "clock $back";
+	my ($allowed, $remaining, $first) = asked($key, 2, '2 s');
+	my ($second, $third);
+
+	select undef, undef, undef, 0.3;
+	asked($key, 2, '2 s');
+	set_clock($key, -$back);
+	($allowed, $remaining, $first) = asked($key, 2, '2 s');
+	is("$allowed $remaining", '0 0', "clock set back by $back s: both requests count");
+	cmp_ok($first, '>', 0, 'there is a time to wait');
+	cmp_ok($first, '<=', $back < 1 ? 2 : 1.8, 'no more than from the first to the second and a period');
+	cmp_ok($redis->command('PTTL', window($key)), '<=', 2001, 'no longer is it in Redis');
+	select undef, undef, undef, 0.1;
+	($allowed, $remaining, $second) = asked($key, 2, '2 s');
+	is($allowed, 0, 'the next one is refused as well');
+	cmp_ok($second, '<=', $first - 0.1, 'time goes on meanwhile');
+	set_clock($key, -$back);
+	($allowed, $remaining, $third) = asked($key, 2, '2 s');
+	is($allowed, 0, 'set back once more');
+	cmp_ok($third, '<=', 2, 'that is a period at most');
+	select undef, undef, undef, $third;
+	is((asked($key, 2, '2 s'))[0], 1, 'whoever waits as long as told is allowed');
+}
+
+# However often the clock is set back, all that is allowed is within the limit.
+{
+	my $given = 0;
+
+	for my $i (1 .. 40)
+	{
+		$given += (asked('again', 3, '1 hour'))[0];
+		set_clock('again', -60 * ($i % 7));
+	}
+	is($given, 3, 'set back again and again: three permits');
+}
+
+# Nothing is left of it once all is forgotten; a lost half mends itself.
+asked('half', 1, '1 s');
+set_clock('half', -3600);
+is((asked('half', 1, '1 s'))[0], 0, 'set back');
+cmp_ok($redis->command('HGET', window('half', 'limits'), 'ahead'), '>', 3_590_000_000, 'a key that is ahead of the clock');
+$redis->command('DEL', window('half', 'limits'));
+my ($half, undef, $wait) = asked('half', 1, '1 s');
+is($half, 0, 'its limits are evicted');
+select undef, undef, undef, $wait;
+is((asked('half', 1, '1 s'))[0], 1, 'it is as if set back again');
+select undef, undef, undef, 1.01;
+is((asked('half', 1, '1 s'))[0], 1, 'a new key');
+is($redis->command('HGET', window('half', 'limits'), 'ahead'), 0, 'which begins with the clock');
+
+# Set forward, requests are as old as the clock says.
+asked('forward', 1, '1 hour');
+set_clock('forward', 3599);
+is((asked('forward', 1, '1 hour'))[0], 0, 'set forward by less than the period');
+set_clock('forward', 1);
+is((asked('forward', 1, '1 hour'))[0], 1, 'and by all of it');
 
 # Where Redis takes no writes it is not asked, and gets are not kept from it.
 my ($reader, $one) = ($nodes[0], "SELECT allowed FROM cache_rate_limit('reader', 1, '1 hour');");

@@ -44,6 +44,7 @@
 #include "owner.h"
 #include "pending.h"
 #include "registry.h"
+#include "searchpath.h"
 #include "shared.h"
 #include "watch.h"
 
@@ -495,6 +496,7 @@ set_loader(RowChange *row, CacheDef *def, Oid loader)
 
 	(void) loader_describe(def, loader, true);
 	definition_require_read(def);
+	searchpath_notice(def);
 	name_loader(row, loader);
 	change_column(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
 	watch_check_all(def);

@@ -28,6 +28,7 @@
 #include "keyfunction.h"
 #include "keyvalue.h"
 #include "registry.h"
+#include "searchpath.h"
 #include "shared.h"
 #include "watch.h"
 
@@ -279,6 +280,20 @@ check_reads(Check *check, CacheDef *def)
 		check_read(check, def, reads[i]);
 }
 
+/* Which of their names could be taken for others? */
+static void
+check_names(Check *check, CacheDef *def)
+{
+	ListCell   *lc;
+
+	foreach(lc, searchpath_problems(def))
+	{
+		SearchPathProblem *item = lfirst(lc);
+
+		report(check, NameStr(def->name), item->object, item->problem, item->hint);
+	}
+}
+
 /*-------------------------------------------------------------------------
  * Caches
  *-------------------------------------------------------------------------
@@ -373,6 +388,7 @@ check_cache(Check *check, const char *name)
 	check_reads(check, def);
 	if (!def->is_volatile)
 		check_unstored(check, def);
+	check_names(check, def);
 	check_use(check, def);
 	definition_release(def);
 }

@@ -135,6 +135,10 @@ typedef struct CacheDef
 	MemoryContext context;
 	uint32		nlocked;		/* of the slot's views */
 	uint64		locked_changes; /* of the slot's fence, then */
+	char	   *compared_path;	/* the caller's, see searchpath.c; NULL: none */
+	Oid			compared_role;	/* that it was of */
+	int			compared;		/* so many were compared */
+	bool		path_settled;	/* there is nothing to compare any more */
 } CacheDef;
 
 /*

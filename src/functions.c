@@ -41,6 +41,7 @@
 #include "keyvalue.h"
 #include "loads.h"
 #include "module.h"
+#include "searchpath.h"
 #include "shared.h"
 
 /* Keys that cache_get_many() works on at a time */
@@ -383,7 +384,13 @@ call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
 		}
 		definition_require_read(site->def);
 		if (cache_enabled && shared_is_ready())
+		{
+			bool		first = site->def->locked != definition_locks;
+
 			(void) definition_lock(site->def);
+			if (first)
+				searchpath_note(site->def);
+		}
 		if (site->generation == definition_generation)
 			break;
 	}

@@ -50,9 +50,12 @@ static const char *const recorded_settings[] = {
  */
 static struct config_generic *variables[lengthof(recorded_settings)];
 
-/* The schemas of search_path, with pg_temp last. */
-static char *
-effective_search_path(void)
+/*
+ * The search_path that is recorded now, as a list of names for SET: the schemas
+ * that it stands for, with pg_temp last.
+ */
+char *
+settings_search_path(void)
 {
 	List	   *schemas = fetch_search_path(false);
 	StringInfoData path;
@@ -89,7 +92,7 @@ settings_record(void)
 		char	   *value;
 
 		if (strcmp(name, "search_path") == 0)
-			value = effective_search_path();
+			value = settings_search_path();
 		else
 			value = GetConfigOptionByName(name, NULL, false);
 		elems[i] = CStringGetTextDatum(psprintf("%s=%s", name, value));

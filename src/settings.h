@@ -41,6 +41,7 @@ typedef struct Settings
 	uint64		hash;			/* of all names and values */
 } Settings;
 
+extern char *settings_search_path(void);
 extern ArrayType *settings_record(void);
 extern void settings_parse(Settings *settings, ArrayType *recorded);
 extern int	settings_apply(Settings *settings, bool *complete);

@@ -50,7 +50,7 @@
 
 #include "compat.h"
 #include "extension.h"
-#include "loader.h"
+#include "loads.h"
 #include "registry.h"
 #include "searchpath.h"
 #include "settings.h"
@@ -455,7 +455,7 @@ searchpath_compare(CacheDef *def)
 	if (def->plain || def->slot < 0)
 		return;
 	slot = &cache_slots[def->slot];
-	if (pg_atomic_read_u32(&slot->nreads) == 0 || loader_depth() > 0)
+	if (pg_atomic_read_u32(&slot->nreads) == 0 || loads_depth() > 0)
 		return;
 
 	if (def->compared_path != NULL)

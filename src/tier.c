@@ -128,6 +128,11 @@ append_digits(char *to, uint64 number, int digits)
  * Names are hashes, and short: how long they are decides much of what a key
  * costs Redis.  What they stand for is in the values, so that two keys which
  * have the same name are not confused, but only get in each other's way.
+ *
+ * After the prefix, which may contain anything, each kind of name in Redis has a
+ * colon and an ending that tells its kind and how long it is: these digits,
+ * ":probe", and the digests of remotewindow.c.  So names of different prefixes
+ * and kinds are different.
  */
 
 /* What the names of all keys of this server begin with, while it has them. */

@@ -47,6 +47,7 @@ is($node->safe_psql('started', 'SELECT hits, loads FROM cache_stats'), '1|2', 'G
 
 is(try_out('Get many keys at once', 'started'), qq(theme|{"dark": false}\nlanguage|\ntheme|{"dark": false}), 'Get many keys');
 like(try_out('Keep values without a loader'), qr/^\{"step": 1\}\|00:59:5/m, 'Keep values without a loader');
+is(try_out('Call it in views and functions', 'started'), qq({"dark": false}), 'A get in a view');
 
 my ($a, $b, $old) = map { session($node, $_) } qw(a b old);
 
@@ -108,6 +109,39 @@ $a->run("UPDATE session SET data = '{\"cart\": [1]}' WHERE token = '$tokens[2]'"
 is(CORE::join(' ', map { $_->run("SELECT session_of('$tokens[2]') #>> '{data,cart,0}'") } @backends), '1 1 1 1', 'sessions: data');
 $a->run("UPDATE session SET expires = now() - interval '1 second' WHERE token = '$tokens[2]'");
 is(CORE::join(' ', map { $_->run($known) } @backends), '|| || || ||', 'sessions: one that has expired');
+
+# Tenants
+is(try_out('The tenant in the key'), '"light"', 'tenants: in the key');
+$_->run("SET app.tenant = '" . ($_ == $a ? 'blue' : 'green') . "'") for $a, $b;
+is(CORE::join(' ', map { $_->run("SELECT tenant_setting('theme')") } $a, $b, $a, $b), '"dark" "light" "dark" "light"', 'tenants: each has its own');
+is(hits('tenant_setting'), 3, 'tenants: from memory');
+$a->run("UPDATE tenant_setting SET value = '1' WHERE tenant = 'blue'");
+is(CORE::join(' ', map { $_->run("SELECT tenant_setting('theme')") } $a, $b), '1 "light"', 'tenants: exact');
+is(hits('tenant_setting'), 1, 'tenants: one is not concerned by what another one writes');
+
+like(try_out('A schema for each tenant'), qr{^"light"$}m, 'tenants: by schema');
+$_->run('SET search_path = ' . ($_ == $a ? 'blue' : 'green') . ', public') for $a, $b;
+is(CORE::join(' ', map { $_->run("SELECT tenant_config('theme')") } $a, $b, $a, $b), '"dark" "light" "dark" "light"', 'tenants: each has its schema');
+is($a->errors . $b->errors, '', 'tenants: nothing to be said');
+is(hits('blue.config') . hits('green.config'), '12', 'tenants: from memory');
+$a->run("UPDATE config SET value = '1'");
+is(CORE::join(' ', map { $_->run("SELECT tenant_config('theme')") } $a, $b), '1 "light"', 'tenants: exact');
+$node->safe_psql('postgres', 'SELECT add_tenant($$o\'clock "sharp"$$)');
+is($node->safe_psql('postgres', <<'END'), '"12"|t', 'tenants: any name');
+INSERT INTO "o'clock ""sharp""".config VALUES ('theme', '"12"');
+SET search_path = "o'clock ""sharp""", public;
+SELECT tenant_config('theme'), tenant_config('theme') IS NOT DISTINCT FROM load_config('theme');
+END
+is($a->run("SELECT count(*) FROM cache_check()"), '0', 'tenants: nothing is wrong');
+$b->run('RESET search_path; RESET app.tenant');
+
+# Behind a pooler: another client's session, and what comes in between
+$a->run('DISCARD ALL');
+is($a->run("SELECT setting('maintenance')"), 'true', 'a connection that is used again');
+hits('setting');
+$a->run("DISCARD ALL");
+$a->run("SELECT setting('maintenance')");
+is(hits('setting'), 1, 'from memory');
 
 # Logging in. Time stands still.
 $_->quit for $a, $b, $old;

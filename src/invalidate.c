@@ -15,6 +15,7 @@
 #include "utils/lsyscache.h"
 
 #include "broadcast.h"
+#include "devel.h"
 #include "invalidate.h"
 #include "pending.h"
 #include "settings.h"
@@ -30,12 +31,15 @@ is_told(CacheDef *def)
 
 /*
  * The transaction is about to change some of a cache: it has to be known
- * which, if the cache has key functions.
+ * which, if the cache has key functions.  What follows here says so itself;
+ * a writer says it even if nothing more becomes pending, since all that it
+ * changes is known to be.
  */
 void
 invalidate_mapped(CacheDef *def)
 {
-	if (def->mapped)
+	if (def->mapped && !(GUARD_REMOVED("whole_is_recorded") &&
+						 pending_is_whole(def->id)))
 		pending_note_mapped(def->id, is_told(def) ? NameStr(def->name) : NULL);
 }
 
@@ -45,6 +49,8 @@ invalidate_mapped(CacheDef *def)
 void
 invalidate_cache(CacheDef *def)
 {
+	if (!GUARD_REMOVED("whole_is_recorded"))
+		invalidate_mapped(def);
 	if (pending_add_cache(def->id) && is_told(def))
 		pending_describe(broadcast_message(NameStr(def->name), NULL));
 }
@@ -66,6 +72,7 @@ invalidate_dropped(CacheDef *def)
 bool
 invalidate_key(CacheDef *def, uint64 hash)
 {
+	invalidate_mapped(def);
 	if (!pending_add_key(def->id, hash) || !is_told(def))
 		return false;
 	if (pending_is_key())

@@ -147,9 +147,9 @@ cache_trigger(PG_FUNCTION_ARGS)
 		pending_add_database(MyDatabaseId);
 	if (keys->def == NULL)
 		return PointerGetDatum(NULL);
+	invalidate_mapped(keys->def);
 	if (pending_is_whole(keys->def->id))
 		return PointerGetDatum(NULL);
-	invalidate_mapped(keys->def);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 	{
 		invalidate_cache(keys->def);

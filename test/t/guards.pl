@@ -380,6 +380,27 @@ END
 			"f > $fill", 'w > COMMIT', "r = $probe"
 		]
 	},
+	(
+		map {
+			{
+				guard => 'whole_is_recorded',
+				title => "a row is moved by a transaction that has changed the whole cache: $_",
+				setup => $lines . <<'END',
+CREATE TABLE parts (id integer) PARTITION BY LIST (id);
+CREATE TABLE part PARTITION OF parts DEFAULT;
+SELECT cache_watch('c', 'parts');
+CREATE TABLE more (id integer);
+CREATE TABLE aside (id integer);
+SELECT cache_watch('c', 'aside');
+END
+				steps => [ "f > BEGIN; $_; $move", "w > BEGIN; $line", 'f > COMMIT', "f > $fill", 'w > COMMIT', "r = $probe" ]
+			}
+		} "SELECT cache_alter('c', max_cost => 1000000)",
+		"SELECT cache_watch('c', 'more')",
+		"SELECT cache_unwatch('c', 'aside')",
+		'TRUNCATE part',
+		'TRUNCATE parts'
+	),
 	{
 		guard => 'mapping',
 		title => 'the key function sees the rows of an old snapshot',
@@ -475,7 +496,7 @@ DECLARE thing regclass;
   routine regprocedure;
 BEGIN
   FOR thing IN SELECT oid FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT IN ('cache_definition', 'cache_value') LOOP
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT IN ('cache_definition', 'cache_value') LOOP
     EXECUTE format('DROP TABLE %s CASCADE', thing);
   END LOOP;
   FOR routine IN SELECT oid FROM pg_proc

@@ -18,6 +18,7 @@
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "portability/instr_time.h"
+#include "postmaster/autovacuum.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -141,6 +142,13 @@ cache_find_setting(const char *name)
 	}
 	return NULL;
 }
+#endif
+
+/* 17 gave each kind of process a name of its own */
+#if PG_VERSION_NUM >= 170000
+#define CACHE_IS_AUTOVACUUM_WORKER()	AmAutoVacuumWorkerProcess()
+#else
+#define CACHE_IS_AUTOVACUUM_WORKER()	IsAutoVacuumWorkerProcess()
 #endif
 
 /* 18 can log that a lock was not to be had at once */

@@ -34,6 +34,7 @@
 #include "catalog/pg_largeobject.h"
 #include "catalog/pg_largeobject_metadata.h"
 #include "catalog/pg_replication_origin.h"
+#include "catalog/pg_shdepend.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_statistic_ext_data.h"
 #include "catalog/pg_subscription_rel.h"
@@ -170,7 +171,10 @@ loads_caught_error(void)
 		loads_note(REASON_CAUGHT_ERROR, REASON_NOTHING);
 }
 
-/* Is it a catalog whose changes are known because they are DDL? */
+/*
+ * Is it a catalog whose changes are known because they are DDL?  What DDL in
+ * other databases leaves in pg_shdepend is not.
+ */
 static bool
 is_catalog(Oid relid)
 {
@@ -181,6 +185,7 @@ is_catalog(Oid relid)
 		case LargeObjectRelationId:
 		case LargeObjectMetadataRelationId:
 		case ReplicationOriginRelationId:
+		case SharedDependRelationId:
 		case StatisticRelationId:
 		case StatisticExtDataRelationId:
 		case SubscriptionRelRelationId:

@@ -575,17 +575,21 @@ pending_publish(void)
 	published_xid = U64FromFullTransactionId(xid);
 }
 
-/* Tell others.  Raises no errors. */
+/* Tell others, of all databases or of one.  Raises no errors. */
 static void
 send_messages(bool prepared)
 {
+	bool		everything;
+
 	if (messages == NULL)
 		return;
+	everything = nwide > 0 && is_pending(PENDING_DATABASE, InvalidOid, 0);
 	for (int i = 0; i < nitems; i++)
 	{
 		bool		all = items[i].kind == PENDING_DATABASE;
 
-		if (messages[i] != NULL)
+		if (messages[i] != NULL &&
+			!(all && everything && OidIsValid((Oid) items[i].cache)))
 			broadcast_put(all ? 0 : items[i].cache, items[i].hash,
 						  published_xid, prepared, messages[i]);
 	}

@@ -29,6 +29,7 @@
 #include "registry.h"
 #include "rowkeys.h"
 #include "shared.h"
+#include "sharedcatalog.h"
 #include "statement.h"
 #include "transaction.h"
 #include "utility.h"
@@ -43,6 +44,7 @@ transaction_end(void)
 	loads_reset();
 	compiled_reset();
 	keyvalue_reset();
+	sharedcatalog_reset();
 	definition_unlock_all();
 	stats_flush();
 	pool_end_transaction();
@@ -59,6 +61,8 @@ transaction_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			if (IsLogicalWorker() && cache_shared != NULL)
 				utility_find_truncated();
+			if (cache_shared != NULL && sharedcatalog_is_changed())
+				pending_add_database(InvalidOid);
 			if (!GUARD_REMOVED("publish_before_commit"))
 				pending_publish();
 			STOP_POINT("published");

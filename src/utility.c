@@ -6,9 +6,9 @@
  * Loaders depend on more than rows: on functions, views, types, policies,
  * privileges, and on what names stand for.  All that changes by DDL, and DDL
  * is rare; so any command that might change a loader's result invalidates all
- * caches of the database, or, where it concerns roles, of the cluster.  Only
- * commands that are known to be harmless are exempt, and those on temporary
- * objects, which no cached value depends on.
+ * caches of the database; those of all databases, if it has changed what they
+ * share (sharedcatalog.c).  Only commands that are known to be harmless are
+ * exempt, and those on temporary objects, which no cached value depends on.
  *
  * A whole database is invalidated like a key is: pending until the commit,
  * for this transaction alone, and never if it rolls back.
@@ -51,6 +51,7 @@
 #include "pending.h"
 #include "rename.h"
 #include "shared.h"
+#include "sharedcatalog.h"
 #include "statement.h"
 #include "utility.h"
 #include "watch.h"
@@ -61,8 +62,7 @@ static object_access_hook_type prev_object_access = NULL;
 typedef enum CommandEffect
 {
 	EFFECT_NONE,
-	EFFECT_DATABASE,			/* what loaders here depend on may change */
-	EFFECT_CLUSTER				/* in other databases too */
+	EFFECT_DATABASE				/* what loaders here depend on may change */
 } CommandEffect;
 
 /* Is the new relation temporary? */
@@ -152,25 +152,7 @@ command_effect(Node *command)
 {
 	switch (nodeTag(command))
 	{
-			/* These concern what all databases share. */
-		case T_GrantRoleStmt:
-		case T_CreateRoleStmt:
-		case T_AlterRoleStmt:
-		case T_AlterRoleSetStmt:
-		case T_DropRoleStmt:
-		case T_DropOwnedStmt:
-		case T_ReassignOwnedStmt:
-		case T_CreatedbStmt:
-		case T_DropdbStmt:
-		case T_AlterDatabaseStmt:
-		case T_AlterDatabaseSetStmt:
-		case T_CreateTableSpaceStmt:
-		case T_DropTableSpaceStmt:
-		case T_AlterTableSpaceOptionsStmt:
-			return EFFECT_CLUSTER;
 		case T_RenameStmt:
-			if (((RenameStmt *) command)->renameType == OBJECT_ROLE)
-				return EFFECT_CLUSTER;
 			return database_unless(is_temporary(((RenameStmt *) command)->relation));
 
 			/*
@@ -238,10 +220,6 @@ command_effect(Node *command)
 					command_effect(query->utilityStmt) : EFFECT_NONE;
 			}
 
-		case T_AlterOwnerStmt:
-			return ((AlterOwnerStmt *) command)->objectType == OBJECT_DATABASE ?
-				EFFECT_CLUSTER : EFFECT_DATABASE;
-
 		default:
 			return EFFECT_DATABASE;
 	}
@@ -254,8 +232,6 @@ note_effect(CommandEffect effect)
 		return;
 	if (effect == EFFECT_DATABASE)
 		pending_add_database(MyDatabaseId);
-	else if (effect == EFFECT_CLUSTER)
-		pending_add_database(InvalidOid);
 }
 
 /* The relation that a COPY FROM fills. */
@@ -271,9 +247,9 @@ copy_target(Node *command)
 
 /* Definitions and watches name things, and follow them when they are renamed. */
 static bool
-renames_something(Node *command)
+renames_something(NodeTag tag)
 {
-	return IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt);
+	return tag == T_RenameStmt || tag == T_AlterObjectSchemaStmt;
 }
 
 static void
@@ -297,6 +273,11 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 					  DestReceiver *dest, QueryCompletion *completion)
 {
 	Node	   *command = pstmt->utilityStmt;
+	NodeTag		tag = nodeTag(command);
+	bool		is_ddl = GetCommandLogLevel(command) == LOGSTMT_DDL;
+	bool		is_vacuum = tag == T_VacuumStmt &&
+		((VacuumStmt *) command)->is_vacuumcmd;
+	volatile bool done = false;
 	CommandEffect effect = EFFECT_NONE;
 	Oid			dropped = InvalidOid;
 	Oid			copied = InvalidOid;
@@ -316,18 +297,20 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 			dropped = get_database_oid(((DropdbStmt *) command)->dbname, true);
 		if (IsA(command, CreateTrigStmt))
 			watch_check_trigger((CreateTrigStmt *) command);
-		if (renames_something(command))
+		if (renames_something(tag))
 		{
 			remembered = admin_remember();
 			watches = rename_remember();
 		}
 	}
 
-	if (GetCommandLogLevel(command) == LOGSTMT_DDL)
+	if (is_ddl)
 		pending_count_ddl();
 	note_effect(effect);
 	if (OidIsValid(copied))
 		level = statement_enter(copied);
+	if (is_vacuum)
+		sharedcatalog_begin_vacuum();
 	PG_TRY();
 	{
 		if (prev_process_utility)
@@ -336,24 +319,31 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		else
 			standard_ProcessUtility(pstmt, query_string, read_only_tree,
 									context, params, env, dest, completion);
+		done = true;
 	}
 	PG_FINALLY();
 	{
 		if (level > 0)
 			statement_leave(level);
+		if (is_vacuum)
+			sharedcatalog_end_vacuum(done);
 	}
 	PG_END_TRY();
 
-	if (renames_something(command) && IsTransactionState())
+	/*
+	 * A command that has ended transactions, as CALL and DO may, can be gone
+	 * by now: so only those that cannot are looked at.
+	 */
+	if (renames_something(tag) && IsTransactionState())
 	{
 		rename_watched_column(command);
 		rename_follow(watches);
 		admin_follow(remembered);
 	}
-	if (IsA(command, CreateTrigStmt))
+	if (tag == T_CreateTrigStmt)
 		watch_trigger_created((CreateTrigStmt *) command);
 
-	if (GetCommandLogLevel(command) == LOGSTMT_DDL)
+	if (is_ddl)
 		pending_count_ddl();
 
 	/* Some commands use several transactions. */

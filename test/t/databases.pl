@@ -31,6 +31,78 @@ sub stats
 	return $node->safe_psql($db, 'SELECT name, entries, hits > 0 FROM cache_stats ORDER BY name');
 }
 
+# What all databases share is changed in one of them: each cache of the other reads
+# a shared catalog, but for what VACUUM leaves there, and what all DDL does.
+sub changes_are_known
+{
+	my ($writer, $reader) = @_;
+	my $wrong = 'SELECT string_agg(catalog, $$, $$) FROM shared WHERE NOT exact';
+	my $loads = 'SELECT sum(loads) FROM cache_stats';
+	my $tablespace = PostgreSQL::Test::Utils::tempdir();
+	my $system = 'SET allow_system_table_mods = on';
+	my @commands = (
+		'CREATE ROLE ann', 'COMMENT ON ROLE ann IS $$a role$$', 'ALTER ROLE ann CREATEDB',
+		'ALTER ROLE ann SET work_mem = $$1MB$$', 'ALTER ROLE ALL SET work_mem = $$2MB$$',
+		'ALTER ROLE ALL RESET ALL', 'ALTER ROLE ann RENAME TO bob', 'CREATE GROUP g', 'GRANT g TO bob',
+		'ALTER GROUP g ADD USER postgres', 'REVOKE g FROM bob', 'ALTER USER bob VALID UNTIL $$2030-01-01$$',
+		'CREATE DATABASE other', 'COMMENT ON DATABASE other IS $$a database$$', 'GRANT CREATE ON DATABASE other TO bob',
+		'ALTER DATABASE other CONNECTION LIMIT 7', 'ALTER DATABASE other SET work_mem = $$1MB$$',
+		'ALTER DATABASE other OWNER TO bob', 'ALTER DATABASE other RENAME TO third',
+		'ALTER DATABASE third REFRESH COLLATION VERSION', 'REASSIGN OWNED BY bob TO postgres',
+		"CREATE TABLESPACE aside LOCATION '$tablespace'", 'COMMENT ON TABLESPACE aside IS $$a place$$',
+		'GRANT CREATE ON TABLESPACE aside TO bob', 'ALTER TABLESPACE aside SET (random_page_cost = 2)',
+		'ALTER TABLESPACE aside OWNER TO bob', 'ALTER TABLESPACE aside RENAME TO there',
+		'ALTER DATABASE third SET TABLESPACE there',
+		'GRANT SET ON PARAMETER log_duration TO bob', 'GRANT ALTER SYSTEM ON PARAMETER log_duration TO bob',
+		'CREATE SUBSCRIPTION news CONNECTION $$dbname=none$$ PUBLICATION p WITH (connect = false, slot_name = NONE)',
+		'COMMENT ON SUBSCRIPTION news IS $$what is new$$', 'ALTER SUBSCRIPTION news SET PUBLICATION q WITH (refresh = false)',
+		'ALTER SUBSCRIPTION news RENAME TO olds', 'ALTER SUBSCRIPTION olds OWNER TO postgres',
+		'SELECT pg_replication_origin_create($$somewhere$$)', 'SELECT pg_replication_origin_drop($$somewhere$$)',
+		'BEGIN; SAVEPOINT s; COMMENT ON ROLE bob IS $$another$$; RELEASE s; COMMIT',
+		'DO $$BEGIN COMMENT ON ROLE bob IS $q$one more$q$; END$$',
+		'BEGIN; COMMENT ON ROLE bob IS $$prepared$$; PREPARE TRANSACTION $$p$$', 'COMMIT PREPARED $$p$$',
+		"$system; INSERT INTO pg_shseclabel VALUES (\$\$bob\$\$::regrole, \$\$pg_authid\$\$::regclass, \$\$nobody\$\$, \$\$secret\$\$)",
+		"$system; DELETE FROM pg_shseclabel",
+		"$system; UPDATE pg_database SET datconnlimit = 9 WHERE datname = \$\$third\$\$",
+		'DROP SUBSCRIPTION olds', 'DROP DATABASE third', 'DROP TABLESPACE there', 'DROP OWNED BY bob', 'DROP ROLE bob', 'DROP GROUP g');
+
+	$node->safe_psql($reader, <<'END');
+DO $do$
+DECLARE shared text;
+BEGIN
+  FOR shared IN SELECT relname FROM pg_class
+    WHERE relisshared AND relkind = 'r' AND relname <> 'pg_shdepend' LOOP
+    EXECUTE format('CREATE FUNCTION load_%1$s(integer) RETURNS text LANGUAGE sql STABLE AS
+      $$SELECT string_agg((to_jsonb(c) - ''datfrozenxid'' - ''datminmxid'')::text, '' '' ORDER BY c::text) FROM pg_catalog.%1$I c$$',
+      shared);
+    PERFORM cache_create(shared, format('load_%s(integer)', shared)::regprocedure);
+  END LOOP;
+END$do$;
+CREATE FUNCTION load(catalog text) RETURNS text LANGUAGE plpgsql AS
+  $$DECLARE result text; BEGIN EXECUTE format('SELECT load_%s(1)', catalog) INTO result; RETURN result; END$$;
+CREATE VIEW shared AS SELECT name AS catalog,
+  cache_get(name::text, 1) IS NOT DISTINCT FROM to_jsonb(load(name::text)) AS exact FROM cache_definition;
+END
+	$node->safe_psql($reader, $wrong) for 1 .. 2;
+	cmp_ok($node->safe_psql($reader, 'SELECT sum(hits) FROM cache_stats'), '>', 0, 'shared catalogs are cached');
+	foreach my $command (@commands)
+	{
+		$node->safe_psql($writer, $command);
+		is($node->safe_psql($reader, $wrong), '', "in another database: $command");
+		$node->safe_psql($reader, $wrong);
+	}
+	my $before = $node->safe_psql($reader, $loads);
+	$node->safe_psql($writer, $_)
+	  for 'VACUUM', 'CREATE TABLE leave (i integer)', 'GRANT SELECT ON leave TO PUBLIC', 'DROP TABLE leave',
+	  'BEGIN; COMMENT ON ROLE postgres IS $$never$$; ROLLBACK',
+	  'BEGIN; SAVEPOINT s; COMMENT ON ROLE postgres IS $$never$$; ROLLBACK TO s; COMMIT';
+	is($node->safe_psql($reader, $wrong), '', 'what changes nothing that is shared');
+	is($node->safe_psql($reader, $loads), $before, 'leaves other databases alone');
+	$node->safe_psql($writer, 'SET cache.removed_guard = $$shared_catalogs$$; COMMENT ON ROLE postgres IS $$unheard of$$');
+	is($node->safe_psql($reader, $wrong), 'pg_shdescription', 'nothing is known without the guard');
+	return;
+}
+
 # Two databases with the same names in them
 foreach my $db (qw(one two))
 {
@@ -110,5 +182,11 @@ is($session->run('SELECT * FROM oracle WHERE NOT exact'), '', 'a dropped extensi
 $node->safe_psql('postgres', 'UPDATE item SET price = price + 1');
 exact('and is watched', qw(postgres two renamed));
 $_->quit for $session, $open;
+
+# Two that share catalogs
+$node->safe_psql('postgres', $_) for 'CREATE DATABASE reader', 'CREATE DATABASE writer';
+$node->safe_psql('reader', 'CREATE EXTENSION cache');
+changes_are_known('writer', 'reader');
+
 $node->stop;
 done_testing();

@@ -72,6 +72,9 @@
 /* ddl_changes up to which this backend has read all invalidation messages */
 static uint64 settled_changes = PG_UINT64_MAX;
 
+/* The transaction in which that was the last time */
+static LocalTransactionId settled_in = InvalidLocalTransactionId;
+
 static inline Fence *
 key_fence(uint64 hash)
 {
@@ -472,7 +475,18 @@ coherence_settle(void)
 	}
 	AcceptInvalidationMessages();
 	settled_changes = changes;
+	settled_in = CACHE_MY_LXID;
 	return true;
+}
+
+/*
+ * Has this transaction heard of DDL by coherence_settle()?  Then functions may
+ * be in use, in what PostgreSQL keeps of types, as they were before.
+ */
+bool
+coherence_has_moved(void)
+{
+	return settled_in == CACHE_MY_LXID;
 }
 
 /*

@@ -49,6 +49,7 @@ extern bool coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key);
 extern bool coherence_lookup(CoherentGet *get, StoreValue *value);
 extern bool coherence_may_fill(CoherentGet *get);
 extern bool coherence_settle(void);
+extern bool coherence_has_moved(void);
 extern uint64 coherence_catalog_state(void);
 extern uint64 coherence_catalog_changes(void);
 extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);

@@ -151,8 +151,9 @@ loader_changed(Datum arg, int cacheid, uint32 hashvalue)
 	hash_seq_init(&scan, definitions);
 	while ((ref = hash_seq_search(&scan)) != NULL)
 	{
+		/* Any function may be one of those that hash its keys. */
 		if (hashvalue == 0 || ref->def->loader_hash == hashvalue ||
-			!ref->def->usable)
+			!ref->def->usable || !ref->def->fixed)
 		{
 			ref->def->valid = false;
 			definition_generation++;
@@ -211,6 +212,30 @@ definition_changed(void)
  */
 
 /*
+ * Can no DDL change what a hash function makes of a type's values?  What comes
+ * with the server cannot be replaced; but what it hashes may consist of values
+ * of other types.
+ */
+static bool
+hash_is_fixed(Oid type, Oid function, Oid input)
+{
+	Oid			base = getBaseType(type);
+	KeyHash		element;
+
+	if (function >= FirstUnpinnedObjectId)
+		return false;
+	if (input == ANYARRAYOID)
+	{
+		base = get_base_element_type(base);
+		return OidIsValid(base) && key_hash_lookup(base, &element) &&
+			element.fixed;
+	}
+	if (input == ANYENUMOID || !(IsPolymorphicType(input) || input == RECORDOID))
+		return true;
+	return base < FirstUnpinnedObjectId && input != RECORDOID;
+}
+
+/*
  * How values of a type are hashed; false if they cannot be.  The function is
  * set up in the current memory context.
  */
@@ -229,6 +254,8 @@ key_hash_lookup(Oid type, KeyHash *hash)
 		return false;
 	hash->opfamily = entry->hash_opf;
 	hash->input = entry->hash_opintype;
+	hash->fixed = hash_is_fixed(type, function, hash->input);
+	hash->nested = !hash->fixed && function < FirstUnpinnedObjectId;
 	fmgr_info_cxt(function, &hash->function, CurrentMemoryContext);
 	return true;
 }
@@ -257,6 +284,8 @@ describe_argument(CacheDef *def, int i, Oid type, const char *signature,
 	collatable = OidIsValid(get_typcollation(type));
 	key->collation = collatable ? DEFAULT_COLLATION_OID : InvalidOid;
 	def->collatable |= collatable;
+	def->fixed &= key->hash.fixed;
+	def->nested |= key->hash.nested;
 	return true;
 }
 
@@ -297,6 +326,7 @@ describe_function(CacheDef *def, Form_pg_proc proc, bool report)
 	get_typlenbyval(def->rettype, &def->typlen, &def->typbyval);
 	def->has_layout = value_has_layout(def->rettype);
 	def->nkeys = proc->pronargs;
+	def->fixed = true;
 	def->keys = palloc0(sizeof(KeyColumn) * Max(def->nkeys, 1));
 	def->collatable = false;
 	for (int i = 0; i < def->nkeys; i++)
@@ -434,6 +464,7 @@ describe_plain(CacheDef *def)
 	get_typlenbyval(key->type, &key->typlen, &key->typbyval);
 	key->collation = C_COLLATION_OID;
 	def->usable = key_hash_lookup(key->type, &key->hash);
+	def->fixed = true;
 	def->keys = key;
 	def->nkeys = 1;
 	def->rettype = JSONBOID;

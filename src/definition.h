@@ -48,6 +48,8 @@ typedef struct KeyHash
 {
 	FmgrInfo	function;
 	bool		extended;		/* it makes 64 bits */
+	bool		fixed;			/* no DDL can change what it makes */
+	bool		nested;			/* it can, by way of a type inside the type */
 	Oid			opfamily;
 	Oid			input;			/* the operator class's type */
 } KeyHash;
@@ -118,6 +120,8 @@ typedef struct CacheDef
 	int			nwatched;		/* watched relations */
 	Oid		   *watched;
 	bool		mapped;			/* some watch has a key function */
+	bool		fixed;			/* no DDL can change the hash of a key */
+	bool		nested;			/* see KeyHash */
 
 	/* Of this backend alone, as some of the first are */
 	FmgrInfo	loader_fn;

@@ -34,6 +34,7 @@
 #include "utils/tuplestore.h"
 
 #include "compat.h"
+#include "coherence.h"
 #include "definition.h"
 #include "get.h"
 #include "invalidate.h"
@@ -696,8 +697,15 @@ cache_invalidate(PG_FUNCTION_ARGS)
 	CacheDef   *def = site->def;
 	KeyBuffer	key;
 
+	/* The hash may be the one of a function that has been replaced. */
+	if (!def->fixed)
+	{
+		bool		known = coherence_settle();
+
+		invalidate_told(def, known && def->valid &&
+						!(def->nested && coherence_has_moved()));
+	}
 	key_build(&key, def, keys.values, keys.nulls, site->collation, false);
-	invalidate_mapped(def);
 	if (invalidate_key(def, key.key.hash))
 	{
 		Oid			types[FUNC_MAX_ARGS];

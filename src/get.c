@@ -202,13 +202,16 @@ fetch_store(Fetch *fetch, LoadResult *result)
 
 /*
  * Before a load: hear of all DDL that there has been, a REVOKE among it.
- * False if what is loaded must not be stored.
+ * False if what is loaded must not be stored.  (Where the key's own hash
+ * function has been replaced, the definition is not valid any more.)
  */
 static bool
 fetch_settle(Fetch *fetch)
 {
 	bool		settled = shared_is_ready() && coherence_settle();
 
+	if (fetch->def->nested && coherence_has_moved() && !GUARD_REMOVED("rehash"))
+		settled = false;
 	definition_require_read(fetch->def);
 	return settled;
 }

@@ -40,7 +40,19 @@ invalidate_mapped(CacheDef *def)
 {
 	if (def->mapped && !(GUARD_REMOVED("whole_is_recorded") &&
 						 pending_is_whole(def->id)))
-		pending_note_mapped(def->id, is_told(def) ? NameStr(def->name) : NULL);
+		pending_note_mapped(def->id, is_told(def) ? NameStr(def->name) : NULL, true);
+}
+
+/*
+ * The same, and keys of it are about to be told by what DDL can replace; known
+ * as in pending_note_told.
+ */
+void
+invalidate_told(CacheDef *def, bool known)
+{
+	pending_note_mapped(def->id, is_told(def) ? NameStr(def->name) : NULL,
+						def->mapped);
+	pending_note_told(def->id, known);
 }
 
 /*

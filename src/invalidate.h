@@ -15,6 +15,7 @@
 #include "definition.h"
 
 extern void invalidate_mapped(CacheDef *def);
+extern void invalidate_told(CacheDef *def, bool known);
 extern void invalidate_cache(CacheDef *def);
 extern void invalidate_dropped(CacheDef *def);
 extern bool invalidate_key(CacheDef *def, uint64 hash);

@@ -3,6 +3,8 @@
  * mapping.c
  *		Key functions and concurrent changes of what they read.
  *
+ * What they are is below, after what they read.
+ *
  * The key function of a watch reads other tables to find the keys that a row
  * affects: for an order line, its order's customer.  It sees them as they are
  * under the writer's snapshot; they may be changed meanwhile.  Let L change a
@@ -36,6 +38,27 @@
  * was still running when it was lost, prepared transactions above all, is
  * remembered one by one.
  *
+ * Key functions are replaced as well, and so are the functions by which types
+ * of users are hashed.  Nothing makes that wait for a writer L whose keys were
+ * told by the old ones; and what is loaded after the commit of the DDL D has
+ * the keys that the new ones tell.  So
+ *
+ *	- L counts the publications of DDL, before it tells its first key, with
+ *	  catalog caches that know of all of them (coherence_settle).  If the count
+ *	  has moved when L reads the cache or publishes, all of the cache is
+ *	  pending instead of keys.
+ *	- L's id is in the list above.  D puts those in the list into the fences of
+ *	  the caches that it invalidates, beside its own.
+ *
+ * Again each does both in one critical section.  If L is the first, its keys
+ * are of no use, but nobody stores anything in the cache who does not see L,
+ * or uses what somebody who does has stored.  D is also in the ring, as a
+ * change of all caches: it may have written rows that it could not tell the
+ * keys of.
+ *
+ * Keys that columns hold of types whose hash functions nobody can replace are
+ * exempt from this (KeyHash.fixed), and those are nearly all.
+ *
  * Locking: the registry lock.
  *
  *-------------------------------------------------------------------------
@@ -54,14 +77,18 @@
 /* A transaction that changes more keys of a cache records all of it. */
 #define RECORD_MAX	(MAPPING_CHANGES / 8)
 
-/* A cache with key functions that this transaction changes. */
+/* A cache that this transaction changes, whose keys are told by others' code. */
 typedef struct MappedCache
 {
 	uint64		id;
 	char	   *told;			/* its name, if others are told of its keys */
-	bool		called;			/* a key function */
+	bool		moves;			/* it has key functions, which are to hear of it */
+	bool		called;			/* one of them, by us */
 	uint64		first;			/* changes recorded before that */
 	uint64		seen;			/* changes that are pending here as well */
+	bool		depends;		/* keys were told by what DDL can replace */
+	uint64		first_replaced; /* DDL before that */
+	uint64		replaced;		/* DDL after which all is pending anyway */
 	MappingRunning running;		/* as it was when we published */
 } MappedCache;
 
@@ -80,6 +107,8 @@ mapping_init(MappingShared *mapping)
 	memset(mapping, 0, sizeof(MappingShared));
 	pg_atomic_init_u64(&mapping->nchanges, 0);
 	fence_init(&mapping->lost, 0);
+	for (int i = 0; i < MAPPING_LISTS; i++)
+		pg_atomic_init_u64(&mapping->replaced[i], 0);
 }
 
 /*
@@ -100,10 +129,15 @@ mapping_open(MappingShared *mapping, uint64 next)
  */
 
 static MappingRunning *
-running_list(uint64 cache)
+running_list(Oid dbid, uint64 cache)
 {
-	return &cache_shared->mapping.running[(cache ^ MyDatabaseId) &
-										  (MAPPING_LISTS - 1)];
+	return &cache_shared->mapping.running[(cache ^ dbid) & (MAPPING_LISTS - 1)];
+}
+
+static pg_atomic_uint64 *
+replaced_count(Oid dbid)
+{
+	return &cache_shared->mapping.replaced[dbid & (MAPPING_LISTS - 1)];
 }
 
 /* Drop those that have ended: whoever sees what is to be published sees them. */
@@ -135,7 +169,7 @@ running_add(MappingRunning *list, uint64 xid)
 }
 
 static void
-record_change(uint64 cache, uint64 hash, bool whole, uint64 xid)
+record_change(Oid dbid, uint64 cache, uint64 hash, bool whole, uint64 xid)
 {
 	MappingShared *mapping = &cache_shared->mapping;
 	uint64		at = pg_atomic_read_u64(&mapping->nchanges);
@@ -151,7 +185,7 @@ record_change(uint64 cache, uint64 hash, bool whole, uint64 xid)
 	change->cache = cache;
 	change->hash = hash;
 	change->xid = xid;
-	change->dbid = MyDatabaseId;
+	change->dbid = dbid;
 	change->whole = whole;
 	pg_atomic_write_u64(&mapping->nchanges, at + 1);
 }
@@ -175,12 +209,59 @@ collect_changes(uint64 cache, uint64 from, const SnapshotView *view,
 	{
 		MappingChange *change = &mapping->changes[i & (MAPPING_CHANGES - 1)];
 
-		if (change->cache != cache || change->dbid != MyDatabaseId ||
+		if ((change->cache != cache && change->cache != 0) ||
+			(change->dbid != MyDatabaseId && OidIsValid(change->dbid)) ||
 			change->xid == mine ||
 			(view != NULL && snapshot_sees(view, change->xid)))
 			continue;
 		others->whole = change->whole;
 		collected[others->n++] = change->hash;
+	}
+}
+
+/*
+ * DDL is published, in one database or (InvalidOid) in all: record that it may
+ * have changed anything.
+ */
+void
+mapping_replace(Oid dbid, FullTransactionId xid)
+{
+	if (FullTransactionIdIsValid(xid) && !GUARD_REMOVED("mapping") &&
+		!GUARD_REMOVED("replaced_before"))
+		record_change(dbid, 0, 0, true, U64FromFullTransactionId(xid));
+	for (int i = 0; i < MAPPING_LISTS; i++)
+	{
+		pg_atomic_uint64 *count = &cache_shared->mapping.replaced[i];
+
+		if (!OidIsValid(dbid) || count == replaced_count(dbid))
+			pg_atomic_write_u64(count, pg_atomic_read_u64(count) + 1);
+	}
+}
+
+static void
+fence_add_running(Fence *fence, MappingRunning *list)
+{
+	running_trim(list);
+	if (list->n > 0 || list->floor > fence->floor)
+		fence_add(fence, list->xids, list->n, list->floor);
+}
+
+/*
+ * DDL is published in the fence of a cache, or (0) in one from which caches of
+ * the database inherit: let it remember those who have published keys as they
+ * were told before.
+ */
+void
+mapping_fence_running(Fence *fence, Oid dbid, uint64 cache)
+{
+	if (GUARD_REMOVED("replaced_after"))
+		return;
+	for (int i = 0; i < MAPPING_LISTS; i++)
+	{
+		MappingRunning *list = &cache_shared->mapping.running[i];
+
+		if (cache == 0 || list == running_list(dbid, cache))
+			fence_add_running(fence, list);
 	}
 }
 
@@ -260,14 +341,20 @@ no_others(MappingKeys *others, const MappedCache *item)
 }
 
 /*
- * This transaction changes a cache that has key functions.  told: its name, if
- * others are told of its keys, else NULL.
+ * This transaction changes a cache that has key functions (moves), or keys with
+ * hash functions that DDL can replace.  told: its name, if others are told of
+ * its keys, else NULL.
  */
 void
-mapping_note_write(uint64 cache, const char *told)
+mapping_note_write(uint64 cache, const char *told, bool moves)
 {
-	if (find_mapped(cache) != NULL)
+	MappedCache *item = find_mapped(cache);
+
+	if (item != NULL)
+	{
+		item->moves |= moves;
 		return;
+	}
 	if (collected == NULL)
 		collected = MemoryContextAlloc(TopMemoryContext,
 									   sizeof(uint64) * MAPPING_CHANGES);
@@ -277,9 +364,44 @@ mapping_note_write(uint64 cache, const char *told)
 		mapped = repalloc(mapped, sizeof(MappedCache) * (nmapped + 1));
 	memset(&mapped[nmapped], 0, sizeof(MappedCache));
 	mapped[nmapped].id = cache;
+	mapped[nmapped].moves = moves;
 	if (told != NULL)
 		mapped[nmapped].told = MemoryContextStrdup(TopTransactionContext, told);
 	nmapped++;
+}
+
+/*
+ * How much DDL there has been in this database.
+ */
+uint64
+mapping_replaced(void)
+{
+	return pg_atomic_read_u64(replaced_count(MyDatabaseId));
+}
+
+/*
+ * Keys of the cache are about to be told by what DDL can replace, and has so
+ * many times; MAPPING_UNKNOWN: not all of that may be known here.  After
+ * mapping_note_write.
+ */
+void
+mapping_note_told(uint64 cache, uint64 replaced)
+{
+	MappedCache *item = find_mapped(cache);
+
+	Assert(item != NULL);
+	if (item->depends)
+		return;
+	item->depends = true;
+	item->first_replaced = item->replaced = replaced;
+}
+
+/* Would its keys be told otherwise by now? */
+static bool
+is_replaced(const MappedCache *item)
+{
+	return item->depends && item->replaced != mapping_replaced() &&
+		!GUARD_REMOVED("replaced_before");
 }
 
 /*
@@ -315,16 +437,24 @@ mapping_note_call(uint64 cache, Snapshot snapshot, MappingKeys *others)
 
 /*
  * Gives the keys that others have recorded since we have last looked, if a
- * key function has been called.
+ * key function has been called; all, if it may have been another one.
  */
 void
 mapping_catch_up(uint64 cache, MappingKeys *others)
 {
 	MappedCache *item = find_mapped(cache);
 	uint64		end;
+	bool		whole;
 
 	no_others(others, item);
-	if (item == NULL || !item->called || GUARD_REMOVED("mapping"))
+	if (item == NULL)
+		return;
+	if (is_replaced(item))
+	{
+		others->whole = true;
+		item->replaced = mapping_replaced();
+	}
+	if (!item->called || GUARD_REMOVED("mapping"))
 		return;
 	end = pg_atomic_read_u64(&cache_shared->mapping.nchanges);
 	pg_read_barrier();
@@ -332,7 +462,9 @@ mapping_catch_up(uint64 cache, MappingKeys *others)
 		return;
 	LWLockAcquire(cache_registry_lock, LW_SHARED);
 	end = pg_atomic_read_u64(&cache_shared->mapping.nchanges);
+	whole = others->whole;
 	collect_changes(cache, item->seen, NULL, others);
+	others->whole |= whole;
 	LWLockRelease(cache_registry_lock);
 	item->seen = end;
 }
@@ -346,8 +478,9 @@ mapping_publish(uint64 cache, FullTransactionId xid, const uint64 *hashes,
 				int n, bool whole, MappingKeys *others)
 {
 	MappedCache *item = find_mapped(cache);
-	MappingRunning *list = running_list(cache);
+	MappingRunning *list = running_list(MyDatabaseId, cache);
 	uint64		me = U64FromFullTransactionId(xid);
+	bool		replaced;
 
 	no_others(others, item);
 
@@ -360,16 +493,17 @@ mapping_publish(uint64 cache, FullTransactionId xid, const uint64 *hashes,
 	running_trim(list);
 	item->running = *list;
 	if (item->called)
-	{
 		collect_changes(cache, item->seen, NULL, others);
+	if (item->called || item->depends)
 		running_add(list, me);
-	}
-	if (whole || n > RECORD_MAX)
-		record_change(cache, 0, true, me);
-	else
+	replaced = is_replaced(item);
+	others->whole |= replaced;
+	if (item->moves && (whole || replaced || n > RECORD_MAX))
+		record_change(MyDatabaseId, cache, 0, true, me);
+	else if (item->moves)
 	{
 		for (int i = 0; i < n; i++)
-			record_change(cache, hashes[i], false, me);
+			record_change(MyDatabaseId, cache, hashes[i], false, me);
 	}
 	item->seen = pg_atomic_read_u64(&cache_shared->mapping.nchanges);
 	LWLockRelease(cache_registry_lock);
@@ -395,7 +529,10 @@ void
 mapping_subabort(void)
 {
 	for (int i = 0; i < nmapped; i++)
+	{
 		mapped[i].seen = mapped[i].first;
+		mapped[i].replaced = mapped[i].first_replaced;
+	}
 }
 
 /*

@@ -21,6 +21,7 @@
 #define MAPPING_CHANGES	2048	/* a power of two */
 #define MAPPING_LISTS	64		/* a power of two */
 #define MAPPING_RUNNING	31
+#define MAPPING_UNKNOWN	PG_UINT64_MAX	/* instead of a count of DDL */
 
 /* A key, or a whole cache, that a transaction has published. */
 typedef struct MappingChange
@@ -32,7 +33,7 @@ typedef struct MappingChange
 	bool		whole;
 } MappingChange;
 
-/* Transactions that have called key functions, and may be running. */
+/* Transactions whose keys DDL can tell otherwise, and which may be running. */
 typedef struct MappingRunning
 {
 	uint64		floor;			/* there may be others up to this one */
@@ -48,6 +49,7 @@ typedef struct MappingShared
 	uint64		start;			/* the last xid before the server started */
 	uint64		floor;			/* the greatest xid that the ring has lost */
 	Fence		lost;			/* those that were running when it did */
+	pg_atomic_uint64 replaced[MAPPING_LISTS];	/* DDL so far, by database */
 	MappingRunning running[MAPPING_LISTS];	/* by cache */
 } MappingShared;
 
@@ -66,7 +68,9 @@ extern void mapping_open(MappingShared *mapping, uint64 next);
 extern bool mapping_is_active(void);
 extern int	mapping_count(void);
 extern uint64 mapping_cache(int i);
-extern void mapping_note_write(uint64 cache, const char *told);
+extern uint64 mapping_replaced(void);
+extern void mapping_note_write(uint64 cache, const char *told, bool moves);
+extern void mapping_note_told(uint64 cache, uint64 replaced);
 extern void mapping_note_call(uint64 cache, Snapshot snapshot,
 							  MappingKeys *others);
 extern void mapping_catch_up(uint64 cache, MappingKeys *others);
@@ -74,6 +78,8 @@ extern void mapping_publish(uint64 cache, FullTransactionId xid,
 							const uint64 *hashes, int n, bool whole,
 							MappingKeys *others);
 extern const MappingRunning *mapping_running(uint64 cache);
+extern void mapping_replace(Oid dbid, FullTransactionId xid);
+extern void mapping_fence_running(Fence *fence, Oid dbid, uint64 cache);
 extern void mapping_subabort(void);
 extern void mapping_reset(void);
 

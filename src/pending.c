@@ -398,13 +398,31 @@ pending_describe(char *message)
 }
 
 /*
- * This transaction changes a cache some of whose watches have key functions.
- * told: its name, if others are told of its keys, else NULL.
+ * This transaction changes a cache some of whose watches have key functions
+ * (moves), or whose keys are hashed by what DDL can replace.  told: its name,
+ * if others are told of its keys, else NULL.
  */
 void
-pending_note_mapped(uint64 cache, const char *told)
+pending_note_mapped(uint64 cache, const char *told, bool moves)
 {
-	mapping_note_write(cache, told);
+	mapping_note_write(cache, told, moves);
+}
+
+/*
+ * Its keys are about to be told by what DDL can replace, as this backend's
+ * catalog caches have it; known: coherence_settle() has just been true.  After
+ * pending_note_mapped.
+ */
+void
+pending_note_told(uint64 cache, bool known)
+{
+	uint64		replaced = mapping_replaced();
+
+	pg_read_barrier();
+	if ((!known || coherence_catalog_state() == 0) &&
+		!GUARD_REMOVED("told_settle"))
+		replaced = MAPPING_UNKNOWN;
+	mapping_note_told(cache, replaced);
 }
 
 /*

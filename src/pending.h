@@ -17,7 +17,8 @@
 
 extern bool pending_add_key(uint64 cache, uint64 hash);
 extern bool pending_add_cache(uint64 cache);
-extern void pending_note_mapped(uint64 cache, const char *told);
+extern void pending_note_mapped(uint64 cache, const char *told, bool moves);
+extern void pending_note_told(uint64 cache, bool known);
 extern void pending_note_call(uint64 cache, Snapshot snapshot);
 extern void pending_add_created(uint64 cache);
 extern bool pending_add_dropped(uint64 cache);

@@ -248,12 +248,18 @@ void
 slot_publish_database(Oid dbid, FullTransactionId xid)
 {
 	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
-	if (OidIsValid(dbid))
-		fence_publish(database_fence(dbid), xid);
-	else
+
+	/* Who reads the latter of these two counts first knows the former, too. */
+	pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);
+	mapping_replace(dbid, xid);
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
 	{
-		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
-			fence_publish(&cache_shared->database_fences[i], xid);
+		Fence	   *fence = &cache_shared->database_fences[i];
+
+		if (OidIsValid(dbid) && fence != database_fence(dbid))
+			continue;
+		fence_publish(fence, xid);
+		mapping_fence_running(fence, dbid, 0);
 	}
 	for (uint32 i = 0; i < cache_shared->nslots; i++)
 	{
@@ -262,11 +268,11 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 		if (slot->used && (!OidIsValid(dbid) || slot->dbid == dbid))
 		{
 			fence_publish(&slot->fence, xid);
+			mapping_fence_running(&slot->fence, slot->dbid, slot->id);
 			slot_reset_reads(slot);
 			pg_atomic_fetch_add_u64(&slot->counters[STATS_INVALIDATIONS], 1);
 		}
 	}
-	pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);
 	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
 	LWLockRelease(cache_registry_lock);
 }

@@ -9,9 +9,9 @@
  * changed (its columns, and the trigger's arguments) or that a definition may
  * have (definition_generation).
  *
- * What depends on more than that is only kept for as long as a statement
- * runs, in its FmgrInfo: key functions, and hash functions that somebody could
- * replace.
+ * What depends on more than that, key functions and hash functions that
+ * somebody could replace, is only kept for as long as a statement runs, in its
+ * FmgrInfo, and as long as there is no DDL.
  *
  * A message may be read whenever code of others runs, and so while what it
  * drops is in use further up the stack: that stays in memory until the
@@ -24,7 +24,6 @@
  */
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "common/hashfn.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -32,6 +31,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "coherence.h"
 #include "devel.h"
 #include "key.h"
 #include "rowkeys.h"
@@ -159,6 +159,7 @@ build_keys(TriggerData *data)
 	if (!keys->unknown)
 		keys->def = definition_find(trigger->tgargs[0]);
 	keys->generation = definition_generation;
+	keys->catalogs = coherence_catalog_state();
 	keys->ncolumns = trigger->tgnargs - 1;
 	if (keys->def == NULL)
 		return keys;
@@ -168,13 +169,20 @@ build_keys(TriggerData *data)
 			keys->function = key_function_open(keys->def, trigger->tgargs,
 											   data->tg_relation);
 		keys->whole = keys->function == NULL;
+		keys->depends = true;
+		keys->nested = keys->def->nested;
 		return keys;
 	}
 	keys->whole = !keys->def->usable || keys->ncolumns == 0 ||
 		keys->ncolumns != keys->def->nkeys;
 	for (int i = 0; !keys->whole && i < keys->ncolumns; i++)
+	{
 		keys->whole = !column_setup(&keys->columns[i], &keys->def->keys[i],
 									data->tg_relation, trigger->tgargs[i + 1]);
+		keys->depends |= !keys->whole && !keys->columns[i].hash.fixed;
+		keys->nested |= !keys->whole && keys->columns[i].hash.nested;
+	}
+	keys->depends |= !keys->def->fixed;
 	return keys;
 }
 
@@ -210,16 +218,7 @@ is_current(TriggerData *data)
 static bool
 is_lasting(RowKeys *keys, TriggerData *data)
 {
-	if (keys->def == NULL || keys->function != NULL || !is_current(data) ||
-		key_function_is_named(data->tg_trigger->tgnargs,
-							  data->tg_trigger->tgargs))
-		return false;
-	for (int i = 0; !keys->whole && i < keys->ncolumns; i++)
-	{
-		if (keys->columns[i].hash.function.fn_oid >= FirstUnpinnedObjectId)
-			return false;
-	}
-	return true;
+	return keys->def != NULL && !keys->depends && is_current(data);
 }
 
 /*
@@ -294,7 +293,8 @@ rowkeys_find(FmgrInfo *flinfo, TriggerData *data)
 	if (keys != NULL)
 		return keys;
 	keys = flinfo->fn_extra;
-	if (keys != NULL && keys->generation == definition_generation)
+	if (keys != NULL && keys->generation == definition_generation &&
+		(!keys->depends || keys->catalogs == coherence_catalog_state()))
 		return keys;
 	return make_keys(flinfo, data);
 }

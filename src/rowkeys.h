@@ -38,6 +38,9 @@ typedef struct RowKeys
 	CacheDef   *def;			/* NULL: there is no such cache */
 	bool		unknown;		/* no definition can be read at present */
 	bool		whole;			/* no key can be told from a row */
+	bool		depends;		/* DDL can replace what the keys are told by */
+	bool		nested;			/* it can, in a way that is noticed late */
+	uint64		catalogs;		/* coherence_catalog_state, if it depends */
 	KeyFunction *function;		/* that tells the keys, if any */
 	bool		called;			/* it has been, by this statement */
 	MemoryContext context;		/* of its own, if it is kept */

@@ -23,6 +23,7 @@
 #include "utils/datum.h"
 #include "utils/snapmgr.h"
 
+#include "coherence.h"
 #include "definition.h"
 #include "invalidate.h"
 #include "key.h"
@@ -99,6 +100,26 @@ call_pending(RowKeys *keys, TupleTableSlot *slot)
 		PopActiveSnapshot();
 }
 
+/*
+ * Find out how keys are told.  If DDL can replace what they are told by, hear
+ * of all DDL there has been first.
+ */
+static RowKeys *
+find_keys(FmgrInfo *flinfo, TriggerData *data)
+{
+	RowKeys    *keys = rowkeys_find(flinfo, data);
+	bool		known;
+
+	if (!keys->depends || keys->def == NULL)
+		return keys;
+	known = coherence_settle();
+	keys = rowkeys_find(flinfo, data);
+	if (keys->def != NULL)
+		invalidate_told(keys->def,
+						known && !(keys->nested && coherence_has_moved()));
+	return keys;
+}
+
 /* What a row stands for is pending. */
 static void
 slot_pending(RowKeys *keys, TupleTableSlot *slot)
@@ -142,7 +163,7 @@ cache_trigger(PG_FUNCTION_ARGS)
 	if (cache_shared == NULL)
 		return PointerGetDatum(NULL);
 
-	keys = rowkeys_find(fcinfo->flinfo, data);
+	keys = find_keys(fcinfo->flinfo, data);
 	if (keys->unknown)
 		pending_add_database(MyDatabaseId);
 	if (keys->def == NULL)
@@ -160,7 +181,7 @@ cache_trigger(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 
 	/* Code of others may have run. */
-	now = rowkeys_find(fcinfo->flinfo, data);
+	now = find_keys(fcinfo->flinfo, data);
 	if (now->def != NULL &&
 		(now != keys ||
 		 !is_same_key(now, data->tg_trigslot, data->tg_newslot)))

@@ -60,6 +60,37 @@ END
 my $line = 'INSERT INTO lines VALUES (3, 1, 100)';
 my $move = 'UPDATE orders SET customer = 3 WHERE id = 1';
 
+# The same, where somebody can replace what tells customer from payer
+my $told = $lines =~ s/customer = \$1/who(o) = \$1/r =~ s/SELECT customer FROM orders/SELECT who(orders) FROM orders/r;
+$told =~ s/^(?=CREATE FUNCTION loader)/CREATE FUNCTION who(orders) RETURNS integer LANGUAGE sql STABLE AS 'SELECT \$1.customer';\n/m;
+$told =~ s/'orders', 'customer'/'orders', keys => 'who(orders)'/;
+my $retell = "CREATE OR REPLACE FUNCTION who(orders) RETURNS integer LANGUAGE sql STABLE AS 'SELECT \$1.customer + 2'";
+
+# Keys of a type that has a hash function of its own
+my $hashed = <<'END';
+CREATE TYPE kind;
+CREATE FUNCTION kind_in(cstring) RETURNS kind LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
+CREATE FUNCTION kind_out(kind) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
+CREATE TYPE kind (INPUT = kind_in, OUTPUT = kind_out, LIKE = integer);
+CREATE CAST (kind AS integer) WITHOUT FUNCTION;
+CREATE FUNCTION kind_hash(kind) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1::integer';
+CREATE FUNCTION kind_equal(kind, kind) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1::integer = $2::integer';
+CREATE OPERATOR === (LEFTARG = kind, RIGHTARG = kind, FUNCTION = kind_equal);
+CREATE OPERATOR CLASS kind_ops DEFAULT FOR TYPE kind USING hash AS OPERATOR 1 ===, FUNCTION 1 kind_hash(kind);
+CREATE TABLE item (id kind, ids kind[], price integer);
+INSERT INTO item SELECT i::text::kind, ARRAY[i::text::kind], 10 * i FROM generate_series(1, 7) AS i;
+CREATE FUNCTION loader(kind) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(price) FROM item WHERE id === $1';
+CREATE FUNCTION loader(kind[]) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(price) FROM item WHERE ids = $1';
+SELECT cache_create('c', 'loader(kind)'), cache_create('array', 'loader(kind[])');
+SELECT cache_watch('c', 'item', 'id'), cache_watch('array', 'item', 'ids');
+END
+my $raise = 'UPDATE item SET price = price + 1';
+my $rehash = "CREATE OR REPLACE FUNCTION kind_hash(kind) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT \$1::integer + 1000'";
+my $probe_hashed = "SELECT cache_get('c', '1'::kind) IS NOT DISTINCT FROM to_jsonb(loader('1'::kind))";
+my $probe_array = "SELECT cache_get('array', ARRAY['1'::kind]) IS NOT DISTINCT FROM to_jsonb(loader(ARRAY['1'::kind]))";
+
+my $get_array = "SELECT cache_get('array', ARRAY['2'::kind])";
+
 my @scenarios = (
 	{
 		guard => 'read_check',
@@ -401,6 +432,72 @@ END
 		'TRUNCATE part',
 		'TRUNCATE parts'
 	),
+	(
+		map {
+			my ($what, $setup, $write, $replace, $probe) = @$_;
+			(
+				{
+					guard => 'replaced_before',
+					title => "$what is replaced before the writer publishes",
+					setup => $setup,
+					steps => [ "w > BEGIN; $write", "f > $replace", "r > $probe", "r > $probe", 'w > COMMIT', "r = $probe" ]
+				},
+				{
+					guard => 'replaced_before',
+					title => "$what: the writer reads",
+					setup => $setup,
+					steps => [ "w > BEGIN; $write", "f > $replace", "r > $probe", "r > $probe", "w = $probe", 'w > COMMIT', "r = $probe" ]
+				},
+				{
+					guard => 'replaced_before',
+					title => "$what: the writer has read in a subtransaction",
+					setup => $setup,
+					steps => [
+						"w > BEGIN; $write", "f > $replace", "r > $probe", "r > $probe",
+						"w > SAVEPOINT s; $probe; ROLLBACK TO s", 'w > COMMIT', "r = $probe"
+					]
+				},
+				{
+					guard => 'replaced_after',
+					title => "$what is replaced after the writer has been prepared",
+					setup => $setup,
+					steps => [
+						"w > BEGIN; $write; ROLLBACK; BEGIN; $write; PREPARE TRANSACTION 'w'", "f > $replace", "r > $probe", "r > $probe",
+						"w > COMMIT PREPARED 'w'", "r = $probe"
+					]
+				}
+			)
+		} (
+			[ 'a key function', $told, $line, $retell, $probe ],
+			[ 'a hash function', $hashed, $raise, $rehash, $probe_hashed ],
+			[
+				'a hash function inside an array', $hashed, $raise, $rehash, $probe_array
+			]
+		)
+	),
+	(
+		map {
+			my ($what, $probe) = @$_;
+			{
+				guard => 'told_settle',
+				title => "$what is replaced by a prepared transaction, before the writer begins",
+				setup => $hashed,
+				steps => [
+					"f > BEGIN; $rehash; PREPARE TRANSACTION 'f'", "w > BEGIN; $raise", "f > COMMIT PREPARED 'f'",
+					"r > $probe", "r > $probe", 'w > COMMIT', "r = $probe"
+				]
+			}
+		} ([ 'a hash function', $probe_hashed ], [ 'a hash function inside an array', $probe_array ])
+	),
+	{
+		guard => 'rehash',
+		title => 'nothing is stored under the hash of a function that has been replaced and is still in use',
+		setup => $hashed,
+		steps => [
+			'r > BEGIN', "r > $get_array", 'f > BEGIN', "f > SELECT cache_get('array', ARRAY['1'::kind])",
+			"w > $rehash", "f > $get_array", "f > $get_array", "w > BEGIN; $raise; ROLLBACK", "w > $raise", "r = $get_array = '21'", 'f > COMMIT', 'r > COMMIT'
+		]
+	},
 	{
 		guard => 'mapping',
 		title => 'the key function sees the rows of an old snapshot',
@@ -499,6 +596,7 @@ BEGIN
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT IN ('cache_definition', 'cache_value') LOOP
     EXECUTE format('DROP TABLE %s CASCADE', thing);
   END LOOP;
+  DROP TYPE IF EXISTS kind CASCADE;
   FOR routine IN SELECT oid FROM pg_proc
     WHERE pronamespace = 'public'::regnamespace AND proname NOT LIKE 'cache%' LOOP
     EXECUTE format('DROP FUNCTION %s CASCADE', routine);

@@ -533,6 +533,15 @@ check_key_function(CacheDef *def, char **args, Relation rel)
 		key_function_check(def, function, rel, &relid);
 }
 
+/* Wait for all who write to partitions without going through the parent. */
+static void
+lock_partitions(Relation rel)
+{
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		(void) find_all_inheritors(RelationGetRelid(rel),
+								   ShareRowExclusiveLock, NULL);
+}
+
 /*
  * After a cache has got another loader: do its watches still fit?  Locks the
  * watched tables against writers, whose keys may be pending by the hashes of
@@ -554,6 +563,7 @@ watch_check_all(CacheDef *def)
 
 		if (rel == NULL)
 			continue;
+		lock_partitions(rel);
 		if (watch->rows && watch->function)
 			check_key_function(def, watch->args, rel);
 		else if (watch->rows)
@@ -755,7 +765,15 @@ static void
 wait_for_writers(CacheDef *def)
 {
 	for (int i = 0; i < def->nwatched; i++)
-		LockRelationOid(def->watched[i], ShareRowExclusiveLock);
+	{
+		Relation	rel = try_relation_open(def->watched[i],
+											ShareRowExclusiveLock);
+
+		if (rel == NULL)
+			continue;
+		lock_partitions(rel);
+		relation_close(rel, NoLock);
+	}
 }
 
 /* Complain unless the cache has a loader, which can be one. */

@@ -68,9 +68,13 @@
 #if PG_VERSION_NUM >= 160000
 #define cache_ownercheck_class(oid, role) \
 	object_ownercheck(RelationRelationId, (oid), (role))
+#define cache_ownercheck_namespace(oid, role) \
+	object_ownercheck(NamespaceRelationId, (oid), (role))
 #else
 #define cache_ownercheck_class(oid, role) \
 	pg_class_ownercheck((oid), (role))
+#define cache_ownercheck_namespace(oid, role) \
+	pg_namespace_ownercheck((oid), (role))
 #endif
 
 /* 16 can do without columns that are missing */

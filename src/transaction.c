@@ -24,6 +24,7 @@
 #include "devel.h"
 #include "keyvalue.h"
 #include "loads.h"
+#include "partition.h"
 #include "pending.h"
 #include "pool.h"
 #include "registry.h"
@@ -45,6 +46,7 @@ transaction_end(void)
 	compiled_reset();
 	keyvalue_reset();
 	sharedcatalog_reset();
+	partition_reset();
 	definition_unlock_all();
 	stats_flush();
 	pool_end_transaction();
@@ -66,6 +68,7 @@ transaction_callback(XactEvent event, void *arg)
 			if (!GUARD_REMOVED("publish_before_commit"))
 				pending_publish();
 			STOP_POINT("published");
+			partition_published();
 			break;
 		case XACT_EVENT_COMMIT:
 			if (GUARD_REMOVED("publish_before_commit"))

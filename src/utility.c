@@ -17,25 +17,21 @@
  * seen by the watches' triggers; but the partitions of a watched table have
  * no such trigger of their own, so a hook looks after them.
  *
- * Locking: truncating a partition locks its watched parents in ACCESS
- * EXCLUSIVE mode, from the root down; following a rename locks the table of
- * definitions (admin.c).
+ * Locking: following a rename locks the table of definitions (admin.c); what is
+ * done to partitions locks their watched parents (partition.c).
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
-#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "storage/lmgr.h"
 #include "storage/sinval.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -48,6 +44,7 @@
 #include "devel.h"
 #include "extension.h"
 #include "invalidate.h"
+#include "partition.h"
 #include "pending.h"
 #include "rename.h"
 #include "shared.h"
@@ -295,6 +292,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		copied = copy_target(command);
 		if (IsA(command, DropdbStmt))
 			dropped = get_database_oid(((DropdbStmt *) command)->dbname, true);
+		partition_begin(command);
 		if (IsA(command, CreateTrigStmt))
 			watch_check_trigger((CreateTrigStmt *) command);
 		if (renames_something(tag))
@@ -353,20 +351,6 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		pending_drop_database(dropped);
 }
 
-/* The names of the caches that watch a relation. */
-static List *
-caches_of(Oid relid)
-{
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-	List	   *caches;
-
-	if (rel == NULL)
-		return NIL;
-	caches = watch_caches(rel);
-	relation_close(rel, AccessShareLock);
-	return caches;
-}
-
 /*
  * All caches that watch the relation are pending; all of the database, when no
  * definition can be read at present.
@@ -374,7 +358,7 @@ caches_of(Oid relid)
 static void
 caches_pending(Oid relid)
 {
-	List	   *caches = caches_of(relid);
+	List	   *caches = watch_caches_of(relid);
 	ListCell   *lc;
 
 	if (caches != NIL && !definition_is_readable())
@@ -393,26 +377,14 @@ caches_pending(Oid relid)
 
 /*
  * A relation is about to be truncated.  If it is a partition it has the row
- * triggers of its watched parents, though not those for TRUNCATE; and hits
- * have locked the parents alone.
+ * triggers of its watched parents, though not those for TRUNCATE.
  */
 static void
 relation_truncated(Oid relid)
 {
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK)
 		return;
-	if (get_rel_relispartition(relid))
-	{
-		List	   *ancestors = get_partition_ancestors(relid);
-
-		/* From the root down, as others lock them. */
-		for (int i = list_length(ancestors) - 1; i >= 0; i--)
-		{
-			if (caches_of(list_nth_oid(ancestors, i)) != NIL)
-				LockRelationOid(list_nth_oid(ancestors, i),
-								AccessExclusiveLock);
-		}
-	}
+	partition_lock_ancestors(relid);
 	caches_pending(relid);
 }
 
@@ -424,6 +396,8 @@ cache_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 		prev_object_access(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
 		relation_truncated(object_id);
+	if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0)
+		partition_lock_ancestors(object_id);
 }
 
 /*

@@ -133,6 +133,22 @@ watch_caches(Relation rel)
 	return names;
 }
 
+/*
+ * The same, of a table that may be gone.
+ */
+List *
+watch_caches_of(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	List	   *names;
+
+	if (rel == NULL)
+		return NIL;
+	names = watch_caches(rel);
+	relation_close(rel, AccessShareLock);
+	return names;
+}
+
 /* Does a trigger of a watch fire always, and for all that it is there for? */
 static bool
 is_sound(Form_pg_trigger form, HeapTuple tuple, Relation pg_trigger)

@@ -37,6 +37,7 @@ extern char **watch_arguments(HeapTuple tuple, Relation pg_trigger, int n);
 extern bool watch_covers(Relation rel, const char *cache);
 extern List *watch_caches(Relation rel);
 extern List *watch_caches_below(Oid parent);
+extern List *watch_caches_of(Oid relid);
 extern void watch_read(CacheDef *def);
 extern void watch_check_trigger(CreateTrigStmt *stmt);
 extern void watch_drop_all(CacheDef *def);

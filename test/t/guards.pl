@@ -530,6 +530,32 @@ END
 			"f > $fill", "w > $line", 'w > COMMIT', "r = $probe"
 		]
 	},
+	(
+		map {
+			{
+				guard => 'ancestors',
+				title => "what a hit has shown is still there for its snapshot: $_",
+				setup => <<'END',
+CREATE TABLE item (id integer, price integer) PARTITION BY LIST (id);
+CREATE TABLE half PARTITION OF item DEFAULT PARTITION BY LIST (id);
+CREATE TABLE part PARTITION OF half FOR VALUES IN (1);
+INSERT INTO item VALUES (1, 10);
+CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT price FROM item WHERE id = $1';
+SELECT cache_create('c', 'loader(integer)');
+SELECT cache_watch('c', 'item', 'id');
+END
+				steps => [
+					"f > $get", 'r > BEGIN ISOLATION LEVEL REPEATABLE READ', "r > $get", "w > SET lock_timeout = '100ms'",
+					"w ? $_", 'r = SELECT coalesce(loader(1) = 10, false)', 'w > RESET lock_timeout', 'r > COMMIT'
+				]
+			}
+		} 'ALTER TABLE part SET UNLOGGED',
+		'TRUNCATE part',
+		'DROP TABLE part',
+		'ALTER TABLE half DETACH PARTITION part',
+		'ALTER TABLE half DETACH PARTITION part CONCURRENTLY'
+	),
 	{
 		guard => 'unwatched',
 		title => 'a key function that reads an unwatched table is not relied on',

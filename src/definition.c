@@ -61,6 +61,7 @@
 #include "definition.h"
 #include "devel.h"
 #include "extension.h"
+#include "key.h"
 #include "owner.h"
 #include "pending.h"
 #include "registry.h"
@@ -211,28 +212,54 @@ definition_changed(void)
  *-------------------------------------------------------------------------
  */
 
+/* What holds for a type inside of another one holds for that one. */
+static void
+hash_contains(KeyHash *hash, Oid type)
+{
+	KeyHash		inner;
+
+	if (!OidIsValid(type) || !key_hash_lookup(type, &inner))
+		return;
+	hash->fixed &= inner.fixed;
+	hash->nested |= inner.nested ||
+		inner.function.fn_oid >= FirstUnpinnedObjectId;
+}
+
 /*
- * Can no DDL change what a hash function makes of a type's values?  What comes
+ * Can DDL change what a type's values are hashed to?  A function that comes
  * with the server cannot be replaced; but what it hashes may consist of values
  * of other types.
  */
-static bool
-hash_is_fixed(Oid type, Oid function, Oid input)
+static void
+hash_inspect(KeyHash *hash, Oid type)
 {
 	Oid			base = getBaseType(type);
-	KeyHash		element;
 
-	if (function >= FirstUnpinnedObjectId)
-		return false;
-	if (input == ANYARRAYOID)
+	check_stack_depth();
+	hash->fixed = hash->function.fn_oid < FirstUnpinnedObjectId;
+	hash->nested = false;
+	if (!hash->fixed)
+		return;
+	if (hash->input == ANYARRAYOID)
+		hash_contains(hash, get_base_element_type(base));
+	else if (type_is_multirange(base))
+		hash_contains(hash, get_range_subtype(get_multirange_range(base)));
+	else if (type_is_range(base))
+		hash_contains(hash, get_range_subtype(base));
+	else if (hash->input == RECORDOID)
 	{
-		base = get_base_element_type(base);
-		return OidIsValid(base) && key_hash_lookup(base, &element) &&
-			element.fixed;
+		TupleDesc	desc = lookup_rowtype_tupdesc_noerror(base, -1, true);
+
+		/* It can get other columns. */
+		hash->fixed = false;
+		for (int i = 0; desc != NULL && i < desc->natts; i++)
+		{
+			if (!TupleDescAttr(desc, i)->attisdropped)
+				hash_contains(hash, TupleDescAttr(desc, i)->atttypid);
+		}
+		if (desc != NULL)
+			ReleaseTupleDesc(desc);
 	}
-	if (input == ANYENUMOID || !(IsPolymorphicType(input) || input == RECORDOID))
-		return true;
-	return base < FirstUnpinnedObjectId && input != RECORDOID;
 }
 
 /*
@@ -254,9 +281,8 @@ key_hash_lookup(Oid type, KeyHash *hash)
 		return false;
 	hash->opfamily = entry->hash_opf;
 	hash->input = entry->hash_opintype;
-	hash->fixed = hash_is_fixed(type, function, hash->input);
-	hash->nested = !hash->fixed && function < FirstUnpinnedObjectId;
 	fmgr_info_cxt(function, &hash->function, CurrentMemoryContext);
+	hash_inspect(hash, type);
 	return true;
 }
 
@@ -281,8 +307,17 @@ describe_argument(CacheDef *def, int i, Oid type, const char *signature,
 				   errhint("Keys must be of types that can be hashed."));
 	key->type = type;
 	get_typlenbyval(type, &key->typlen, &key->typbyval);
-	collatable = OidIsValid(get_typcollation(type));
-	key->collation = collatable ? DEFAULT_COLLATION_OID : InvalidOid;
+	key->collation = get_typcollation(type);
+	collatable = OidIsValid(key->collation);
+	if (collatable && get_collation_isdeterministic(key->collation))
+		key->collation = DEFAULT_COLLATION_OID;
+	if (!key_type_obeys(type, key->collation))
+		UNSUITABLE(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				   errmsg("type %s holds names that are compared under a nondeterministic collation",
+						  format_type_be(type)),
+				   errdetail("It is the type of argument %d of loader function %s.",
+							 i + 1, signature),
+				   errhint("Use text instead of name."));
 	def->collatable |= collatable;
 	def->fixed &= key->hash.fixed;
 	def->nested |= key->hash.nested;

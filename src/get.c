@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
@@ -418,7 +419,10 @@ fetch_start(Fetch *fetch, CacheDef *def, Datum *args, const bool *nulls,
 static inline bool
 fetch_try(Fetch *fetch, StoreValue *value)
 {
-	if (likely(coherence_begin(&fetch->get, fetch->def, &fetch->key.key)))
+	if (likely(!OidIsValid(fetch->collation) ||
+			   fetch->collation == DEFAULT_COLLATION_OID ||
+			   key_collation_fits(fetch->def, fetch->collation)) &&
+		likely(coherence_begin(&fetch->get, fetch->def, &fetch->key.key)))
 		return fetch_lookup(fetch, value);
 	fetch->get.def = NULL;
 	return false;

@@ -5,7 +5,10 @@
  *
  * A key's hash is made with the hash functions of its types, so that keys
  * that compare equal have the same hash whatever their bytes are (numeric 1.0
- * and 1.00, citext, nondeterministic collations).  The hash chooses the
+ * and 1.00, citext, nondeterministic collations).  One hash function of
+ * PostgreSQL's is not like that: a name is hashed by its bytes, whatever
+ * collation names are compared under; so here it is hashed as a text where that
+ * matters.  The hash chooses the
  * fence, and invalidation drops all entries of a hash; so two different keys
  * that happen to share one cost an unneeded load at worst.
  *
@@ -31,8 +34,11 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/typcache.h"
 #include "utils/uuid.h"
 
 #include "compat.h"
@@ -48,6 +54,84 @@
 /* Any hash of a NULL will do. */
 #define NULL_HASH		UINT64CONST(0x9e3779b97f4a7c15)
 
+/* Can values be equal under the collation that have different bytes? */
+static bool
+is_loose(Oid collation)
+{
+	return OidIsValid(collation) && collation != DEFAULT_COLLATION_OID &&
+		collation != C_COLLATION_OID &&
+		!get_collation_isdeterministic(collation) &&
+		!GUARD_REMOVED("names");
+}
+
+/* The same of a composite type, which has a collation for each column. */
+static bool
+row_obeys(Oid type)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_noerror(type, -1, true);
+	bool		obeys = true;
+
+	if (desc == NULL)
+		return true;
+	for (int i = 0; i < desc->natts && obeys; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped)
+			obeys = getBaseType(att->atttypid) == NAMEOID ?
+				!is_loose(att->attcollation) :
+				key_type_obeys(att->atttypid, att->attcollation);
+	}
+	ReleaseTupleDesc(desc);
+	return obeys;
+}
+
+/*
+ * Do values of a type hash alike that are equal under a collation?  Not if
+ * there are names inside, which key_hash_add() does not see.
+ */
+bool
+key_type_obeys(Oid type, Oid collation)
+{
+	Oid			base = getBaseType(type);
+	Oid			inner = get_base_element_type(base);
+
+	check_stack_depth();
+	if (OidIsValid(inner))
+		return getBaseType(inner) == NAMEOID ? !is_loose(collation) :
+			key_type_obeys(inner, collation);
+	if (type_is_multirange(base))
+		base = get_multirange_range(base);
+	if (type_is_range(base))
+	{
+		inner = get_range_subtype(base);
+		collation = get_range_collation(base);
+		return getBaseType(inner) == NAMEOID ? !is_loose(collation) :
+			key_type_obeys(inner, collation);
+	}
+	if (get_typtype(base) == TYPTYPE_COMPOSITE)
+		return row_obeys(base);
+	return true;
+}
+
+/*
+ * A loader may compare keys under the collation that it is called with.  Are
+ * they hashed under that collation, if that matters?
+ */
+bool
+key_collation_fits(const CacheDef *def, Oid collation)
+{
+	if (!is_loose(collation))
+		return true;
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		if (OidIsValid(def->keys[i].collation) &&
+			def->keys[i].collation != collation)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Do values of a type compare, and hash, like those of the key?
  * Sets up the column's hash function in the current memory context.
@@ -55,6 +139,8 @@
 bool
 key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash)
 {
+	if (!key_type_obeys(type, key->collation))
+		return false;
 	if (!key_hash_lookup(type, hash) || hash->opfamily != key->hash.opfamily)
 		return false;
 
@@ -72,6 +158,20 @@ uint64
 key_hash_start(uint64 cache)
 {
 	return key_mix(cache ^ ((uint64) MyDatabaseId << 32));
+}
+
+/* The hash of a name as that of the text. */
+static uint64
+name_hash(Datum value, Oid collation)
+{
+	text	   *string = cstring_to_text(NameStr(*DatumGetName(value)));
+	uint64		hash;
+
+	hash = DatumGetUInt64(DirectFunctionCall2Coll(hashtextextended, collation,
+												  PointerGetDatum(string),
+												  UInt64GetDatum(0)));
+	pfree(string);
+	return hash;
 }
 
 /* The type's hash of a value; of the commonest types without a function call. */
@@ -95,6 +195,10 @@ extended_hash(KeyHash *how, Oid collation, Datum value)
 		case F_UUID_HASH_EXTENDED:
 			return hash_bytes_extended((const unsigned char *) DatumGetPointer(value),
 									   UUID_LEN, 0);
+		case F_HASHNAMEEXTENDED:
+			if (is_loose(collation))
+				return name_hash(value, collation);
+			/* FALLTHROUGH */
 		default:
 			return DatumGetUInt64(FunctionCall2Coll(&how->function, collation,
 													value, UInt64GetDatum(0)));

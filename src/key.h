@@ -58,6 +58,8 @@ extern void key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 extern uint64 key_hash(const CacheDef *def, Datum *args, const bool *nulls);
 extern bool key_parse(KeyParts *parts, const CacheDef *def,
 					  const StoreKey *key);
+extern bool key_type_obeys(Oid type, Oid collation);
+extern bool key_collation_fits(const CacheDef *def, Oid collation);
 extern bool key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash);
 extern int16 key_typlen(const KeyBuffer *key, const CacheDef *def);
 extern uint64 key_hash_start(uint64 cache);

@@ -499,10 +499,18 @@ check_column(CacheDef *def, int i, Relation rel, const char *column)
 						column, format_type_be(att->atttypid), i + 1,
 						NameStr(def->name), format_type_be(def->keys[i].type)),
 				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
-	if (OidIsValid(att->attcollation) &&
-		!get_collation_isdeterministic(att->attcollation))
-		return att->attcollation;
-	return InvalidOid;
+	if (!OidIsValid(att->attcollation) ||
+		get_collation_isdeterministic(att->attcollation))
+		return InvalidOid;
+	if (!key_type_obeys(att->atttypid, att->attcollation) ||
+		!key_type_obeys(def->keys[i].type, att->attcollation))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" or key %d of cache \"%s\" holds names that would be compared under the nondeterministic collation \"%s\"",
+						column, i + 1, NameStr(def->name),
+						get_collation_name(att->attcollation)),
+				 errhint("Use text instead of name, or watch the whole cache by naming no columns.")));
+	return att->attcollation;
 }
 
 /* Check all columns of a watch; fill in the collations that they demand. */

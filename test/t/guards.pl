@@ -91,6 +91,13 @@ my $probe_array = "SELECT cache_get('array', ARRAY['1'::kind]) IS NOT DISTINCT F
 
 my $get_array = "SELECT cache_get('array', ARRAY['2'::kind])";
 
+# Equal names of different bytes
+my $folded = <<'END';
+CREATE COLLATION IF NOT EXISTS folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE item (name name, label text, price integer);
+INSERT INTO item VALUES ('Tea', 'Tea', 1);
+END
+
 my @scenarios = (
 	{
 		guard => 'read_check',
@@ -373,6 +380,35 @@ END
 			'w > UPDATE item SET price = price + 1', "f > SELECT cache_watch('c', 'alias', 'name')",
 			"r > SELECT cache_get('c', 'Tea')", 'w > UPDATE item SET price = price + 1',
 			"r = SELECT cache_get('c', 'Tea') IS NOT DISTINCT FROM to_jsonb(loader('Tea'))"
+		]
+	},
+	{
+		guard => 'names',
+		title => 'names are hashed under the collation that keys are compared under',
+		setup => $folded . <<'END',
+CREATE TABLE alias (name text COLLATE folded);
+CREATE FUNCTION loader(text) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(price) FROM item WHERE name = $1 COLLATE folded';
+SELECT cache_create('c', 'loader(text)');
+SELECT cache_watch('c', 'item', 'name'), cache_watch('c', 'alias', 'name');
+END
+		steps => [
+			"r > SELECT cache_get('c', 'tea')", 'w > UPDATE item SET price = price + 1',
+			"r = SELECT cache_get('c', 'tea') IS NOT DISTINCT FROM to_jsonb(loader('tea'))"
+		]
+	},
+	{
+		guard => 'names',
+		title => 'nor is anything cached for keys that are compared under another collation than they are hashed',
+		setup => $folded . <<'END',
+CREATE FUNCTION loader(text) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(price) FROM item WHERE label = $1';
+SELECT cache_create('c', 'loader(text)');
+SELECT cache_watch('c', 'item', 'label');
+END
+		steps => [
+			"r > SELECT cache_get('c', 'tea' COLLATE folded)", 'w > UPDATE item SET price = price + 1',
+			"r = SELECT cache_get('c', 'tea' COLLATE folded) IS NOT DISTINCT FROM to_jsonb(loader('tea' COLLATE folded))"
 		]
 	},
 	{

@@ -181,6 +181,59 @@ coerce_key(Coercion *coercion, Datum value, bool *isnull)
 	return ExecEvalExpr(coercion->expr, coercion->econtext, isnull);
 }
 
+/* The type that the call gives for a key. */
+static Oid
+site_key_type(FunctionCallInfo fcinfo, const CallSite *site, int first, int i)
+{
+	return OidIsValid(site->array_type) ? site->array_type :
+		get_fn_expr_argtype(fcinfo->flinfo, first + i);
+}
+
+/* Is this one of the functions whose keys are of the type cache_key? */
+static bool
+site_has_text_keys(FunctionCallInfo fcinfo, const CallSite *site)
+{
+	return !site->many &&
+		!OidIsValid(get_func_variadictype(fcinfo->flinfo->fn_oid));
+}
+
+/* Has somebody written COLLATE in an expression?  The planner leaves this. */
+static bool
+names_collation(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, CollateExpr))
+		return true;
+	if (IsA(node, RelabelType) &&
+		((RelabelType *) node)->resultcollid !=
+		exprCollation((Node *) ((RelabelType *) node)->arg))
+		return true;
+	if (IsA(node, Const))
+		return ((Const *) node)->constcollid !=
+			get_typcollation(((Const *) node)->consttype);
+	return expression_tree_walker(node, names_collation, context);
+}
+
+/*
+ * The collation of a key's argument, once it is of the loader's type.  That may
+ * have a collation of its own, as name and domains can: a literal gets that
+ * one, and what is coerced to a domain, unless another is named.
+ */
+static Oid
+key_argument_collation(Node *arg, Oid from, Oid to, bool text_keys)
+{
+	Oid			collation = exprCollation(arg);
+	Oid			own = get_typcollation(to);
+
+	if (from != to && OidIsValid(own) && own != DEFAULT_COLLATION_OID &&
+		(from == UNKNOWNOID || text_keys ||
+		 get_typtype(to) == TYPTYPE_DOMAIN) &&
+		!names_collation(arg, NULL))
+		return own;
+	return OidIsValid(collation) ? collation : DEFAULT_COLLATION_OID;
+}
+
 /*
  * The collation that a direct call of the loader would pass, which depends on
  * the key's arguments alone: the one that they agree in, where the default
@@ -201,9 +254,10 @@ site_collation(FunctionCallInfo fcinfo, CallSite *site, int first)
 
 		if (!OidIsValid(site->def->keys[i].collation))
 			continue;
-		collation = exprCollation(list_nth(((FuncExpr *) expr)->args, arg));
-		if (!OidIsValid(collation))
-			collation = DEFAULT_COLLATION_OID;
+		collation = key_argument_collation(list_nth(((FuncExpr *) expr)->args, arg),
+										   site_key_type(fcinfo, site, first, i),
+										   site->def->keys[i].type,
+										   site_has_text_keys(fcinfo, site));
 		if (common == collation || collation == DEFAULT_COLLATION_OID)
 			common = OidIsValid(common) ? common : collation;
 		else if (!OidIsValid(common) || common == DEFAULT_COLLATION_OID)
@@ -229,14 +283,6 @@ site_is_simple(FunctionCallInfo fcinfo, const CallSite *site, int first)
 	return site->coercions == NULL;
 }
 
-/* The type that the call gives for a key. */
-static Oid
-site_key_type(FunctionCallInfo fcinfo, const CallSite *site, int first, int i)
-{
-	return OidIsValid(site->array_type) ? site->array_type :
-		get_fn_expr_argtype(fcinfo->flinfo, first + i);
-}
-
 /* Find out how the keys of a call come into the loader's types. */
 static void
 site_set_coercions(FunctionCallInfo fcinfo, CallSite *site, int first)
@@ -258,8 +304,7 @@ site_set_coercions(FunctionCallInfo fcinfo, CallSite *site, int first)
 		site->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
 											  "cache call site",
 											  ALLOCSET_SMALL_SIZES);
-	text_keys = !site->many &&
-		!OidIsValid(get_func_variadictype(fcinfo->flinfo->fn_oid));
+	text_keys = site_has_text_keys(fcinfo, site);
 	old = MemoryContextSwitchTo(site->context);
 	site->coercions = palloc0(sizeof(Coercion) * site->nkeys);
 	for (int i = 0; i < site->nkeys; i++)

@@ -124,6 +124,12 @@ static int	levels_size = FEW_LEVELS;
 static char **messages = NULL;	/* of items; NULL: none has any */
 static Size message_bytes = 0;
 
+/*
+ * The item that was added last.  When publishing is over there may be others
+ * behind it, which were added by the way (publish_late).
+ */
+static int	added_last = 0;
+
 static int	nwide = 0;			/* items that are not keys */
 static uint64 whole_cache = 0;	/* one that is pending as a whole, or 0 */
 static bool published = false;	/* once, before the transaction's end */
@@ -227,11 +233,22 @@ attach_message(char *message)
 	{
 		messages = MemoryContextAlloc(TopTransactionContext,
 									  sizeof(char *) * items_size);
-		for (int i = 0; i < nitems - 1; i++)
+		for (int i = 0; i < nitems; i++)
 			messages[i] = NULL;
 	}
-	messages[nitems - 1] = message;
+	messages[added_last] = message;
 	message_bytes += strlen(message);
+}
+
+/* Take it away, when the item goes. */
+static void
+detach_message(int i)
+{
+	if (messages == NULL || messages[i] == NULL)
+		return;
+	message_bytes -= strlen(messages[i]);
+	pfree(messages[i]);
+	messages[i] = NULL;
 }
 
 /*
@@ -312,6 +329,7 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 {
 	PendingItem item = {cache, hash, kind};
 	int			nestlevel = GetCurrentTransactionNestLevel();
+	int			place;
 	bool		found;
 
 	if (members == NULL && is_among_few(&item))
@@ -337,7 +355,7 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	}
 	if (messages != NULL)
 		messages[nitems] = NULL;
-	nitems++;
+	place = added_last = nitems++;
 	if (kind != PENDING_KEY)
 		nwide++;
 	if (kind == PENDING_DATABASE && broadcast_wanted())
@@ -345,7 +363,8 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 
 	/* Other libraries' callbacks may write rows after ours has published. */
 	if (published && !GUARD_REMOVED("late"))
-		publish_late(nitems - 1);
+		publish_late(place);
+	added_last = place;
 	return true;
 }
 
@@ -384,7 +403,7 @@ pending_add_cache(uint64 cache)
 bool
 pending_is_key(void)
 {
-	return items[nitems - 1].kind == PENDING_KEY;
+	return items[added_last].kind == PENDING_KEY;
 }
 
 /*
@@ -694,6 +713,7 @@ pending_subabort(int nestlevel)
 			nitems--;
 			if (members != NULL)
 				members_delete(members, nitems);
+			detach_message(nitems);
 			if (items[nitems].kind != PENDING_KEY)
 			{
 				nwide--;

@@ -110,6 +110,36 @@ RELEASE c;
 COMMIT;
 END
 is(keys_of(heard()), 'config:["before"] config:["released"]', 'rollbacks and savepoints');
+sql("BEGIN;\n" . "SAVEPOINT a; INSERT INTO config SELECT repeat('x', 1900) || i FROM generate_series(1, 100) i; ROLLBACK TO a;\n" x 8
+	  . "INSERT INTO config VALUES ('at last', ''); COMMIT");
+is(keys_of(heard()), 'config:["at last"]', 'what is rolled back takes no room from what is not');
+
+# Another library writes at the very end of a transaction, when this one has published,
+# and somebody else has moved what it writes to.
+sql(<<'END');
+CREATE TABLE orders (id integer PRIMARY KEY, customer integer);
+CREATE TABLE lines (order_id integer, amount integer);
+INSERT INTO orders VALUES (1, 1), (2, 2);
+CREATE FUNCTION spent(integer) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(amount) FROM lines l JOIN orders o ON o.id = order_id WHERE customer = $1';
+CREATE FUNCTION customer_of(l lines) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT customer FROM orders WHERE id = l.order_id';
+SELECT cache_create('spent', 'spent(integer)', redis => true);
+SELECT cache_watch('spent', 'lines', keys => 'customer_of(lines)'), cache_watch('spent', 'orders', 'customer');
+END
+heard();
+my ($writer, $holder) = map { session($node, $_) } qw(writer holder);
+$holder->run('SELECT pg_advisory_lock(1)');
+$writer->park('BEGIN; INSERT INTO lines VALUES (2, 7);'
+	  . " SET LOCAL cache.late_command = 'SELECT pg_advisory_xact_lock(1); INSERT INTO lines VALUES (1, 5)'; COMMIT");
+sql('UPDATE orders SET customer = 3 WHERE id = 1');
+is(keys_of(heard()), 'spent:["1"] spent:["3"]', 'a row moves');
+$holder->run('SELECT pg_advisory_unlock(1)');
+$writer->join;
+is(keys_of(heard()), 'spent:["2"] spent:["3"] spent:*', 'who writes it at the very end tells of the key, and of what has been moved');
+$_->quit for $writer, $holder;
+sql("SELECT cache_drop('spent'); DROP TABLE orders, lines CASCADE");
+heard();
 $node->psql('postgres', "INSERT INTO config VALUES ('fails', ''), ('fails', (1 / (random() * 0))::text)");
 is(keys_of(heard()), '', 'a statement that fails');
 sql("SELECT cache_invalidate('config', 'a'); BEGIN; SELECT cache_invalidate('config', 'b'); ROLLBACK");

@@ -311,6 +311,14 @@ is_prepared(TransactionId xid)
 	return false;
 }
 
+/* Is it what the last invalidation waits for? */
+static bool
+waits_for(uint64 prepared)
+{
+	return waiting != NIL &&
+		((Waiting *) llast(waiting))->item.prepared == prepared;
+}
+
 static void
 wait_for(const QueueItem *item, const char *message)
 {
@@ -377,15 +385,35 @@ drop_item(const QueueItem *item, const char *payload)
 static void
 send_waiting(bool usable)
 {
+	static TimestampTz last = 0;
+	TimestampTz now;
 	ListCell   *lc;
 	List	   *ready = NIL;
+	uint64		xid = 0;
+	bool		prepared = false;
 
+	if (waiting == NIL)
+		return;
+	now = GetCurrentTimestamp();
+	if (!TimestampDifferenceExceeds(last, now, PREPARED_MS))
+		return;
+	last = now;
+
+	/* A transaction's stand together, and are asked for once. */
 	foreach(lc, waiting)
 	{
 		Waiting    *entry = lfirst(lc);
 
-		if (!is_prepared((TransactionId) entry->item.prepared))
+		if (entry->item.prepared != xid)
+		{
+			xid = entry->item.prepared;
+			prepared = is_prepared((TransactionId) xid);
+		}
+		if (!prepared)
+		{
 			ready = lappend(ready, entry);
+			waiting = foreach_delete_current(waiting, lc);
+		}
 	}
 	if (ready == NIL)
 		return;
@@ -401,7 +429,6 @@ send_waiting(bool usable)
 			else
 				drop_item(&entry->item, NULL);
 		}
-		waiting = list_delete_ptr(waiting, entry);
 		waiting_bytes -= sizeof(Waiting) + entry->item.len;
 		if (entry->message)
 			pfree(entry->message);
@@ -422,7 +449,8 @@ send_item(const QueueItem *item, const char *payload)
 	if (item->kind == QUEUE_FILL)
 		batch_fill(item, payload);
 	else if (item->prepared != 0 &&
-			 is_prepared((TransactionId) item->prepared))
+			 (waits_for(item->prepared) ||
+			  is_prepared((TransactionId) item->prepared)))
 		wait_for(item, payload);
 	else if (item->prepared == 0 ||
 			 TransactionIdDidCommit((TransactionId) item->prepared))

@@ -11,10 +11,10 @@
  * The file counts only if nothing has happened in between: the shutdown's
  * checkpoint must still be the last one, which it is not if the server has run
  * without this library, or has crashed, or was recovered.  And what was loaded
- * by another version of the server, or under another C library's collations,
- * is not what a loader gives now.  Otherwise, and whenever the file is damaged
- * or cannot be had, a new epoch begins, in which nothing that is in Redis is
- * used.
+ * by another version of the server, or under other collations of the C library's
+ * or ICU's (software.c), is not what a loader gives now.  Otherwise, and whenever
+ * the file is damaged or cannot be had, a new epoch begins, in which nothing
+ * that is in Redis is used.
  *
  * Locking: none; there is no other process.
  *
@@ -23,9 +23,6 @@
 #include "postgres.h"
 
 #include <unistd.h>
-#ifdef __GLIBC__
-#include <gnu/libc-version.h>
-#endif
 
 #include "access/xlog.h"
 #include "catalog/pg_control.h"
@@ -35,11 +32,11 @@
 #include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
-#include "utils/guc.h"
 
 #include "persist.h"
 #include "registry.h"
 #include "shared.h"
+#include "software.h"
 
 #define STATE_FILE		PGSTAT_STAT_PERMANENT_DIRECTORY "/cache.state"
 #define STATE_FILE_NEW	STATE_FILE ".tmp"
@@ -48,7 +45,6 @@
 
 /* Another one after each change of the file, of keys' images or of the codec. */
 #define STATE_VERSION	2
-#define STATE_SOFTWARE	128
 
 typedef struct StateHeader
 {
@@ -57,7 +53,7 @@ typedef struct StateHeader
 	XLogRecPtr	checkpoint;		/* the shutdown's */
 	uint64		start_floor;
 	Lineage		lineage;
-	char		software[STATE_SOFTWARE];	/* that the loaders ran on */
+	char		software[SOFTWARE_NAME];	/* that the loaders ran on */
 	uint32		nfences;		/* in memory */
 	uint32		nsaved;			/* of these, in the file */
 	uint32		nsaved_stamps;	/* of SHARED_STAMPS for each fence */
@@ -129,29 +125,6 @@ shutdown_checkpoint(void)
 	return checkpoint;
 }
 
-/*
- * Names the server's version, the C library's, and how values can be
- * compressed, in STATE_SOFTWARE bytes.
- */
-static void
-name_software(char *name)
-{
-	const char *libc = "";
-
-#ifdef __GLIBC__
-	libc = gnu_get_libc_version();
-#endif
-	memset(name, 0, STATE_SOFTWARE);
-	snprintf(name, STATE_SOFTWARE, "%s, %s, %s",
-			 GetConfigOption("server_version", false, false), libc,
-#ifdef USE_LZ4
-			 "lz4"
-#else
-			 "pglz"
-#endif
-		);
-}
-
 /*-------------------------------------------------------------------------
  * Writing
  *-------------------------------------------------------------------------
@@ -194,7 +167,7 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 	header.checkpoint = checkpoint;
 	header.start_floor = cache_shared->start_floor;
 	header.lineage = cache_shared->lineage;
-	name_software(header.software);
+	software_name(header.software);
 	header.nfences = cache_shared->nfences;
 	for (uint32 i = 0; i < cache_shared->nfences; i++)
 		header.nsaved += !fence_is_blank(&cache_fences[i]);
@@ -341,9 +314,9 @@ read_slot(StateFile *state, CacheSlot *slot)
 static bool
 header_fits(const StateHeader *header)
 {
-	char		software[STATE_SOFTWARE];
+	char		software[SOFTWARE_NAME];
 
-	name_software(software);
+	software_name(software);
 	return header->magic == STATE_MAGIC &&
 		header->version == STATE_VERSION &&
 		header->lineage.system == GetSystemIdentifier() &&
@@ -351,7 +324,7 @@ header_fits(const StateHeader *header)
 		header->nfences > 0 && header->nfences < PG_UINT32_MAX / SHARED_STAMPS &&
 		(header->nfences & (header->nfences - 1)) == 0 &&
 		header->nslots <= SHARED_SLOTS &&
-		memcmp(header->software, software, STATE_SOFTWARE) == 0 &&
+		memcmp(header->software, software, SOFTWARE_NAME) == 0 &&
 		header->checkpoint == shutdown_checkpoint();
 }
 

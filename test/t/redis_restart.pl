@@ -176,6 +176,34 @@ damaged('a flipped bit', sub { my ($s) = @_; substr($s, length($s) / 2, 1) ^= "\
 damaged('half of it', sub { return substr($_[0], 0, length($_[0]) / 2); });
 damaged('nothing in it', sub { return ''; });
 
+# crc32c gives the checksum that a state file ends in.
+sub crc32c
+{
+	my ($crc) = 0xffffffff;
+
+	foreach my $byte (unpack 'C*', shift)
+	{
+		$crc ^= $byte;
+		$crc = $crc & 1 ? ($crc >> 1) ^ 0x82f63b78 : $crc >> 1 for 1 .. 8;
+	}
+	return $crc;
+}
+
+# another gives a file that differs in one thing, and is otherwise in order.
+sub another
+{
+	my ($file, $from, $to) = @_;
+	my $body = substr($file, 0, -4);
+
+	is(crc32c($body), unpack('L', substr($file, -4)), 'its checksum');
+	ok($body =~ s/$from/$to/, "it names what is changed: $from");
+	return $body . pack('L', crc32c($body));
+}
+
+damaged('another C library', sub { return another($_[0], '(?<=, 2[.])\d', 'x'); }) if $^O eq 'linux';
+damaged('another ICU', sub { return another($_[0], '(?<=, icu )\d', 'x'); })
+  if $^O eq 'linux' && sql("SELECT count(*) FROM pg_collation WHERE collprovider = 'i'") > 0;
+
 # Crashes
 foreach my $how ('immediate', 'a backend is killed')
 {

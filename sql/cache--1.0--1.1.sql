@@ -67,6 +67,58 @@ COMMENT ON VIEW cache_unstored IS
 	'how many loads of each cache gave what could not be stored, and why';
 GRANT SELECT ON cache_unstored TO PUBLIC;
 
+ALTER FUNCTION cache_stats_rows() RENAME TO cache_stats_rows_before;
+CREATE FUNCTION cache_stats_rows(
+	OUT name text,
+	OUT entries bigint,
+	OUT bytes bigint,
+	OUT cost bigint,
+	OUT hits bigint,
+	OUT redis_hits bigint,
+	OUT misses bigint,
+	OUT loads bigint,
+	OUT bypasses bigint,
+	OUT rejected bigint,
+	OUT evictions bigint,
+	OUT expirations bigint,
+	OUT invalidations bigint,
+	OUT hit_ratio double precision,
+	OUT load_time double precision,
+	OUT waits bigint,
+	OUT failed_loads bigint,
+	OUT flushes bigint,
+	OUT stats_reset timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_stats_rows';
+COMMENT ON FUNCTION cache_stats_rows() IS
+	'rows of the view cache_stats';
+
+CREATE OR REPLACE VIEW cache_stats AS SELECT * FROM cache_stats_rows();
+DROP FUNCTION cache_stats_rows_before();
+
+CREATE FUNCTION cache_bypasses_rows(
+	OUT cache text,
+	OUT reason text,
+	OUT count bigint)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_bypasses_rows';
+COMMENT ON FUNCTION cache_bypasses_rows() IS
+	'rows of the view cache_bypasses';
+
+CREATE VIEW cache_bypasses AS SELECT * FROM cache_bypasses_rows();
+COMMENT ON VIEW cache_bypasses IS
+	'why loads have neither used nor filled a cache, and how many';
+GRANT SELECT ON cache_bypasses TO PUBLIC;
+
 /*
- * Rate limits
+ * Rate limits.  A function that is dropped and created again loses who may
+ * execute it, which here is a question of security, and takes with it what
+ * depends on it; so the new column is added where there is one function.
  */
+UPDATE pg_catalog.pg_proc SET
+	proallargtypes = proallargtypes || 'pg_catalog.int8'::pg_catalog.regtype::oid,
+	proargmodes = proargmodes || 'o'::"char",
+	proargnames = proargnames || 'retry_after_seconds'::text
+WHERE oid = 'cache_rate_limit(text, integer, interval)'::pg_catalog.regprocedure;

@@ -353,7 +353,8 @@ check_use(Check *check, CacheDef *def)
 	int			slot = slot_find(MyDatabaseId, def->id);
 
 	if (slot >= 0 && counter(slot, STATS_MISSES) >= CHECK_GETS &&
-		counter(slot, STATS_HITS) + counter(slot, STATS_REDIS_HITS) == 0)
+		counter(slot, STATS_HITS) + counter(slot, STATS_REDIS_HITS) +
+		counter(slot, STATS_WAITS) == 0)
 		report(check, NameStr(def->name), NameStr(def->name),
 			   psprintf("none of " UINT64_FORMAT " gets was answered from the cache",
 						counter(slot, STATS_MISSES)),

@@ -228,9 +228,16 @@ is_logical_worker(void)
 	return answer == YES;
 }
 
+static bool
+refuse(CoherentGet *get, BypassReason reason)
+{
+	get->refused = reason;
+	return false;
+}
+
 /*
  * Begin a get.  False if the promise demands, or the user wants, that the
- * loader be run and its result not be stored.
+ * loader be run and its result not be stored; get->refused says why.
  *
  * The definition must have been locked (definition_lock).
  */
@@ -241,7 +248,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	int			slot;
 
 	if (!cache_enabled || !shared_is_ready())
-		return false;
+		return refuse(get, BYPASS_DISABLED);
 
 	/* What a hit needs is fetched while we look whether there may be one. */
 	CACHE_PREFETCH_READ(key_fence(key->hash));
@@ -249,10 +256,10 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 
 	/* Only an MVCC snapshot can be compared with fences. */
 	if (!ActiveSnapshotSet())
-		return false;
+		return refuse(get, BYPASS_WORKER);
 	snapshot = GetActiveSnapshot();
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
-		return false;
+		return refuse(get, BYPASS_WORKER);
 
 	/*
 	 * A hit would hide the read from the detection of serialization
@@ -262,40 +269,41 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	if (IsolationIsSerializable() &&
 		ShareSerializableXact() != NULL &&
 		!GUARD_REMOVED("serializable"))
-		return false;
+		return refuse(get, BYPASS_SERIALIZABLE);
 
 	/* What the leader has changed is pending in the leader only. */
 	if (IsParallelWorker() && TransactionIdIsValid(GetTopTransactionIdIfAny()))
-		return false;
+		return refuse(get, BYPASS_WORKER);
 
 	/*
 	 * The apply worker fires only row triggers, and no executor hook runs
 	 * around them; so nothing tells which rows it has written in between.
 	 */
 	if (is_logical_worker())
-		return false;
+		return refuse(get, BYPASS_WORKER);
 
 	/*
 	 * A temporary child of a watched table is nobody else's; nor is whatever
 	 * a loader that names pg_temp may find there.
 	 */
-	if (def->private || def->is_volatile ||
-		(def->names_temp && !GUARD_REMOVED("temporary")))
-		return false;
+	if (def->is_volatile)
+		return refuse(get, BYPASS_RESULT);
+	if (def->private || (def->names_temp && !GUARD_REMOVED("temporary")))
+		return refuse(get, BYPASS_TEMPORARY);
 
 	if (!GUARD_REMOVED("own") && pending_covers(def->id, key->hash))
-		return false;
+		return refuse(get, BYPASS_OWN_CHANGES);
 	if (!GUARD_REMOVED("statement") && statement_changes(NameStr(def->name)))
-		return false;
+		return refuse(get, BYPASS_OWN_CHANGES);
 
 	slot = definition_slot(def);
 	if (slot < 0)
-		return false;
+		return refuse(get, BYPASS_OWN_CHANGES);
 
 	/* Temporary objects of this session may be in front of others. */
 	if (pg_atomic_read_u32(&cache_slots[slot].own_path) != 0 &&
 		has_temporary_schema())
-		return false;
+		return refuse(get, BYPASS_TEMPORARY);
 
 	get->def = def;
 	get->key = key;
@@ -601,6 +609,15 @@ coherence_fill_many(CacheDef *def, CoherentFill *fills, int n)
 	}
 	store_put_many(puts, nputs, &def->limit, fill_check);
 	pfree(puts);
+}
+
+/*
+ * Why coherence_fill has refused to store.
+ */
+BypassReason
+coherence_refusal(CoherentGet *get)
+{
+	return load_is_own(get) ? BYPASS_OWN_CHANGES : BYPASS_CONCURRENT_CHANGES;
 }
 
 /*-------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 #include "definition.h"
 #include "fence.h"
 #include "mapping.h"
+#include "registry.h"
 #include "store.h"
 
 /* What a get knows of its key; made by coherence_begin. */
@@ -27,6 +28,7 @@ typedef struct CoherentGet
 	SnapshotView view;
 	FenceState	key_fence;		/* when the key was not found */
 	FenceState	cache_fence;
+	BypassReason refused;		/* if coherence_begin has given false */
 } CoherentGet;
 
 /* A value that is to be stored. */
@@ -53,6 +55,7 @@ extern bool coherence_has_moved(void);
 extern uint64 coherence_catalog_state(void);
 extern uint64 coherence_catalog_changes(void);
 extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
+extern BypassReason coherence_refusal(CoherentGet *get);
 extern void coherence_fill_many(CacheDef *def, CoherentFill *fills, int n);
 extern bool coherence_accept(CoherentGet *get, const SnapshotImage *seen,
 							 bool own_path);

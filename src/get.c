@@ -84,8 +84,17 @@ fetch_load(Fetch *fetch, LoadResult *result)
 	stats_count(def->slot, STATS_MISSES, 1);
 	stats_count(def->slot, STATS_LOADS, 1);
 	INSTR_TIME_SET_CURRENT(start);
-	loader_run(def, fetch->args, fetch->nulls, fetch->collation,
-			   fetch->native, result);
+	PG_TRY();
+	{
+		loader_run(def, fetch->args, fetch->nulls, fetch->collation,
+				   fetch->native, result);
+	}
+	PG_CATCH();
+	{
+		stats_count(def->slot, STATS_FAILED_LOADS, 1);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	fetch->load_time = cache_nanoseconds(end);
@@ -174,8 +183,12 @@ fetch_store(Fetch *fetch, LoadResult *result)
 	StoreResult stored = STORE_REFUSED;
 	TimestampTz expires = fetch_expires(def, result);
 
-	if (result->storable && def->valid &&
-		(expires == 0 || expires > GetCurrentStatementStartTimestamp()))
+	if (!result->storable ||
+		(expires != 0 && expires <= GetCurrentStatementStartTimestamp()))
+		stats_bypass(def->slot, BYPASS_RESULT);
+	else if (!def->valid)
+		stats_bypass(def->slot, BYPASS_DDL);
+	else
 	{
 		if (fetch->native)
 			value_flatten(&value, result->value, result->isnull,
@@ -190,14 +203,13 @@ fetch_store(Fetch *fetch, LoadResult *result)
 		stored = coherence_fill(&fetch->get, &value);
 		if (stored == STORE_STORED)
 			unstored_clear(def->slot);
-		else if (stored == STORE_REJECTED && value.len > store_max_entry() &&
-				 !tier_wanted(def))
+		else if (stored == STORE_REFUSED)
+			stats_bypass(def->slot, coherence_refusal(&fetch->get));
+		else if (value.len > store_max_entry() && !tier_wanted(def))
 			fetch_note_too_large(def);
 		if (stored != STORE_REFUSED && tier_wanted(def))
 			fetch_send(fetch, &value);
 	}
-	if (stored == STORE_REFUSED)
-		stats_count(def->slot, STATS_BYPASSES, 1);
 	return stored == STORE_STORED;
 }
 
@@ -219,12 +231,12 @@ fetch_settle(Fetch *fetch)
 
 /* Run the loader and store nothing. */
 static Datum
-fetch_bypass(Fetch *fetch)
+fetch_bypass(Fetch *fetch, BypassReason reason)
 {
 	LoadResult	result;
 
 	(void) fetch_settle(fetch);
-	stats_count(fetch->def->slot, STATS_BYPASSES, 1);
+	stats_bypass(fetch->def->slot, reason);
 	fetch_load(fetch, &result);
 	return result.value;
 }
@@ -359,29 +371,31 @@ fetch_miss(Fetch *fetch, bool asked)
 		FlightRole	role;
 
 		if (!coherence_may_fill(&fetch->get))
-			return fetch_bypass(fetch);
+			return fetch_bypass(fetch, BYPASS_CONCURRENT_CHANGES);
 		role = fetch->def->unstorable || fetch->def->plain ? FLIGHT_ALONE :
 			flight_begin(hash, waited);
 		if (role == FLIGHT_ALONE)
 			break;
 		leading = (role == FLIGHT_LEADER);
-		waited = true;
+		waited |= !leading;
 
 		/* Somebody may have stored the key meanwhile. */
 		if (fetch_lookup(fetch, &value))
 		{
 			if (leading)
 				flight_end(hash, true);
-			return fetch_hit(fetch, &value, STATS_HITS);
+			return fetch_hit(fetch, &value, waited ? STATS_WAITS : STATS_HITS);
 		}
 	}
 
 	settled = fetch_settle(fetch);
 	fetch_load(fetch, &result);
-	if (settled && coherence_may_fill(&fetch->get))
-		stored = fetch_store(fetch, &result);
+	if (!settled)
+		stats_bypass(fetch->def->slot, BYPASS_DDL);
+	else if (!coherence_may_fill(&fetch->get))
+		stats_bypass(fetch->def->slot, BYPASS_CONCURRENT_CHANGES);
 	else
-		stats_count(fetch->def->slot, STATS_BYPASSES, 1);
+		stored = fetch_store(fetch, &result);
 	if (leading)
 		flight_end(hash, stored);
 	return result.value;
@@ -436,7 +450,7 @@ fetch_otherwise(Fetch *fetch, bool asked)
 		return fetch_miss(fetch, asked);
 	if (shared_is_ready())
 		(void) definition_slot(fetch->def);
-	return fetch_bypass(fetch);
+	return fetch_bypass(fetch, fetch->get.refused);
 }
 
 /*

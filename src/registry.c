@@ -29,6 +29,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "devel.h"
 #include "registry.h"
@@ -37,11 +38,11 @@
 /* Counts of this backend that are not in shared memory yet. */
 typedef struct LocalCounts
 {
+	bool		dirty;			/* beside the count of hits */
 	uint64		counts[STATS_COUNTERS];
-	bool		dirty;
 } LocalCounts;
 
-static LocalCounts *local_counts = NULL;
+static LocalCounts *local_counts[SHARED_SLOTS]; /* made when first needed */
 static uint16 dirty_slots[SHARED_SLOTS];
 static int	ndirty = 0;
 static uint32 unflushed = 0;
@@ -69,8 +70,22 @@ slot_init(CacheSlot *slot)
 	pg_atomic_init_u32(&slot->nvariants, 0);
 	pg_atomic_init_u32(&slot->nprefixes, 0);
 	pg_atomic_init_u64(&slot->load_time, 0);
+	pg_atomic_init_u64(&slot->counters_began, 0);
 	for (int i = 0; i < STATS_COUNTERS; i++)
 		pg_atomic_init_u64(&slot->counters[i], 0);
+}
+
+/*
+ * Begin to count anew.  since: 0, if nothing can have been counted before.
+ */
+void
+stats_begin(CacheSlot *slot, TimestampTz since)
+{
+	pg_atomic_write_u64(&slot->counters_began, (uint64) since);
+	for (int i = 0; i < STATS_COUNTERS; i++)
+		pg_atomic_write_u64(&slot->counters[i], 0);
+	for (int i = 0; i < REASONS; i++)
+		pg_atomic_write_u64(&slot->unstored[i], 0);
 }
 
 static Fence *
@@ -145,6 +160,7 @@ slot_recycle(void)
 	fence_inherit(database_fence(cache_slots[oldest].dbid),
 				  &cache_slots[oldest].fence);
 	cache_slots[oldest].used = false;
+	cache_shared->counters_lost = true;
 	return oldest;
 }
 
@@ -170,11 +186,8 @@ slot_attach_locked(Oid dbid, uint64 id)
 	fence_inherit(&slot->fence, database_fence(dbid));
 	slot_reset_reads(slot);
 	pg_atomic_write_u64(&slot->load_time, 0);
-	for (int i = 0; i < STATS_COUNTERS; i++)
-		pg_atomic_write_u64(&slot->counters[i], 0);
+	stats_begin(slot, cache_shared->counters_lost ? GetCurrentTimestamp() : 0);
 	pg_atomic_write_u32(&slot->unstored_mask, 0);
-	for (int i = 0; i < REASONS; i++)
-		pg_atomic_write_u64(&slot->unstored[i], 0);
 	slot->id = id;
 	slot->dbid = dbid;
 	slot->made = ++cache_shared->slots_made;
@@ -270,7 +283,7 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 			fence_publish(&slot->fence, xid);
 			mapping_fence_running(&slot->fence, slot->dbid, slot->id);
 			slot_reset_reads(slot);
-			pg_atomic_fetch_add_u64(&slot->counters[STATS_INVALIDATIONS], 1);
+			pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
 		}
 	}
 	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
@@ -487,10 +500,12 @@ stats_count(int slot, StatsCounter counter, uint64 n)
 
 	if (slot < 0)
 		return;
-	if (local_counts == NULL)
-		local_counts = MemoryContextAllocZero(TopMemoryContext,
-											  sizeof(LocalCounts) * SHARED_SLOTS);
-	local = &local_counts[slot];
+	local = local_counts[slot];
+	if (unlikely(local == NULL))
+	{
+		local = MemoryContextAllocZero(TopMemoryContext, sizeof(LocalCounts));
+		local_counts[slot] = local;
+	}
 	local->counts[counter] += n;
 	if (!local->dirty)
 	{
@@ -511,7 +526,7 @@ stats_flush(void)
 	SHARED_BATCH(true);
 	for (int i = 0; i < ndirty; i++)
 	{
-		LocalCounts *local = &local_counts[dirty_slots[i]];
+		LocalCounts *local = local_counts[dirty_slots[i]];
 		CacheSlot  *slot = &cache_slots[dirty_slots[i]];
 
 		for (int c = 0; c < STATS_COUNTERS; c++)

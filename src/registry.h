@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
 
 #include "fence.h"
@@ -20,20 +21,37 @@
 #include "prefix.h"
 #include "reason.h"
 
-/* Counters, in the order of cache_stats, and sums. */
+/* Why a load has neither used nor filled the cache; named in stats.c. */
+typedef enum BypassReason
+{
+	BYPASS_DISABLED,			/* cache.enabled is off */
+	BYPASS_SERIALIZABLE,		/* a hit would hide the read */
+	BYPASS_OWN_CHANGES,			/* of the transaction itself, DDL among them */
+	BYPASS_CONCURRENT_CHANGES,	/* that its snapshot does not see */
+	BYPASS_DDL,					/* it is being published, or just was */
+	BYPASS_TEMPORARY,			/* temporary objects of this session */
+	BYPASS_WORKER,				/* does not know what it may see */
+	BYPASS_RESULT,				/* what was loaded may not be stored */
+	BYPASS_REASONS
+} BypassReason;
+
+/* Counters, and sums. */
 typedef enum StatsCounter
 {
 	STATS_HITS,
 	STATS_REDIS_HITS,
+	STATS_WAITS,
 	STATS_MISSES,
 	STATS_LOADS,
-	STATS_BYPASSES,
+	STATS_FAILED_LOADS,
+	STATS_LOAD_TIME,			/* nanoseconds */
 	STATS_REJECTED,
 	STATS_EVICTIONS,
 	STATS_EXPIRATIONS,
 	STATS_INVALIDATIONS,
-	STATS_LOAD_TIME,			/* nanoseconds */
-	STATS_COUNTERS
+	STATS_FLUSHES,
+	STATS_BYPASSES,				/* the first of so many, see stats_bypass */
+	STATS_COUNTERS = STATS_BYPASSES + BYPASS_REASONS
 } StatsCounter;
 
 #define SLOT_READS		48		/* relations that a cache's loads may read */
@@ -112,6 +130,9 @@ typedef struct CacheSlot
 	pg_atomic_uint64 unstored[REASONS];
 
 	pg_atomic_uint64 load_time; /* of the loader, see tier_note_load */
+
+	/* Since when they count, as TimestampTz; 0: since the server's start. */
+	pg_atomic_uint64 counters_began;
 	pg_atomic_uint64 counters[STATS_COUNTERS];
 } CacheSlot;
 
@@ -136,5 +157,13 @@ extern void slot_forget(Oid dbid, uint64 id);
 
 extern void stats_count(int slot, StatsCounter counter, uint64 n);
 extern void stats_flush(void);
+extern void stats_begin(CacheSlot *slot, TimestampTz since);
+
+/* Count a load that has neither used nor filled the cache. */
+static inline void
+stats_bypass(int slot, BypassReason reason)
+{
+	stats_count(slot, STATS_BYPASSES + reason, 1);
+}
 
 #endif							/* CACHE_REGISTRY_H */

@@ -37,6 +37,7 @@
 #include "port/pg_bitutils.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
+#include "utils/timestamp.h"
 
 #include "devel.h"
 #include "policy.h"
@@ -227,6 +228,9 @@ shared_startup(void)
 		shared->nbuckets = layout.nbuckets;
 		shared->pool_entries = layout.pool_entries;
 		shared->arena_bytes = layout.arena_bytes;
+
+		/* At the server's start itself the time of that is not known yet. */
+		shared->restarted = PgStartTime == 0 ? 0 : GetCurrentTimestamp();
 		pg_atomic_init_u32(&shared->ready, 0);
 		pg_atomic_init_u64(&shared->xid_reference, 0);
 		pg_atomic_init_u64(&shared->ddl_changes, 0);

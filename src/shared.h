@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 
@@ -83,6 +84,8 @@ typedef struct CacheShared
 	uint32		dead[SHARED_PARTITIONS];	/* their lists; partition locks */
 	uint32		nslots;			/* slots in use so far; registry lock */
 	uint64		slots_made;		/* registry lock */
+	bool		counters_lost;	/* of some cache; registry lock */
+	TimestampTz restarted;		/* after a crash, or 0 */
 	pg_atomic_uint32 sweep_wanted;	/* many entries have died */
 	uint32		sweep_left;		/* blocks still to be swept; store lock */
 	uint64		own_units;		/* of entries in caches' own policies; store

@@ -113,6 +113,19 @@ SELECT p, r.* FROM unnest(ARRAY['1 microsecond', '1 millisecond', '36 hours', '2
   '70000 years']) AS p, LATERAL cache_rate_limit(p, 1, p::interval) AS r;
 :ask('largest', 2147483647, '1 second');
 
+-- in whole seconds, rounded up
+SET cache.rate_limit_clock = 6000000000;
+:ask('seconds', 1, '3 seconds');
+CREATE FUNCTION ask_at(clock bigint, OUT retry_after interval, OUT retry_after_seconds bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('cache.rate_limit_clock', clock::text, false);
+  SELECT r.retry_after, r.retry_after_seconds INTO retry_after, retry_after_seconds
+  FROM cache_rate_limit('seconds', 1, '3 seconds') AS r;
+END $$;
+SELECT after, r.* FROM unnest(ARRAY[0, 1, 1999999, 2000000, 2000001, 2999999, 3000000]) AS after,
+  LATERAL ask_at(6000000000 + after) AS r;
+
 -- errors
 :ask(NULL, 1, '1 second');
 \echo :SQLSTATE

@@ -183,7 +183,11 @@ result_type(FunctionCallInfo fcinfo)
 /*
  * cache_rate_limit(key text, max_requests integer, period interval,
  *					OUT allowed boolean, OUT remaining integer,
- *					OUT retry_after interval)
+ *					OUT retry_after interval,
+ *					OUT retry_after_seconds bigint)
+ *
+ * The last column came with version 1.1: the row type of before has the first
+ * three, and the last one is left out.
  */
 PG_FUNCTION_INFO_V1(cache_rate_limit);
 Datum
@@ -193,8 +197,8 @@ cache_rate_limit(PG_FUNCTION_ARGS)
 	WindowAnswer answer;
 	Interval	retry_after = {0};
 	text	   *key;
-	Datum		values[3];
-	bool		nulls[3] = {0};
+	Datum		values[4];
+	bool		nulls[4] = {0};
 
 	shared_require();
 	require_argument(fcinfo, 0, "key");
@@ -218,6 +222,10 @@ cache_rate_limit(PG_FUNCTION_ARGS)
 	values[0] = BoolGetDatum(answer.allowed);
 	values[1] = Int32GetDatum(answer.remaining);
 	values[2] = IntervalPGetDatum(&retry_after);
+
+	/* Rounded up, lest who waits that long be refused again. */
+	values[3] = Int64GetDatum(answer.retry_after / USECS_PER_SEC +
+							  (answer.retry_after % USECS_PER_SEC != 0));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_type(fcinfo),
 													  values, nulls)));
 }

@@ -112,6 +112,23 @@ COMMENT ON VIEW cache_bypasses IS
 	'why loads have neither used nor filled a cache, and how many';
 GRANT SELECT ON cache_bypasses TO PUBLIC;
 
+CREATE FUNCTION cache_flights_rows(
+	OUT pid integer,
+	OUT leader integer,
+	OUT cache text,
+	OUT key text,
+	OUT since timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_flights_rows';
+COMMENT ON FUNCTION cache_flights_rows() IS
+	'rows of the view cache_flights';
+
+CREATE VIEW cache_flights AS SELECT * FROM cache_flights_rows();
+COMMENT ON VIEW cache_flights IS
+	'sessions that load a key, and sessions that wait for them';
+GRANT SELECT ON cache_flights TO PUBLIC;
+
 /*
  * Rate limits.  A function that is dropped and created again loses who may
  * execute it, which here is a question of security, and takes with it what

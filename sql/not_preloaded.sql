@@ -33,6 +33,10 @@ SELECT cache_invalidate('c', 1);
 \echo :SQLSTATE
 SELECT * FROM cache_stats;
 \echo :SQLSTATE
+SELECT * FROM cache_bypasses;
+\echo :SQLSTATE
+SELECT * FROM cache_flights;
+\echo :SQLSTATE
 SELECT * FROM cache_redis;
 \echo :SQLSTATE
 SELECT * FROM cache_check();

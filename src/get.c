@@ -17,7 +17,6 @@
 #include "access/xact.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "port/pg_bitutils.h"
 #include "portability/instr_time.h"
@@ -352,7 +351,7 @@ fetch_remote(Fetch *fetch, StoreValue *value)
 static Datum
 fetch_miss(Fetch *fetch, bool asked)
 {
-	uint64		hash;
+	Flight		flight;
 	bool		leading = false;
 	bool		waited = false;
 	bool		stored = false;
@@ -364,8 +363,7 @@ fetch_miss(Fetch *fetch, bool asked)
 	STOP_POINT("missed");
 	if (!asked && fetch_remote(fetch, &value))
 		return fetch_hit(fetch, &value, STATS_REDIS_HITS);
-	hash = hash_bytes_extended((const unsigned char *) fetch->key.image,
-							   fetch->key.key.len, 0);
+	flight_prepare(&flight, fetch->def, &fetch->key.key);
 	while (!leading)
 	{
 		FlightRole	role;
@@ -373,7 +371,7 @@ fetch_miss(Fetch *fetch, bool asked)
 		if (!coherence_may_fill(&fetch->get))
 			return fetch_bypass(fetch, BYPASS_CONCURRENT_CHANGES);
 		role = fetch->def->unstorable || fetch->def->plain ? FLIGHT_ALONE :
-			flight_begin(hash, waited);
+			flight_begin(&flight, waited);
 		if (role == FLIGHT_ALONE)
 			break;
 		leading = (role == FLIGHT_LEADER);
@@ -383,7 +381,7 @@ fetch_miss(Fetch *fetch, bool asked)
 		if (fetch_lookup(fetch, &value))
 		{
 			if (leading)
-				flight_end(hash, true);
+				flight_end(&flight, true);
 			return fetch_hit(fetch, &value, waited ? STATS_WAITS : STATS_HITS);
 		}
 	}
@@ -397,7 +395,7 @@ fetch_miss(Fetch *fetch, bool asked)
 	else
 		stored = fetch_store(fetch, &result);
 	if (leading)
-		flight_end(hash, stored);
+		flight_end(&flight, stored);
 	return result.value;
 }
 
@@ -482,6 +480,7 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	}
 	PG_FINALLY();
 	{
+		flight_forget();
 		definition_release(def);
 	}
 	PG_END_TRY();
@@ -732,6 +731,7 @@ cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
 	}
 	PG_FINALLY();
 	{
+		flight_forget();
 		definition_release(def);
 	}
 	PG_END_TRY();

@@ -437,6 +437,44 @@ image_read_datum(const StoreKey *key, uint32 *at, const KeyColumn *column,
 }
 
 /*
+ * Read the columns of an image, which may be but the beginning of one, with
+ * the values in the current memory context.  Gives how many there are, and
+ * where in the image they end; -1 if it is of another version of the
+ * definition.
+ */
+int
+key_columns(KeyParts *parts, const CacheDef *def, const StoreKey *key,
+			uint32 *at)
+{
+	uint8		bits[(FUNC_MAX_ARGS + BITS_PER_BYTE - 1) / BITS_PER_BYTE] = {0};
+	KeyPrefix	prefix;
+
+	*at = 0;
+	if (!image_read(key, at, &prefix, sizeof(prefix)) ||
+		prefix.version != def->version)
+		return -1;
+	parts->native = (prefix.flags & IMAGE_NATIVE) != 0;
+	parts->collation = prefix.collation;
+	if ((prefix.flags & IMAGE_NULLS) &&
+		!image_read(key, at, bits, null_bytes(def)))
+		return 0;
+
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		uint32		end = *at;
+
+		parts->values[i] = (Datum) 0;
+		parts->nulls[i] = (bits[i / BITS_PER_BYTE] >> (i % BITS_PER_BYTE)) & 1;
+		if (parts->nulls[i])
+			continue;
+		if (!image_read_datum(key, &end, &def->keys[i], &parts->values[i]))
+			return i;
+		*at = end;
+	}
+	return def->nkeys;
+}
+
+/*
  * Read an image, with the key's values in the current memory context.  False
  * if it is one that no call of the current role would build now: of another
  * version of the definition, another role, another layout of the value's type.
@@ -444,31 +482,16 @@ image_read_datum(const StoreKey *key, uint32 *at, const KeyColumn *column,
 bool
 key_parse(KeyParts *parts, const CacheDef *def, const StoreKey *key)
 {
-	uint32		at = 0;
-	uint8		bits[(FUNC_MAX_ARGS + BITS_PER_BYTE - 1) / BITS_PER_BYTE] = {0};
 	KeyPrefix	prefix;
+	uint32		at;
 
-	if (!image_read(key, &at, &prefix, sizeof(prefix)) ||
-		prefix.version != def->version)
+	if (key->len < sizeof(prefix))
 		return false;
-	parts->native = (prefix.flags & IMAGE_NATIVE) != 0;
-	parts->collation = prefix.collation;
+	memcpy(&prefix, key->image, sizeof(prefix));
 	if (prefix.role != (def->definer ? InvalidOid : GetUserId()))
 		return false;
-	if (parts->native && def->has_layout &&
+	if ((prefix.flags & IMAGE_NATIVE) && def->has_layout &&
 		prefix.layout != value_layout(def->rettype))
 		return false;
-	if ((prefix.flags & IMAGE_NULLS) &&
-		!image_read(key, &at, bits, null_bytes(def)))
-		return false;
-
-	for (int i = 0; i < def->nkeys; i++)
-	{
-		parts->values[i] = (Datum) 0;
-		parts->nulls[i] = (bits[i / BITS_PER_BYTE] >> (i % BITS_PER_BYTE)) & 1;
-		if (!parts->nulls[i] &&
-			!image_read_datum(key, &at, &def->keys[i], &parts->values[i]))
-			return false;
-	}
-	return at == key->len;
+	return key_columns(parts, def, key, &at) == def->nkeys && at == key->len;
 }

@@ -60,6 +60,8 @@ extern bool key_parse(KeyParts *parts, const CacheDef *def,
 					  const StoreKey *key);
 extern bool key_type_obeys(Oid type, Oid collation);
 extern bool key_collation_fits(const CacheDef *def, Oid collation);
+extern int	key_columns(KeyParts *parts, const CacheDef *def,
+						const StoreKey *key, uint32 *at);
 extern bool key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash);
 extern int16 key_typlen(const KeyBuffer *key, const CacheDef *def);
 extern uint64 key_hash_start(uint64 cache);

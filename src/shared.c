@@ -4,7 +4,8 @@
  *		The one shared memory segment and its locks.
  *
  * The segment holds, in this order: the header (CacheShared), the registry
- * of caches (CacheSlot), the ring of the queue to Redis, and then, within
+ * of caches (CacheSlot), a note for each backend of what it loads (FlightNote),
+ * the ring of the queue to Redis, and then, within
  * cache.memory, the key fences and stamps, the marks of keys in Redis, the
  * buckets of the index, the pool's eviction policy and the arena of entries.
  * No pointer is stored in it; entries are addressed by 32-bit references.
@@ -40,6 +41,7 @@
 #include "utils/timestamp.h"
 
 #include "devel.h"
+#include "flight.h"
 #include "policy.h"
 #include "registry.h"
 #include "shared.h"
@@ -50,6 +52,7 @@ StaticAssertDecl(sizeof(Bucket) == 64, "a bucket is one cache line");
 
 CacheShared *cache_shared = NULL;
 CacheSlot  *cache_slots;
+FlightNote *cache_flights;
 Fence	   *cache_fences;
 pg_atomic_uint64 *cache_stamps;
 pg_atomic_uint32 *cache_marks;
@@ -75,6 +78,7 @@ typedef struct Layout
 	uint32		nbuckets;
 	uint32		pool_entries;
 	Size		slots;
+	Size		flights;
 	Size		ring;
 	Size		fences;
 	Size		stamps;
@@ -118,8 +122,9 @@ shared_layout(Layout *layout)
 	layout->pool_entries = power_of_two(memory / 512);
 
 	layout->slots = CACHELINEALIGN(sizeof(CacheShared));
-	layout->ring = add_aligned(layout->slots,
-							   mul_size(SHARED_SLOTS, sizeof(CacheSlot)));
+	layout->flights = add_aligned(layout->slots,
+								  mul_size(SHARED_SLOTS, sizeof(CacheSlot)));
+	layout->ring = add_aligned(layout->flights, flight_notes_size());
 	layout->fences = add_aligned(layout->ring,
 								 mul_size((Size) queue_size_kb, 1024));
 	layout->stamps = add_aligned(layout->fences,
@@ -151,21 +156,23 @@ shared_parts(SharedPart parts[SHARED_PARTS])
 {
 	Layout		at;
 	const SharedPart all[SHARED_PARTS] = {
-		{"header", 0}, {"registry", 0}, {"queue", 0}, {"fences", 0},
-		{"stamps", 0}, {"marks", 0}, {"buckets", 0}, {"policy", 0}, {"arena", 0}
+		{"header", 0}, {"registry", 0}, {"flights", 0}, {"queue", 0},
+		{"fences", 0}, {"stamps", 0}, {"marks", 0}, {"buckets", 0},
+		{"policy", 0}, {"arena", 0}
 	};
 
 	shared_layout(&at);
 	memcpy(parts, all, sizeof(all));
 	parts[0].bytes = at.slots + SHARED_SLACK;
-	parts[1].bytes = at.ring - at.slots;
-	parts[2].bytes = at.fences - at.ring;
-	parts[3].bytes = at.stamps - at.fences;
-	parts[4].bytes = at.marks - at.stamps;
-	parts[5].bytes = at.buckets - at.marks;
-	parts[6].bytes = at.pool - at.buckets;
-	parts[7].bytes = at.arena - at.pool;
-	parts[8].bytes = at.total - at.arena;
+	parts[1].bytes = at.flights - at.slots;
+	parts[2].bytes = at.ring - at.flights;
+	parts[3].bytes = at.fences - at.ring;
+	parts[4].bytes = at.stamps - at.fences;
+	parts[5].bytes = at.marks - at.stamps;
+	parts[6].bytes = at.buckets - at.marks;
+	parts[7].bytes = at.pool - at.buckets;
+	parts[8].bytes = at.arena - at.pool;
+	parts[9].bytes = at.total - at.arena;
 }
 
 /*
@@ -208,6 +215,7 @@ shared_startup(void)
 	cache_buckets = (Bucket *) (base + layout.buckets);
 	cache_pool = (struct Policy *) (base + layout.pool);
 	cache_arena = base + layout.arena;
+	cache_flights = (FlightNote *) (base + layout.flights);
 	cache_ring = base + layout.ring;
 
 	locks = GetNamedLWLockTranche(TRANCHE_NAME);
@@ -251,6 +259,7 @@ shared_startup(void)
 			pg_atomic_init_u32(&cache_buckets[i].seq, 0);
 		for (int i = 0; i < SHARED_SLOTS; i++)
 			slot_init(&cache_slots[i]);
+		flight_notes_init();
 		policy_init(cache_pool, cache_policy,
 					layout.arena_bytes / ARENA_UNIT, shared->pool_entries);
 		arena_init(&shared->arena, cache_arena, layout.arena_bytes);

@@ -56,7 +56,7 @@ typedef struct SharedPart
 	uint64		bytes;
 } SharedPart;
 
-#define SHARED_PARTS	9
+#define SHARED_PARTS	10
 
 typedef struct CacheShared
 {
@@ -114,10 +114,12 @@ typedef struct CacheShared
 #endif
 
 struct CacheSlot;
+struct FlightNote;
 struct Policy;
 
 extern CacheShared *cache_shared;	/* NULL: not preloaded */
 extern struct CacheSlot *cache_slots;
+extern struct FlightNote *cache_flights;
 extern Fence *cache_fences;
 extern pg_atomic_uint64 *cache_stamps;
 extern pg_atomic_uint32 *cache_marks;

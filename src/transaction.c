@@ -22,6 +22,7 @@
 #include "compiled.h"
 #include "definition.h"
 #include "devel.h"
+#include "flight.h"
 #include "keyvalue.h"
 #include "loads.h"
 #include "partition.h"
@@ -44,6 +45,7 @@ transaction_end(void)
 	rowkeys_reset();
 	loads_reset();
 	compiled_reset();
+	flight_forget();
 	keyvalue_reset();
 	sharedcatalog_reset();
 	partition_reset();

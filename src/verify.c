@@ -23,19 +23,18 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "broadcast.h"
 #include "coherence.h"
 #include "compat.h"
 #include "definition.h"
 #include "devel.h"
 #include "get.h"
 #include "key.h"
+#include "keytext.h"
 #include "loader.h"
 #include "module.h"
 #include "shared.h"
@@ -96,33 +95,6 @@ verify_attach(Verify *verify)
 	} while (!def->valid);
 	definition_use(def);
 	verify->def = def;
-}
-
-/*
- * A key as text: that of its column, or a JSON array of those of its columns.
- * NULL for a NULL.
- */
-static char *
-key_text(const CacheDef *def, const KeyParts *parts)
-{
-	StringInfo	array = broadcast_key_start();
-	char	   *text = NULL;
-
-	for (int i = 0; i < def->nkeys; i++)
-	{
-		Oid			output;
-		bool		varlena;
-
-		text = NULL;
-		if (!parts->nulls[i])
-		{
-			getTypeOutputInfo(def->keys[i].type, &output, &varlena);
-			text = OidOutputFunctionCall(output, parts->values[i]);
-		}
-		broadcast_key_add(array, text);
-	}
-	broadcast_key_end(array);
-	return def->nkeys == 1 ? text : pstrdup(array->data);
 }
 
 /* A value as text, in the type that it is cached in; NULL for a NULL. */

@@ -1,5 +1,6 @@
-# Fifty sessions miss one key whose loader takes a second: one loads it, and the
+# Fifty sessions miss one key whose loader takes a while: one loads it, and the
 # others get what it has loaded. So too when the first one is ended in the middle.
+# The view cache_flights shows them.
 use strict;
 use warnings;
 use CacheTest;
@@ -13,7 +14,7 @@ setup_item($node, 3);
 $node->safe_psql('postgres', <<'END');
 CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  PERFORM pg_sleep(1);
+  PERFORM pg_advisory_lock_shared(3), pg_advisory_unlock_shared(3);
   RETURN (SELECT price FROM item WHERE id = $1);
 END$$
 END
@@ -33,13 +34,14 @@ sub start
 	return \%client;
 }
 
-# crowd lets them all ask at once, and gives what they got.
+# crowd lets them all ask at once, and returns when one of them loads, at the gate,
+# and the others wait for it.
 sub crowd
 {
 	my ($h, $key) = @_;
 	my @clients;
 
-	$h->run('SELECT pg_advisory_lock(2)');
+	$h->run('SELECT pg_advisory_lock(2), pg_advisory_lock(3)');
 	push @clients, start($key) for 1 .. $sessions;
 	is( $node->poll_query_until(
 			'postgres',
@@ -49,15 +51,22 @@ sub crowd
 		"$sessions sessions are there");
 	$h->run("SELECT cache_stats_reset('c')");
 	$h->run('SELECT pg_advisory_unlock(2)');
+	is( $node->poll_query_until('postgres', <<"END"), 1, 'the view shows who waits for whom');
+SELECT count(*) = $sessions AND count(DISTINCT leader) = 1 AND count(*) FILTER (WHERE pid = leader) = 1
+FROM cache_flights WHERE cache = 'c' AND key = '$key'
+END
 	return @clients;
 }
 
 my $h = session($node, 'h');
 my @clients = crowd($h, 1);
 
+$h->run('SELECT pg_advisory_unlock(3)');
 $_->{run}->finish for @clients;
 is((grep { $_->{out} =~ /^10$/m } @clients), $sessions, 'all get the value');
-is($h->run("SELECT loads, hits FROM cache_stats WHERE name = 'c'"), '1|' . ($sessions - 1), 'one has loaded it');
+is( $h->run("SELECT loads, waits, hits FROM cache_stats WHERE name = 'c'"),
+	'1|' . ($sessions - 1) . '|0',
+	'one has loaded it, the others have waited');
 
 @clients = crowd($h, 2);
 is( $node->safe_psql(
@@ -65,9 +74,11 @@ is( $node->safe_psql(
 SELECT pg_terminate_backend(pid, 10000) FROM pg_locks
 WHERE locktype = 'userlock' AND mode = 'ExclusiveLock' AND granted
 END
+$h->run('SELECT pg_advisory_unlock(3)');
 $_->{run}->finish for @clients;
 is((grep { $_->{out} =~ /^20$/m } @clients), $sessions - 1, 'the others get the value');
-is($h->run("SELECT hits FROM cache_stats WHERE name = 'c'"), $sessions - 2, 'one of them has loaded it');
+is($h->run("SELECT waits FROM cache_stats WHERE name = 'c'"), $sessions - 2, 'one of them has loaded it');
+is($h->run('SELECT count(*) FROM cache_flights'), 0, 'nothing is in flight');
 is($h->run("SELECT count(*) FROM pg_locks WHERE locktype = 'userlock'"), 0, 'no lock is left');
 is(mismatches($node), '', 'the oracle');
 $h->quit;

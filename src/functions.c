@@ -72,6 +72,7 @@ typedef struct CallSite
 	Oid			collation;		/* that a direct call would pass */
 	Oid			array_type;		/* element type of VARIADIC array keys */
 	bool		many;			/* it takes an array of keys of one column */
+	bool		invalidates;	/* it does not read */
 	bool		simple;			/* see site_is_simple */
 } CallSite;
 
@@ -404,8 +405,8 @@ collect_keys(FunctionCallInfo fcinfo, int first, CallKeys *keys)
 
 /*
  * Find the cache of a call, and how its keys come into the loader's types.
- * Also checks that the caller may read the cache, and locks what the loader
- * would.  array_type: of the array's elements, if the keys are in one.
+ * Also checks that the caller may read (or invalidate) the cache, and locks what
+ * the loader would.  array_type: of the array's elements, if the keys are in one.
  */
 static void
 call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
@@ -428,7 +429,10 @@ call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
 			if (site->generation == 0)
 				continue;
 		}
-		definition_require_read(site->def);
+		if (site->invalidates)
+			invalidate_require(site->def);
+		else
+			definition_require_read(site->def);
 		if (cache_enabled && shared_is_ready())
 		{
 			bool		first = site->def->locked != definition_locks;
@@ -738,9 +742,13 @@ Datum
 cache_invalidate(PG_FUNCTION_ARGS)
 {
 	CallKeys	keys;
-	CallSite   *site = call_begin(fcinfo, 0, &keys);
-	CacheDef   *def = site->def;
+	CallSite   *site;
+	CacheDef   *def;
 	KeyBuffer	key;
+
+	call_site(fcinfo)->invalidates = true;
+	site = call_begin_any(fcinfo, 0, &keys);
+	def = site->def;
 
 	/* The hash may be the one of a function that has been replaced. */
 	if (!def->fixed)
@@ -778,11 +786,7 @@ cache_invalidate_all(PG_FUNCTION_ARGS)
 
 	shared_require();
 	def = definition_get(definition_name_argument(fcinfo, 0));
-	if (!definition_is_owner(def))
-	{
-		definition_require_loader(def);
-		definition_require_read(def);
-	}
+	invalidate_require(def);
 	invalidate_mapped(def);
 	invalidate_cache(def);
 	if (def->plain)

@@ -3,6 +3,10 @@
  * invalidate.c
  *		What this transaction changes: pending here, and told to others.
  *
+ * Whoever writes to a watched table invalidates; cache_invalidate() does so
+ * without a write, and is for those who might have written, or who own the
+ * cache.
+ *
  * Locking: none here.
  *
  *-------------------------------------------------------------------------
@@ -10,11 +14,14 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 
 #include "broadcast.h"
+#include "compat.h"
 #include "devel.h"
 #include "invalidate.h"
 #include "pending.h"
@@ -27,6 +34,65 @@ static bool
 is_told(CacheDef *def)
 {
 	return def->redis && broadcast_wanted();
+}
+
+/* May the current role write to a table?  To one that is gone nobody may. */
+static bool
+may_write(Oid relid)
+{
+	bool		missing = false;
+
+	return pg_class_aclcheck_ext(relid, GetUserId(),
+								 ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE,
+								 &missing) == ACLCHECK_OK && !missing;
+}
+
+/*
+ * May it write to a table that is watched, or to a partition of one, which
+ * inherits the watch?
+ */
+static bool
+may_write_watched(const CacheDef *def)
+{
+	for (int i = 0; i < def->nwatched; i++)
+	{
+		if (may_write(def->watched[i]))
+			return true;
+	}
+	for (int i = 0; i < def->nwatched; i++)
+	{
+		ListCell   *lc;
+
+		if (get_rel_relkind(def->watched[i]) != RELKIND_PARTITIONED_TABLE)
+			continue;
+		foreach(lc, find_all_inheritors(def->watched[i], NoLock, NULL))
+		{
+			if (may_write(lfirst_oid(lc)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Complain unless the current role may invalidate the cache, or a key of it.
+ *
+ * Whoever reads a cache must not be able to make all others load again; who can
+ * do so by writing anyway may as well say it.
+ */
+void
+invalidate_require(CacheDef *def)
+{
+	if (def->plain)
+		definition_require_read(def);
+	else if (!definition_is_owner(def) && !may_write_watched(def) &&
+			 !GUARD_REMOVED("privileges"))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to invalidate cache \"%s\"",
+						NameStr(def->name)),
+				 errdetail("This is for members of its owner's role, and for roles that hold INSERT, UPDATE, DELETE or TRUNCATE on a table that it watches."),
+				 errhint("Grant the role one of these; or, as the owner of the cache, EXECUTE on a SECURITY DEFINER function that calls cache_invalidate().")));
 }
 
 /*

@@ -14,6 +14,7 @@
 
 #include "definition.h"
 
+extern void invalidate_require(CacheDef *def);
 extern void invalidate_mapped(CacheDef *def);
 extern void invalidate_told(CacheDef *def, bool known);
 extern void invalidate_cache(CacheDef *def);

@@ -19,7 +19,7 @@ CREATE FUNCTION whoami_definer() RETURNS text LANGUAGE sql STABLE SECURITY DEFIN
 SELECT cache_create('invoker', 'invoker(int)'), cache_watch('invoker', 'secret', 'k');
 SELECT cache_create('definer', 'definer(int)'), cache_watch('definer', 'secret', 'k');
 SELECT cache_create('whoami', 'whoami()'), cache_create('whoami_definer', 'whoami_definer()');
-SELECT plan(70);
+SELECT plan(104);
 
 -- SECURITY INVOKER: the table's rights are the caller's
 SELECT agrees('invoker', '1', 'invoker', 'superuser');
@@ -74,8 +74,6 @@ REVOKE EXECUTE ON FUNCTION definer(int) FROM PUBLIC;
 SELECT agrees('definer', '1', 'definer', 'EXECUTE revoked while hot', 'regress_cache_bob');
 SELECT is(run('SELECT cache_get(''definer'', 1)', 'regress_cache_bob'), 'ERROR 42501', 'is refused');
 SELECT is(run('SELECT cache_get_as(NULL::text, ''definer'', 1)', 'regress_cache_bob'), 'ERROR 42501', 'as text too');
-SELECT is(run('SELECT cache_invalidate(''definer'', 1)', 'regress_cache_bob'), 'ERROR 42501', 'nor may he invalidate');
-SELECT is(run('SELECT cache_invalidate(''definer'')', 'regress_cache_bob'), 'ERROR 42501', 'or all of it');
 GRANT EXECUTE ON FUNCTION definer(int) TO regress_cache_group;
 SELECT agrees('definer', '1', 'definer', 'EXECUTE by a group', 'regress_cache_alice');
 -- ... at one call site, prepared while it was allowed
@@ -127,6 +125,81 @@ FROM unnest(ARRAY['SELECT cache_alter(''invoker'', ttl => ''1 day'')', 'SELECT c
                   'SELECT cache_watch(''invoker'', ''secret'')', 'SELECT cache_unwatch(''invoker'', ''secret'')',
                   'SELECT cache_stats_reset(''invoker'')', 'DELETE FROM cache_definition RETURNING name']) query;
 
+-- invalidating: for those who may write to a watched table, and for the owner
+CREATE TABLE parted (k int, v text) PARTITION BY LIST (k);
+CREATE TABLE part PARTITION OF parted FOR VALUES IN (1);
+CREATE FUNCTION parted(a int) RETURNS text LANGUAGE sql STABLE AS 'SELECT v FROM public.parted WHERE k = a';
+CREATE FUNCTION unwatched(a int) RETURNS int LANGUAGE sql STABLE AS 'SELECT a';
+SELECT cache_create('parted', 'parted(int)'), cache_watch('parted', 'parted', 'k');
+SELECT cache_create('unwatched', 'unwatched(int)'), cache_create('plain');
+-- invalidates asserts that a role may invalidate a cache, or that it may not: by key and as a whole.
+CREATE FUNCTION invalidates(cache text, role text, may boolean, label text) RETURNS text LANGUAGE sql AS $$
+  SELECT is(ARRAY[run(format('SELECT cache_invalidate(%L, 1)', cache), role),
+                  run(format('SELECT cache_invalidate(%L, ''1'')', cache), role),
+                  run(format('SELECT cache_invalidate(%L)', cache), role)],
+            array_fill(CASE WHEN may THEN '' ELSE 'ERROR 42501' END, ARRAY[3]), label)
+$$;
+SELECT invalidates('invoker', 'regress_cache_bob', false, 'who reads only may not invalidate');
+SELECT invalidates('definer', 'regress_cache_bob', false, 'nor who may only call the loader');
+SELECT run('SELECT cache_get(''invoker'', 1)');
+SELECT is(hits('invoker', 'SELECT cache_get(''invoker'', 1)'), 1::bigint, 'and nothing is gone');
+CREATE FUNCTION granted(privilege text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  result text[];
+BEGIN
+  EXECUTE format('GRANT %s ON secret TO regress_cache_bob', privilege);
+  result := result || invalidates('invoker', 'regress_cache_bob', privilege ~ '^(INSERT|UPDATE|DELETE|TRUNCATE)$', privilege);
+  EXECUTE format('REVOKE %s ON secret FROM regress_cache_bob', privilege);
+  result := result || invalidates('invoker', 'regress_cache_bob', false, privilege || ' no longer');
+  RETURN array_to_string(result, E'\n');
+END $$;
+SELECT granted(privilege) FROM unnest('{INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER,UPDATE (v)}'::text[]) AS privilege;
+GRANT INSERT ON secret TO regress_cache_group;
+SELECT invalidates('invoker', 'regress_cache_alice', true, 'by a group');
+REVOKE INSERT ON secret FROM regress_cache_group;
+GRANT pg_write_all_data TO regress_cache_bob;
+SELECT invalidates('invoker', 'regress_cache_bob', true, 'who may write to all tables');
+SELECT invalidates('unwatched', 'regress_cache_bob', false, 'not where nothing is watched');
+SELECT is(run('SELECT cache_invalidate(''plain'', ''a'')', 'regress_cache_bob'), 'ERROR 42501', 'nor where there is no loader');
+SELECT is(run('SELECT cache_invalidate(''plain'')', 'regress_cache_bob'), 'ERROR 42501', 'nor all of that');
+REVOKE pg_write_all_data FROM regress_cache_bob;
+REVOKE EXECUTE ON FUNCTION invoker(int) FROM PUBLIC;
+REVOKE SELECT ON secret FROM regress_cache_bob;
+GRANT DELETE ON secret TO regress_cache_bob;
+SELECT is(run('SELECT cache_get(''invoker'', 1)', 'regress_cache_bob'), 'ERROR 42501', 'who writes but does not read');
+SELECT invalidates('invoker', 'regress_cache_bob', true, 'may invalidate');
+GRANT EXECUTE ON FUNCTION invoker(int) TO PUBLIC;
+GRANT SELECT ON secret TO regress_cache_bob;
+PREPARE invalidate AS SELECT cache_invalidate('invoker', 1);
+SET ROLE regress_cache_bob;
+SELECT lives_ok('EXECUTE invalidate', 'a prepared statement');
+RESET ROLE;
+REVOKE DELETE ON secret FROM regress_cache_bob;
+SET ROLE regress_cache_bob;
+SELECT throws_ok('EXECUTE invalidate', '42501', 'permission denied to invalidate cache "invoker"', 'is not allowed later');
+RESET ROLE;
+SELECT lives_ok('EXECUTE invalidate', 'but to a superuser');
+GRANT UPDATE ON part TO regress_cache_bob;
+SELECT invalidates('parted', 'regress_cache_bob', true, 'who may write to a partition');
+-- the owner's role, and a function by which it lets others
+SELECT run('SELECT cache_create(''of_group'', ''unwatched(int)'')', 'regress_cache_group');
+SELECT invalidates('of_group', 'regress_cache_alice', true, 'a member of the owner''s role');
+SELECT invalidates('of_group', 'regress_cache_bob', false, 'not a member');
+GRANT CREATE ON SCHEMA public TO regress_cache_group;
+SET ROLE regress_cache_group;
+CREATE FUNCTION refresh(a int) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS
+  'SELECT cache_invalidate(''of_group'', a)';
+RESET ROLE;
+SELECT run('SELECT cache_get(''of_group'', 1)');
+SELECT is(hits('of_group', 'SELECT cache_get(''of_group'', 1)'), 1::bigint, 'hot');
+SELECT is(run('SELECT refresh(1)', 'regress_cache_bob'), NULL, 'by a function of the owner''s');
+SELECT is(hits('of_group', 'SELECT cache_get(''of_group'', 1)'), 0::bigint, 'which invalidates');
+-- counters are the owner's
+GRANT pg_monitor TO regress_cache_bob;
+SELECT is(run('SELECT cache_stats_reset(''of_group'')', 'regress_cache_bob'), 'ERROR 42501', 'who monitors does not reset');
+REVOKE pg_monitor FROM regress_cache_bob;
+SELECT is(run('SELECT cache_stats_reset(''of_group'')', 'regress_cache_alice'), '', 'members of the owner''s role do');
+
 -- a role dropped and made again under its name is another role
 GRANT TRIGGER ON secret TO regress_cache_owner;
 SELECT run('SELECT cache_create(''owned'', ''invoker(int)'')', 'regress_cache_owner');
@@ -172,6 +245,7 @@ SELECT is(run('INSERT INTO ruled VALUES (1) RETURNING k', 'regress_cache_bob'), 
 SELECT run('SELECT cache_get(''definer'', 1)');
 SET cache.removed_guard = 'privileges';
 SELECT is(run('SELECT cache_get(''definer'', 1)', 'regress_cache_bob'), '"one"', 'guard privileges: read without EXECUTE');
+SELECT is(run('SELECT cache_invalidate(''definer'')', 'regress_cache_bob'), '', 'guard privileges: invalidated by somebody who only reads');
 SET cache.removed_guard = 'role';
 SELECT run('SELECT cache_get(''invoker'', 1)');
 SELECT is(run('SELECT cache_get(''invoker'', 1)', 'regress_cache_bob'), '"one"', 'guard role: read from what another role has loaded');

@@ -14,6 +14,9 @@
  * would without a cache.  If the loading backend failed instead, one of those
  * who waited takes its place.
  *
+ * A key can be wanted in two forms, in the loader's own type and as jsonb.  Where
+ * either can be made of the other, who wants one waits for who loads the other.
+ *
  * Waiting should not make anything fail that would succeed without a cache.
  * So a transaction that has changed something, for which others may wait,
  * does not wait itself; nor does a load within a load, nor a session with a
@@ -35,7 +38,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -44,8 +46,10 @@
 #include "compat.h"
 #include "devel.h"
 #include "flight.h"
+#include "key.h"
 #include "loads.h"
 #include "shared.h"
+#include "value.h"
 
 /* How often to try to copy a note that is being written */
 #define NOTE_TRIES	1000
@@ -178,8 +182,7 @@ flight_prepare(Flight *flight, const CacheDef *def, const StoreKey *key)
 {
 	flight->cache = def->id;
 	flight->key = key;
-	flight->hash = hash_bytes_extended((const unsigned char *) key->image,
-									   key->len, 0);
+	flight->hash = key_image_hash(key, value_survives_jsonb(def->rettype));
 }
 
 /*

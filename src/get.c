@@ -8,6 +8,10 @@
  * gives.  Whenever the promise demands it, the loader runs and nothing is
  * stored.
  *
+ * A value has two forms, in the loader's own type and as jsonb, with entries of
+ * their own: a hit has nothing to convert.  A get that misses one form looks for
+ * the other, and converts that if it can.
+ *
  * Locking: none here.
  *
  *-------------------------------------------------------------------------
@@ -70,6 +74,34 @@ fetch_hit(Fetch *fetch, StoreValue *value, StatsCounter counter)
 	if (fetch->native)
 		return value_datum(value, def->typlen, def->typbyval);
 	return value_datum(value, -1, false);
+}
+
+/*
+ * Begin a get.  False if the answer is NULL because the loader is strict.
+ */
+static bool
+fetch_start(Fetch *fetch, CacheDef *def, Datum *args, const bool *nulls,
+			Oid collation, bool native, bool *isnull)
+{
+	if (def->strict)
+	{
+		for (int i = 0; i < def->nkeys; i++)
+		{
+			if (nulls[i])
+			{
+				*isnull = true;
+				return false;
+			}
+		}
+	}
+	fetch->def = def;
+	fetch->args = args;
+	fetch->nulls = nulls;
+	fetch->collation = collation;
+	fetch->native = native;
+	fetch->isnull = isnull;
+	key_build(&fetch->key, def, args, nulls, collation, native);
+	return true;
 }
 
 /* Run the loader, and measure how long it takes. */
@@ -173,12 +205,72 @@ fetch_note_too_large(CacheDef *def)
 	unstored_note(def, &why, why.mask);
 }
 
+/*
+ * Store a value that a get has come to under its snapshot, in shared memory and
+ * in Redis.
+ */
+static StoreResult
+fetch_fill(Fetch *fetch, Datum datum, bool isnull, TimestampTz expires,
+		   uint64 cost)
+{
+	CacheDef   *def = fetch->def;
+	StoreValue	value;
+	StoreResult stored;
+
+	if (fetch->native)
+		value_flatten(&value, datum, isnull, def->typlen, def->typbyval);
+	else
+		value_flatten(&value, datum, isnull, -1, false);
+	value_compress(&value, fetch->native ? def->rettype : JSONBOID);
+	value.expires = expires;
+	value.cost = cost;
+	value.load_time = fetch->load_time;
+	stored = coherence_fill(&fetch->get, &value);
+	if (stored == STORE_STORED)
+		unstored_clear(def->slot);
+	else if (stored == STORE_REJECTED && value.len > store_max_entry() &&
+			 !tier_wanted(def))
+		fetch_note_too_large(def);
+	if (stored != STORE_REFUSED && tier_wanted(def))
+		fetch_send(fetch, &value);
+	return stored;
+}
+
+/* The same get, but of the other form of the value. */
+static void
+fetch_start_other(Fetch *other, const Fetch *fetch, bool *isnull)
+{
+	(void) fetch_start(other, fetch->def, fetch->args, fetch->nulls,
+					   fetch->collation, !fetch->native, isnull);
+}
+
+/*
+ * What was loaded as jsonb was in the loader's own type before.  Store that as
+ * well, if gets of this cache want it and could not have it back.
+ */
+static void
+fetch_fill_other(Fetch *fetch, LoadResult *result, TimestampTz expires)
+{
+	CacheDef   *def = fetch->def;
+	Fetch		other;
+
+	if (fetch->native || value_survives_jsonb(def->rettype) ||
+		!key_has_other_form(&fetch->key, def, fetch->get.cache_fence.changes))
+		return;
+	fetch_start_other(&other, fetch, fetch->isnull);
+	other.key.key.slot = fetch->key.key.slot;
+	other.get = fetch->get;
+	other.get.key = &other.key.key;
+	other.load_time = fetch->load_time;
+	(void) fetch_fill(&other, result->native, result->isnull, expires,
+					  result->cost);
+}
+
 /* Store what was loaded, if that may be.  True if others will find it. */
 static bool
 fetch_store(Fetch *fetch, LoadResult *result)
 {
 	CacheDef   *def = fetch->def;
-	StoreValue	value;
 	StoreResult stored = STORE_REFUSED;
 	TimestampTz expires = fetch_expires(def, result);
 
@@ -189,25 +281,13 @@ fetch_store(Fetch *fetch, LoadResult *result)
 		stats_bypass(def->slot, BYPASS_DDL);
 	else
 	{
-		if (fetch->native)
-			value_flatten(&value, result->value, result->isnull,
-						  def->typlen, def->typbyval);
-		else
-			value_flatten(&value, result->value, result->isnull, -1, false);
-		value_compress(&value, fetch->native ? def->rettype : JSONBOID);
-		value.expires = expires;
-		value.cost = result->cost;
-		value.load_time = fetch->load_time;
 		STOP_POINT("loaded");
-		stored = coherence_fill(&fetch->get, &value);
-		if (stored == STORE_STORED)
-			unstored_clear(def->slot);
-		else if (stored == STORE_REFUSED)
+		stored = fetch_fill(fetch, result->value, result->isnull, expires,
+							result->cost);
+		if (stored == STORE_REFUSED)
 			stats_bypass(def->slot, coherence_refusal(&fetch->get));
-		else if (value.len > store_max_entry() && !tier_wanted(def))
-			fetch_note_too_large(def);
-		if (stored != STORE_REFUSED && tier_wanted(def))
-			fetch_send(fetch, &value);
+		else if (def->rettype != JSONBOID)
+			fetch_fill_other(fetch, result, expires);
 	}
 	return stored == STORE_STORED;
 }
@@ -347,6 +427,75 @@ fetch_remote(Fetch *fetch, StoreValue *value)
 	return used;
 }
 
+/* Look in shared memory, if that is allowed. */
+static inline bool
+fetch_try(Fetch *fetch, StoreValue *value)
+{
+	if (likely(!OidIsValid(fetch->collation) ||
+			   fetch->collation == DEFAULT_COLLATION_OID ||
+			   key_collation_fits(fetch->def, fetch->collation)) &&
+		likely(coherence_begin(&fetch->get, fetch->def, &fetch->key.key)))
+		return fetch_lookup(fetch, value);
+	fetch->get.def = NULL;
+	return false;
+}
+
+/*
+ * The key was not found in the form that is asked for.  Make it of the other
+ * form, if shared memory has that and it is possible.
+ *
+ * What is found is what the loader gives under this snapshot, and so is what it
+ * is converted to, but for what the conversion itself depends on: so the same
+ * has to be known before as before a load.  It is stored as a load is, and lives
+ * no longer than what it was made of.
+ *
+ * True if that has given the answer, which counts as counter.
+ */
+static bool
+fetch_convert(Fetch *fetch, StatsCounter counter, Datum *answer)
+{
+	CacheDef   *def = fetch->def;
+	bool		to_native = fetch->native;
+	Fetch		other;
+	bool		isnull;
+	StoreValue	found;
+	LoadResult	result = {.storable = true};
+	instr_time	start;
+	instr_time	end;
+
+	if (def->rettype == JSONBOID ||
+		(to_native && !value_survives_jsonb(def->rettype)) ||
+		!key_has_other_form(&fetch->key, def, fetch->get.cache_fence.changes) ||
+		!fetch_settle(fetch) || !def->valid)
+		return false;
+	fetch_start_other(&other, fetch, &isnull);
+	INSTR_TIME_SET_CURRENT(start);
+	if (!fetch_try(&other, &found))
+		return false;
+	if (!found.isnull)
+	{
+		Datum		value = to_native ? value_datum(&found, -1, false) :
+			value_datum(&found, def->typlen, def->typbyval);
+
+		if (to_native)
+			result.value = value_from_jsonb(def->rettype, value);
+		else
+			loader_convert(def, fetch->collation, value, &result);
+	}
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	fetch->load_time = cache_nanoseconds(end);
+
+	STOP_POINT("converted");
+	stats_count(def->slot, counter, 1);
+	loads_note_hit(def, found.generation, found.expires);
+	if (result.storable && def->valid && coherence_may_fill(&fetch->get))
+		(void) fetch_fill(fetch, result.value, found.isnull, found.expires, 0);
+	*fetch->isnull = found.isnull;
+	*answer = result.value;
+	return true;
+}
+
 /* The key was not found, or may not be used.  asked: nor is it in Redis. */
 static Datum
 fetch_miss(Fetch *fetch, bool asked)
@@ -354,11 +503,15 @@ fetch_miss(Fetch *fetch, bool asked)
 	Flight		flight;
 	bool		leading = false;
 	bool		waited = false;
+	bool		found = false;
 	bool		stored = false;
 	bool		settled;
+	StatsCounter counter;
 	LoadResult	result;
 	StoreValue	value;
 
+	if (fetch_convert(fetch, STATS_HITS, &result.value))
+		return result.value;
 	store_missed(&fetch->key.key);
 	STOP_POINT("missed");
 	if (!asked && fetch_remote(fetch, &value))
@@ -377,12 +530,18 @@ fetch_miss(Fetch *fetch, bool asked)
 		leading = (role == FLIGHT_LEADER);
 		waited |= !leading;
 
-		/* Somebody may have stored the key meanwhile. */
-		if (fetch_lookup(fetch, &value))
+		/* Somebody may have stored the key meanwhile, in either form. */
+		counter = waited ? STATS_WAITS : STATS_HITS;
+		found = fetch_lookup(fetch, &value);
+		if (found)
+			result.value = fetch_hit(fetch, &value, counter);
+		else
+			found = fetch_convert(fetch, counter, &result.value);
+		if (found)
 		{
 			if (leading)
 				flight_end(&flight, true);
-			return fetch_hit(fetch, &value, waited ? STATS_WAITS : STATS_HITS);
+			return result.value;
 		}
 	}
 
@@ -397,47 +556,6 @@ fetch_miss(Fetch *fetch, bool asked)
 	if (leading)
 		flight_end(&flight, stored);
 	return result.value;
-}
-
-/*
- * Begin a get.  False if the answer is NULL because the loader is strict.
- */
-static bool
-fetch_start(Fetch *fetch, CacheDef *def, Datum *args, const bool *nulls,
-			Oid collation, bool native, bool *isnull)
-{
-	if (def->strict)
-	{
-		for (int i = 0; i < def->nkeys; i++)
-		{
-			if (nulls[i])
-			{
-				*isnull = true;
-				return false;
-			}
-		}
-	}
-	fetch->def = def;
-	fetch->args = args;
-	fetch->nulls = nulls;
-	fetch->collation = collation;
-	fetch->native = native;
-	fetch->isnull = isnull;
-	key_build(&fetch->key, def, args, nulls, collation, native);
-	return true;
-}
-
-/* Look in shared memory, if that is allowed. */
-static inline bool
-fetch_try(Fetch *fetch, StoreValue *value)
-{
-	if (likely(!OidIsValid(fetch->collation) ||
-			   fetch->collation == DEFAULT_COLLATION_OID ||
-			   key_collation_fits(fetch->def, fetch->collation)) &&
-		likely(coherence_begin(&fetch->get, fetch->def, &fetch->key.key)))
-		return fetch_lookup(fetch, value);
-	fetch->get.def = NULL;
-	return false;
 }
 
 /* What to do when that has found nothing. */
@@ -617,7 +735,7 @@ many_remote(CacheDef *def, Missed **missed, int n)
 
 	for (int i = 0; i < n; i++)
 	{
-		if (missed[i]->fetch.get.def != NULL &&
+		if (!missed[i]->item->done && missed[i]->fetch.get.def != NULL &&
 			fetch_may_ask(&missed[i]->fetch))
 			candidates[ncandidates++] = missed[i];
 	}
@@ -647,6 +765,20 @@ many_remote(CacheDef *def, Missed **missed, int n)
 		candidates[i]->item->value = candidates[i]->same->item->value;
 		candidates[i]->item->done = true;
 		stats_count(def->slot, STATS_REDIS_HITS, 1);
+	}
+}
+
+/* Answer those whose value shared memory has in its other form. */
+static void
+many_convert(CacheDef *def, Missed **missed, int n)
+{
+	for (int i = 0; i < n && def->valid; i++)
+	{
+		Fetch	   *fetch = &missed[i]->fetch;
+
+		if (fetch->get.def != NULL)
+			missed[i]->item->done = fetch_convert(fetch, STATS_HITS,
+												  &missed[i]->item->value);
 	}
 }
 
@@ -723,6 +855,7 @@ cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
 	definition_use(def);
 	PG_TRY();
 	{
+		many_convert(def, missed, nmissed);
 		if (def->valid)
 			many_remote(def, missed, nmissed);
 		many_load(def, missed, nmissed);

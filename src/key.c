@@ -384,6 +384,40 @@ key_hash(const CacheDef *def, Datum *args, const bool *nulls)
 }
 
 /*
+ * A value has two forms, in the loader's own type and as jsonb.  May there be
+ * the one that is not asked for here, among the cache's entries of this
+ * generation?  Of this very key or of others, that is.
+ */
+bool
+key_has_other_form(const KeyBuffer *buffer, const CacheDef *def,
+				   uint64 generation)
+{
+	KeyPrefix	other = *(const KeyPrefix *) buffer->image;
+
+	other.flags ^= IMAGE_NATIVE;
+	other.layout = (other.flags & IMAGE_NATIVE) && def->has_layout ?
+		value_layout(def->rettype) : 0;
+	return slot_find_prefix(buffer->key.slot, generation, &other) != SLOT_NO_PREFIX;
+}
+
+/*
+ * A hash of the key's image, on request the same for both forms.  The types'
+ * layout may not be part of it then.
+ */
+uint64
+key_image_hash(const StoreKey *key, bool of_both_forms)
+{
+	KeyPrefix	prefix = *(const KeyPrefix *) key->image;
+
+	if (of_both_forms)
+		prefix.flags &= ~IMAGE_NATIVE;
+	return hash_bytes_extended((const unsigned char *) key->image + sizeof(prefix),
+							   key->len - sizeof(prefix),
+							   hash_bytes_extended((const unsigned char *) &prefix,
+												   sizeof(prefix), 0));
+}
+
+/*
  * The length of the type, as in pg_type, that the key's values are wanted in.
  */
 int16

@@ -56,6 +56,9 @@ key_mix(uint64 h)
 extern void key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 					  const bool *nulls, Oid collation, bool native);
 extern uint64 key_hash(const CacheDef *def, Datum *args, const bool *nulls);
+extern bool key_has_other_form(const KeyBuffer *buffer, const CacheDef *def,
+							   uint64 generation);
+extern uint64 key_image_hash(const StoreKey *key, bool of_both_forms);
 extern bool key_parse(KeyParts *parts, const CacheDef *def,
 					  const StoreKey *key);
 extern bool key_type_obeys(Oid type, Oid collation);

@@ -6,7 +6,8 @@
  * A loader is called as the executor would call it, under the caller's active
  * snapshot and the settings recorded with its cache.  While it runs, it is
  * watched what it depends on (loads.c); here it is decided whether what it
- * gives may be stored.
+ * gives may be stored.  The result is converted to jsonb in the same way, as that
+ * may run functions of users.
  *
  * Locking: none here.
  *
@@ -84,10 +85,18 @@ loader_prepare(CacheDef *def, Oid collation)
 
 static void
 call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
-			Oid collation, bool native, LoadResult *result)
+			Oid collation, bool native, const Datum *given,
+			LoadResult *result)
 {
 	LOCAL_FCINFO(fcinfo, FUNC_MAX_ARGS);
 
+	if (given != NULL)
+	{
+		result->native = *given;
+		result->isnull = false;
+		result->value = FunctionCall1(&def->to_jsonb, *given);
+		return;
+	}
 	InitFunctionCallInfoData(*fcinfo, function, def->nkeys, collation,
 							 NULL, NULL);
 	for (int i = 0; i < def->nkeys; i++)
@@ -104,7 +113,7 @@ call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
 	}
 	if (def->plpgsql)
 		compiled_prepare(fcinfo);
-	result->value = FunctionCallInvoke(fcinfo);
+	result->value = result->native = FunctionCallInvoke(fcinfo);
 	result->isnull = fcinfo->isnull;
 	if (!native && !result->isnull && def->rettype != JSONBOID)
 		result->value = FunctionCall1(&def->to_jsonb, result->value);
@@ -144,11 +153,13 @@ typedef struct Run
 } Run;
 
 /*
- * Run the loader once, watched; more: not for the first time.
+ * Run the loader once, watched; more: not for the first time.  given: see
+ * run_loader.
  */
 static void
 run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
-		 bool native, bool more, Run *run, LoadResult *result)
+		 bool native, const Datum *given, bool more, Run *run,
+		 LoadResult *result)
 {
 	FmgrInfo	again;
 	FmgrInfo   *function = &def->loader_fn;
@@ -175,7 +186,8 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		nestlevel = settings_apply(&def->settings, &run->complete);
 		if (def->definer)
 			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
-		call_loader(def, function, args, nulls, collation, native, result);
+		call_loader(def, function, args, nulls, collation, native, given,
+					result);
 	}
 	PG_CATCH();
 	{
@@ -250,13 +262,11 @@ may_store(CacheDef *def, Load *load, bool wrote)
 }
 
 /*
- * Call the loader, or give NULL if it is strict and a key is NULL (the caller
- * sees to that).  The value is in the current memory context, as jsonb or, if
- * native, in the loader's own type.
+ * loader_run or, if what the loader would give is given, loader_convert.
  */
-void
-loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
-		   bool native, LoadResult *result)
+static void
+run_loader(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+		   bool native, const Datum *given, LoadResult *result)
 {
 	Run			run;
 	TransactionId xid = GetTopTransactionIdIfAny();
@@ -274,8 +284,8 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	else
 	{
 		do
-			run_once(def, args, nulls, collation, native, passes > 0, &run,
-					 result);
+			run_once(def, args, nulls, collation, native, given, passes > 0,
+					 &run, result);
 		while (run.load.stale && !def->is_volatile && ++passes < LOADER_PASSES);
 		if (run.load.stale)
 			reasons_note(&run.load.why, REASON_COMPILED, def->loader);
@@ -289,7 +299,7 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		}
 		else if (!list_member_oid(def->trusted, def->loader))
 			inspect_routine(def->loader, NULL, &run.load.why);
-		if (!def->plpgsql)
+		if (!def->plpgsql && given == NULL)
 			remember_first(def, &run.load);
 	}
 	if (pushed)
@@ -306,6 +316,29 @@ loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	result->expires = run.load.expires;
 	result->cost = 0;
 	def->unstorable = !result->storable;
+}
+
+/*
+ * Call the loader, or give NULL if it is strict and a key is NULL (the caller
+ * sees to that).  The value is in the current memory context, as jsonb or, if
+ * native, in the loader's own type.
+ */
+void
+loader_run(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+		   bool native, LoadResult *result)
+{
+	run_loader(def, args, nulls, collation, native, NULL, result);
+}
+
+/*
+ * What loader_run would give as jsonb, if the loader's result is this value,
+ * which is not NULL.  What else the conversion depends on is watched, as in a
+ * load.
+ */
+void
+loader_convert(CacheDef *def, Oid collation, Datum value, LoadResult *result)
+{
+	run_loader(def, NULL, NULL, collation, false, &value, result);
 }
 
 /* Warn, once a session, that a key function's answers cannot be relied on. */

@@ -26,9 +26,14 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/numeric.h"
 #include "utils/typcache.h"
 
 #include "compat.h"
@@ -204,6 +209,75 @@ value_datum(const StoreValue *value, int16 typlen, bool typbyval)
 		return datum;
 	}
 	return PointerGetDatum(value->data);
+}
+
+/*
+ * Can values of a type be told from what to_jsonb() makes of them, whatever the
+ * settings?
+ */
+bool
+value_survives_jsonb(Oid type)
+{
+	switch (type)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case NUMERICOID:
+		case TEXTOID:
+		case VARCHAROID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* The number that to_jsonb() has made a scalar of. */
+static Datum
+scalar_number(const JsonbValue *scalar)
+{
+	/* NaN and infinity are strings there. */
+	if (scalar->type == jbvString)
+		return DirectFunctionCall3(numeric_in,
+								   CStringGetDatum(pnstrdup(scalar->val.string.val,
+															scalar->val.string.len)),
+								   ObjectIdGetDatum(InvalidOid),
+								   Int32GetDatum(-1));
+	Assert(scalar->type == jbvNumeric);
+	return NumericGetDatum(scalar->val.numeric);
+}
+
+/*
+ * The value of such a type that to_jsonb() has made this of, in the current
+ * memory context.
+ */
+Datum
+value_from_jsonb(Oid type, Datum jsonb)
+{
+	JsonbValue	scalar;
+
+	if (!JsonbExtractScalar(&DatumGetJsonbP(jsonb)->root, &scalar))
+		elog(ERROR, "jsonb is no scalar");
+	switch (type)
+	{
+		case BOOLOID:
+			return BoolGetDatum(scalar.val.boolean);
+		case INT2OID:
+			return DirectFunctionCall1(numeric_int2, scalar_number(&scalar));
+		case INT4OID:
+			return DirectFunctionCall1(numeric_int4, scalar_number(&scalar));
+		case INT8OID:
+			return DirectFunctionCall1(numeric_int8, scalar_number(&scalar));
+		case NUMERICOID:
+			return datumCopy(scalar_number(&scalar), false, -1);
+		case TEXTOID:
+		case VARCHAROID:
+			return PointerGetDatum(cstring_to_text_with_len(scalar.val.string.val,
+															scalar.val.string.len));
+		default:
+			elog(ERROR, "unexpected type %u", type);
+	}
 }
 
 /*

@@ -27,7 +27,7 @@ SELECT is(run('SELECT cache_rate_limit(''a'', 0, ''1 s'')'), 'ERROR 22023', 'no 
 CREATE TABLE model (key text, at bigint, n serial);
 CREATE TABLE model_key (key text PRIMARY KEY, keep bigint, most int);
 CREATE FUNCTION model(k text, most int, period bigint, now bigint,
-  OUT allowed boolean, OUT remaining integer, OUT retry_after interval)
+  OUT allowed boolean, OUT remaining integer, OUT retry_after interval, OUT retry_after_seconds bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
   log bigint[];
@@ -50,6 +50,7 @@ BEGIN
   remaining := CASE WHEN allowed THEN most - cardinality(log) - 1 ELSE 0 END;
   -- When have so many left the window that fewer than `most` are in it?
   retry_after := CASE WHEN allowed THEN '0' ELSE (log[cardinality(log) - most + 1] + period - now) * interval '1 microsecond' END;
+  retry_after_seconds := ceil(extract(epoch FROM retry_after));
 END $$;
 
 -- differ asks n times at random times for random keys with limits and periods

@@ -24,7 +24,15 @@ SELECT cache_watch('c', 'item', 'id');
 END
 my $probe = "SELECT bool_and(cache_get('c', k) IS NOT DISTINCT FROM to_jsonb(loader(k))) FROM generate_series(1, 7) k";
 my $get = "SELECT cache_get('c', 1)";
-my $get_as = "SELECT cache_get_as(NULL::integer, 'c', 1)";
+# The other form of the same value; of this type, one that cannot be had back from jsonb
+my $float = <<'END';
+CREATE FUNCTION float_loader(integer) RETURNS float8 LANGUAGE sql STABLE
+  AS 'SELECT price::float8 FROM item WHERE id = $1';
+SELECT cache_create('f', 'float_loader(integer)');
+SELECT cache_watch('f', 'item', 'id');
+END
+my $get_f = "SELECT cache_get('f', 1)";
+my $get_f_as = "SELECT cache_get_as(NULL::float8, 'f', 1)";
 my $fill = "SELECT cache_get('c', k) FROM generate_series(1, 7) k";
 my $update = 'UPDATE item SET price = price + 1 WHERE id = 1';
 my $snapshot = 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1';
@@ -119,6 +127,16 @@ my @scenarios = (
 		title => 'what was loaded before a commit is not stored after it',
 		setup => $item,
 		steps => [ '+ loaded', "f & $get", "w > $update", '- loaded', 'f .', "r = $probe" ]
+	},
+	{
+		guard => 'fill_check',
+		title => 'nor is what was made of the other form of the value',
+		setup => $item,
+		steps => [
+			"r > SELECT cache_get_as(NULL::integer, 'c', 1)",
+			'+ converted', "f & $get", "w > $update", '- converted', 'f .',
+			"r = $probe"
+		]
 	},
 	{
 		guard => 'publish_before_commit',
@@ -287,14 +305,14 @@ END
 	{
 		guard => 'lists',
 		title => 'the number of a prefix is not looked up in the list of the generation before',
-		setup => $item,
+		setup => $item . $float,
 		steps => [
-			"f > $get", "f > $get_as", "r > $get",
-			'+ fenced', "w & SELECT cache_invalidate('c')",
-			"r > $get_as",
+			"f > $get_f", "f > $get_f_as", "r > $get_f",
+			'+ fenced', "w & SELECT cache_invalidate('f')",
+			"r > $get_f_as",
 			'- fenced', 'w .',
-			"f > $get_as", "f > $get",
-			"r = SELECT cache_get_as(NULL::integer, 'c', 1) = loader(1)"
+			"f > $get_f_as", "f > $get_f",
+			"r = SELECT cache_get_as(NULL::float8, 'f', 1) = float_loader(1)"
 		]
 	},
 	{
@@ -618,7 +636,7 @@ my $node = new_node('guards');
 $node->safe_psql('postgres', 'CREATE ROLE reader');
 my %sessions = map {
 	$_ => session($node, $_,
-		"SET cache.stop_points = 'copied, missed, loaded, published, peeked, fenced'",
+		"SET cache.stop_points = 'copied, missed, loaded, converted, published, peeked, fenced'",
 		'SET client_min_messages = error')
 } qw(f r w);
 $sessions{h} = session($node, 'h');

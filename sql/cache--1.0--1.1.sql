@@ -40,9 +40,130 @@ AS 'MODULE_PATHNAME', 'cache_alter';
 COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean, regrole, text) IS
 	'alters a cache; what is NULL stays as it is, a ttl or cost of zero is removed';
 
+DROP FUNCTION cache_drop(text);
+CREATE FUNCTION cache_drop(
+	name text,
+	if_exists boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_drop';
+COMMENT ON FUNCTION cache_drop(text, boolean) IS
+	'drops a cache, its watches, and what was set in it';
+
 /*
- * Watches
+ * Watches.  Nothing can follow a VARIADIC argument: so an option has functions
+ * of its own, which have the columns in an array or one by one.
  */
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	key_columns text[],
+	if_not_exists boolean)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch';
+COMMENT ON FUNCTION cache_watch(text, regclass, text[], boolean) IS
+	'makes writes to a table invalidate the keys found in its columns, or the whole cache; if it does not yet';
+
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	if_not_exists boolean)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch_columns';
+COMMENT ON FUNCTION cache_watch(text, regclass, boolean) IS
+	'makes writes to a table invalidate the whole cache; if it does not yet';
+
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	key1 text,
+	if_not_exists boolean)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch_columns';
+COMMENT ON FUNCTION cache_watch(text, regclass, text, boolean) IS
+	'makes writes to a table invalidate the keys found in its columns; if it does not yet';
+
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	key1 text,
+	key2 text,
+	if_not_exists boolean)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch_columns';
+COMMENT ON FUNCTION cache_watch(text, regclass, text, text, boolean) IS
+	'makes writes to a table invalidate the keys found in its columns; if it does not yet';
+
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	key1 text,
+	key2 text,
+	key3 text,
+	if_not_exists boolean)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch_columns';
+COMMENT ON FUNCTION cache_watch(text, regclass, text, text, text, boolean) IS
+	'makes writes to a table invalidate the keys found in its columns; if it does not yet';
+
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	key1 text,
+	key2 text,
+	key3 text,
+	key4 text,
+	if_not_exists boolean)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch_columns';
+COMMENT ON FUNCTION cache_watch(text, regclass, text, text, text, text, boolean) IS
+	'makes writes to a table invalidate the keys found in its columns; if it does not yet';
+
+DROP FUNCTION cache_watch(text, regclass, regprocedure);
+CREATE FUNCTION cache_watch(
+	name text,
+	relation regclass,
+	keys regprocedure,
+	if_not_exists boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watch_keys';
+COMMENT ON FUNCTION cache_watch(text, regclass, regprocedure, boolean) IS
+	'makes writes to a table invalidate the keys that a function tells from each row';
+
+DROP FUNCTION cache_unwatch(text, regclass);
+CREATE FUNCTION cache_unwatch(
+	name text,
+	relation regclass,
+	if_exists boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_unwatch';
+COMMENT ON FUNCTION cache_unwatch(text, regclass, boolean) IS
+	'ends the watches of a table for a cache';
+
+CREATE FUNCTION cache_watches_rows(
+	OUT cache text,
+	OUT relation regclass,
+	OUT key_columns text[],
+	OUT keys text,
+	OUT state text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_watches_rows';
+COMMENT ON FUNCTION cache_watches_rows() IS
+	'rows of the view cache_watches';
+
+CREATE VIEW cache_watches AS SELECT * FROM cache_watches_rows();
+COMMENT ON VIEW cache_watches IS
+	'which tables are watched for which caches, and whether their watches work';
+GRANT SELECT ON cache_watches TO PUBLIC;
 
 /*
  * Keys

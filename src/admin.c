@@ -95,19 +95,35 @@ random_id(void)
 }
 
 /*
+ * An argument such as if_exists: NULL is false, as is one that the function
+ * does not have in the extension's version.
+ */
+bool
+admin_option(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_NARGS() > arg && !PG_ARGISNULL(arg) && PG_GETARG_BOOL(arg);
+}
+
+/*
  * Begin to change a cache that the caller owns, or its watches.  The cache's
- * loader may be gone.
+ * loader may be gone.  NULL, and a NOTICE, if there is no such cache and
+ * missing_ok.
  */
 CacheDef *
-admin_begin(FunctionCallInfo fcinfo, int name_arg)
+admin_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
 {
 	char	   *name = definition_name_argument(fcinfo, name_arg);
 	CacheDef   *def;
 
 	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
 	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
-	def = definition_get(name);
-	definition_require_owner(def);
+	def = missing_ok ? definition_find(name) : definition_get(name);
+	if (def != NULL)
+		definition_require_owner(def);
+	else
+		ereport(NOTICE,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("cache \"%s\" does not exist, skipping", name)));
 	return def;
 }
 
@@ -486,6 +502,10 @@ check_costs(uint64 max_cost, uint64 entry_cost)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("entry_cost must not be greater than max_cost"),
 				 errdetail("No entry could ever be stored.")));
+	if (max_cost == 0 && entry_cost != 0)
+		ereport(NOTICE,
+				(errmsg("entry_cost limits nothing without max_cost"),
+				 errhint("Give the cache a max_cost, or leave out entry_cost.")));
 }
 
 /* Fill in what follows from the loader. */
@@ -514,7 +534,8 @@ set_loader(RowChange *row, CacheDef *def, Oid loader)
 
 /*
  * cache_create(name text, loader regprocedure, ttl interval, max_cost bigint,
- *				entry_cost bigint, redis boolean)
+ *				entry_cost bigint, redis boolean, if_not_exists boolean,
+ *				trust text); the last two since 1.1
  */
 PG_FUNCTION_INFO_V1(cache_create);
 Datum
@@ -531,9 +552,16 @@ cache_create(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("cache_create()");
 	rel = definition_open(ShareRowExclusiveLock);
 	if (definition_find(name) != NULL)
-		ereport(ERROR,
+	{
+		bool		skip = admin_option(fcinfo, 6);
+
+		ereport(skip ? NOTICE : ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 skip ? errmsg("cache \"%s\" already exists, skipping", name) :
 				 errmsg("cache \"%s\" already exists", name)));
+		table_close(rel, NoLock);
+		PG_RETURN_VOID();
+	}
 
 	memset(row.nulls, true, sizeof(row.nulls));
 	namestrcpy(&key, name);
@@ -563,8 +591,26 @@ cache_create(PG_FUNCTION_ARGS)
 }
 
 /*
+ * The role that is to own a cache, as for ALTER TABLE OWNER: the caller must be
+ * able to become it.
+ */
+static Oid
+new_owner(FunctionCallInfo fcinfo, int arg)
+{
+	Oid			role = PG_GETARG_OID(arg);
+
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist", role)));
+	cache_check_can_set_role(GetUserId(), role);
+	return role;
+}
+
+/*
  * cache_alter(name text, loader regprocedure, ttl interval, max_cost bigint,
- *			   entry_cost bigint, redis boolean)
+ *			   entry_cost bigint, redis boolean, owner regrole, trust text);
+ *			   the last two since 1.1
  *
  * NULL leaves what there is; a ttl or cost of zero removes it.  A cache without
  * a loader keeps what was set.
@@ -577,7 +623,7 @@ cache_alter(PG_FUNCTION_ARGS)
 	RowChange	row = {0};
 
 	shared_require();
-	def = admin_begin(fcinfo, 0);
+	def = admin_begin(fcinfo, 0, false);
 	if (def->plain && !PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -588,6 +634,8 @@ cache_alter(PG_FUNCTION_ARGS)
 	read_trust_argument(fcinfo, &row);
 	check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
 				PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
+	if (PG_NARGS() > 6 && !PG_ARGISNULL(6))
+		change_column(&row, ANUM_OWNER, owner_make(new_owner(fcinfo, 6)));
 	invalidate_cache(def);
 	if (!PG_ARGISNULL(1))
 	{
@@ -603,7 +651,7 @@ cache_alter(PG_FUNCTION_ARGS)
 }
 
 /*
- * cache_drop(name text)
+ * cache_drop(name text, if_exists boolean); the last one since 1.1
  */
 PG_FUNCTION_INFO_V1(cache_drop);
 Datum
@@ -617,7 +665,9 @@ cache_drop(PG_FUNCTION_ARGS)
 	NameData	name;
 
 	shared_require();
-	def = admin_begin(fcinfo, 0);
+	def = admin_begin(fcinfo, 0, admin_option(fcinfo, 1));
+	if (def == NULL)
+		PG_RETURN_VOID();
 	name = def->name;
 	invalidate_dropped(def);
 	definition_use(def);

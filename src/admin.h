@@ -13,7 +13,9 @@
 #include "definition.h"
 #include "fmgr.h"
 
-extern CacheDef *admin_begin(FunctionCallInfo fcinfo, int name_arg);
+extern bool admin_option(FunctionCallInfo fcinfo, int arg);
+extern CacheDef *admin_begin(FunctionCallInfo fcinfo, int name_arg,
+							 bool missing_ok);
 extern List *admin_remember(void);
 extern void admin_follow(List *remembered);
 extern void admin_set_collations(CacheDef *def, const Oid *collations);

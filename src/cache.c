@@ -10,7 +10,8 @@
  * which sets up what is in the segment):
  *
  *	functions, set, admin, watch, trigger,		what SQL calls
- *	stats, memory, verify, check, redisview
+ *	stats, memory, verify, check, redisview,
+ *	watchview
  *	rowkeys, keyfunction						from rows to keys
  *	get											one read-through get
  *	utility, rename, transaction				DDL; commit

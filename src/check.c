@@ -105,26 +105,6 @@ report_relation(Check *check, const char *cache, Oid relid,
  *-------------------------------------------------------------------------
  */
 
-/* Has the table another trigger with the same arguments? */
-static bool
-has_companion(Check *check, const Watch *watch)
-{
-	ListCell   *lc;
-
-	foreach(lc, check->watches)
-	{
-		Watch	   *other = lfirst(lc);
-		bool		same = other->relid == watch->relid &&
-			other->rows != watch->rows && other->ncolumns == watch->ncolumns;
-
-		for (int i = 0; same && i <= watch->ncolumns; i++)
-			same = strcmp(other->args[i], watch->args[i]) == 0;
-		if (same)
-			return true;
-	}
-	return false;
-}
-
 /* Can keys be told from the rows? */
 static bool
 tells_keys(CacheDef *def, const Watch *watch, Relation rel)
@@ -177,7 +157,7 @@ check_trigger(Check *check, const Watch *watch)
 	}
 	if (watch->inherited)
 		return;
-	if (!has_companion(check, watch))
+	if (!watch_has_companion(check->watches, watch))
 		report_relation(check, cache, watch->relid,
 						watch->rows ? "the watch has lost its trigger for TRUNCATE" :
 						"the watch has lost its trigger for rows",

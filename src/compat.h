@@ -77,6 +77,15 @@
 	pg_namespace_ownercheck((oid), (role))
 #endif
 
+/* 16 has memberships that do not allow SET ROLE */
+#if PG_VERSION_NUM >= 160000
+#define cache_check_can_set_role(member, role) \
+	check_can_set_role((member), (role))
+#else
+#define cache_check_can_set_role(member, role) \
+	check_is_member_of_role((member), (role))
+#endif
+
 /* 16 can do without columns that are missing */
 #if PG_VERSION_NUM >= 160000
 #define cache_attrmap(from, to)	build_attrmap_by_name((from), (to), false)

@@ -248,6 +248,7 @@ find_triggers(const char *cache, Oid relid, bool inherited)
 					watch->name = pstrdup(NameStr(form->tgname));
 					watch->rows = TRIGGER_FOR_ROW(form->tgtype);
 					watch->inherited = OidIsValid(form->tgparentid);
+					watch->enabled = form->tgenabled == TRIGGER_FIRES_ALWAYS;
 					watch->sound = is_sound(form, tuple, pg_trigger);
 					watch->args = args;
 					watch->function = key_function_is_named(form->tgnargs, args);
@@ -299,6 +300,29 @@ watch_caches_below(Oid parent)
 			names = lappend(names, pstrdup(watch->args[0]));
 	}
 	return names;
+}
+
+/*
+ * Is there the other trigger of the same watch?  One is for rows, one for
+ * TRUNCATE.
+ */
+bool
+watch_has_companion(List *watches, const Watch *watch)
+{
+	ListCell   *lc;
+
+	foreach(lc, watches)
+	{
+		Watch	   *other = lfirst(lc);
+		bool		same = other->relid == watch->relid &&
+			other->rows != watch->rows && other->ncolumns == watch->ncolumns;
+
+		for (int i = 0; same && i <= watch->ncolumns; i++)
+			same = strcmp(other->args[i], watch->args[i]) == 0;
+		if (same)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -670,6 +694,15 @@ create_trigger(Oid relid, char *name, List *args, bool rows, Oid function)
 		depend_on_function(trigger.objectId, function);
 }
 
+static void
+require_column(bool isnull)
+{
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("column name must not be null")));
+}
+
 static char **
 text_array(ArrayType *array, int *n)
 {
@@ -682,17 +715,18 @@ text_array(ArrayType *array, int *n)
 	strings = palloc(sizeof(char *) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
 	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("column name must not be null")));
+		require_column(nulls[i]);
 		strings[i] = TextDatumGetCString(elems[i]);
 	}
 	return strings;
 }
 
-static bool
-same_columns(const Watch *watch, char **columns, int n)
+/*
+ * Is it a trigger of a watch by these columns, or by the function that they
+ * stand for?
+ */
+bool
+watch_is_same(const Watch *watch, char **columns, int n)
 {
 	if (watch->ncolumns != n)
 		return false;
@@ -745,26 +779,65 @@ open_argument(FunctionCallInfo fcinfo, int arg)
 }
 
 /*
+ * Is the relation watched in the same way already?  An error, if it is and that
+ * is not to be skipped.  args: what follows the cache's name; how: what it is.
+ */
+static bool
+is_watched(CacheDef *def, Relation rel, List *args, const char *how, bool skip)
+{
+	char	  **columns = list_strings(args);
+	int			n = list_length(args);
+	ListCell   *lc;
+
+	foreach(lc, watch_triggers(NameStr(def->name), RelationGetRelid(rel)))
+	{
+		if (!watch_is_same(lfirst(lc), columns, n))
+			continue;
+		ereport(skip ? NOTICE : ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 skip ?
+				 errmsg("relation \"%s\" is already watched for cache \"%s\"%s, skipping",
+						RelationGetRelationName(rel), NameStr(def->name), how) :
+				 errmsg("relation \"%s\" is already watched for cache \"%s\"%s",
+						RelationGetRelationName(rel), NameStr(def->name), how)));
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Where each write invalidates the whole cache, to tell keys besides is in
+ * vain.
+ */
+static void
+note_useless(CacheDef *def, Relation rel, bool whole)
+{
+	ListCell   *lc;
+
+	foreach(lc, watch_triggers(NameStr(def->name), RelationGetRelid(rel)))
+	{
+		if ((((Watch *) lfirst(lc))->ncolumns == 0) == whole)
+			continue;
+		ereport(NOTICE,
+				(errmsg("relation \"%s\" is watched for cache \"%s\" as a whole and by keys",
+						RelationGetRelationName(rel), NameStr(def->name)),
+				 errdetail("Each write invalidates the whole cache, so that the watch by keys is of no use."),
+				 errhint("Call cache_unwatch(), and then cache_watch() for the one of them that is wanted.")));
+		return;
+	}
+}
+
+/*
  * Make the triggers of a watch.  args: what follows the cache's name.
  */
 static void
 create_watch(CacheDef *def, Relation rel, List *args, Oid function)
 {
 	Oid			relid = RelationGetRelid(rel);
-	char	  **columns = list_strings(args);
 	uint32		number;
 	char	   *base;
-	ListCell   *lc;
 
-	foreach(lc, watch_triggers(NameStr(def->name), relid))
-	{
-		if (same_columns(lfirst(lc), columns, list_length(args)))
-			ereport(ERROR,
-					(errcode(ERRCODE_DUPLICATE_OBJECT),
-					 errmsg("relation \"%s\" is already watched for cache \"%s\" by %s",
-							RelationGetRelationName(rel), NameStr(def->name),
-							OidIsValid(function) ? "this function" : "these columns")));
-	}
+	note_useless(def, rel, args == NIL);
 
 	/* Partitions inherit the trigger's name, and may have others' already. */
 	number = pg_prng_uint32(&pg_global_prng_state);
@@ -813,8 +886,38 @@ require_loader(CacheDef *def)
 				 errhint("Its values come from cache_set().")));
 }
 
+/* Watch a relation by columns, or, without any, as a whole. */
+static void
+watch_columns(CacheDef *def, Relation rel, char **columns, int ncolumns,
+			  bool skip)
+{
+	Oid		   *collations;
+	bool		recollate = false;
+	List	   *args = NIL;
+
+	for (int i = 0; i < ncolumns; i++)
+		args = lappend(args, makeString(columns[i]));
+	if (is_watched(def, rel, args, ncolumns > 0 ? " by these columns" : "",
+				   skip))
+		return;
+	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+	for (int i = 0; i < def->nkeys; i++)
+		collations[i] = def->keys[i].collation;
+	check_columns(def, rel, columns, ncolumns, collations);
+	for (int i = 0; i < def->nkeys; i++)
+		recollate |= collations[i] != def->keys[i].collation;
+	create_watch(def, rel, args, InvalidOid);
+	if (recollate)
+	{
+		wait_for_writers(def);
+		admin_set_collations(def, collations);
+	}
+}
+
 /*
  * cache_watch(name text, relation regclass, VARIADIC key_columns text[])
+ * cache_watch(name text, relation regclass, key_columns text[],
+ *			   if_not_exists boolean), since 1.1
  */
 PG_FUNCTION_INFO_V1(cache_watch);
 Datum
@@ -824,40 +927,52 @@ cache_watch(PG_FUNCTION_ARGS)
 	Relation	rel;
 	char	  **columns;
 	int			ncolumns;
-	Oid		   *collations;
-	bool		recollate = false;
-	List	   *args = NIL;
 
 	shared_require();
-	def = admin_begin(fcinfo, 0);
+	def = admin_begin(fcinfo, 0, false);
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("key columns must not be null")));
 	require_loader(def);
 	columns = text_array(PG_GETARG_ARRAYTYPE_P(2), &ncolumns);
-
 	rel = open_argument(fcinfo, 1);
-	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
-	for (int i = 0; i < def->nkeys; i++)
-		collations[i] = def->keys[i].collation;
-	check_columns(def, rel, columns, ncolumns, collations);
-	for (int i = 0; i < def->nkeys; i++)
-		recollate |= collations[i] != def->keys[i].collation;
-	for (int i = 0; i < ncolumns; i++)
-		args = lappend(args, makeString(columns[i]));
-	create_watch(def, rel, args, InvalidOid);
+	watch_columns(def, rel, columns, ncolumns, admin_option(fcinfo, 3));
 	relation_close(rel, NoLock);
-	if (recollate)
-	{
-		wait_for_writers(def);
-		admin_set_collations(def, collations);
-	}
 	PG_RETURN_VOID();
 }
 
 /*
- * cache_watch(name text, relation regclass, keys regprocedure)
+ * cache_watch(name text, relation regclass, key1 text, ...,
+ *			   if_not_exists boolean): with any number of columns
+ */
+PG_FUNCTION_INFO_V1(cache_watch_columns);
+Datum
+cache_watch_columns(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	Relation	rel;
+	int			ncolumns = PG_NARGS() - 3;
+	char	  **columns = palloc(sizeof(char *) * Max(ncolumns, 1));
+
+	shared_require();
+	def = admin_begin(fcinfo, 0, false);
+	for (int i = 0; i < ncolumns; i++)
+	{
+		require_column(PG_ARGISNULL(2 + i));
+		columns[i] = text_to_cstring(PG_GETARG_TEXT_PP(2 + i));
+	}
+	require_loader(def);
+	rel = open_argument(fcinfo, 1);
+	watch_columns(def, rel, columns, ncolumns,
+				  admin_option(fcinfo, PG_NARGS() - 1));
+	relation_close(rel, NoLock);
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_watch(name text, relation regclass, keys regprocedure,
+ *			   if_not_exists boolean); the last one since 1.1
  */
 PG_FUNCTION_INFO_V1(cache_watch_keys);
 Datum
@@ -867,9 +982,10 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 	Relation	rel;
 	Oid			function;
 	Oid			relid;
+	List	   *args;
 
 	shared_require();
-	def = admin_begin(fcinfo, 0);
+	def = admin_begin(fcinfo, 0, false);
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -879,9 +995,14 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 	rel = open_argument(fcinfo, 1);
 	key_function_check(def, function, rel, &relid);
 	check_key_function_rights(RelationGetRelid(rel), function);
-	if (!def->mapped)
-		wait_for_writers(def);
-	create_watch(def, rel, key_function_names(function, relid), function);
+	args = key_function_names(function, relid);
+	if (!is_watched(def, rel, args, " by this function",
+					admin_option(fcinfo, 3)))
+	{
+		if (!def->mapped)
+			wait_for_writers(def);
+		create_watch(def, rel, args, function);
+	}
 	relation_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
@@ -912,37 +1033,56 @@ watch_drop_all(CacheDef *def)
 	drop_watches(def, watch_triggers(NameStr(def->name), InvalidOid));
 }
 
+/* Complain that a relation is not watched; if that is skipped, with a NOTICE. */
+static void
+not_watched(CacheDef *def, Oid relid, bool skip)
+{
+	char	   *relname = OidIsValid(relid) ? get_rel_name(relid) : NULL;
+
+	if (relname == NULL)
+		ereport(skip ? NOTICE : ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 skip ? errmsg("relation does not exist, skipping") :
+				 errmsg("relation with OID %u does not exist", relid)));
+	else
+		ereport(skip ? NOTICE : ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 skip ?
+				 errmsg("relation \"%s\" is not watched for cache \"%s\", skipping",
+						relname, NameStr(def->name)) :
+				 errmsg("relation \"%s\" is not watched for cache \"%s\"",
+						relname, NameStr(def->name))));
+}
+
 /*
- * cache_unwatch(name text, relation regclass)
+ * cache_unwatch(name text, relation regclass, if_exists boolean); the last one
+ * since 1.1
+ *
+ * With if_exists a NULL relation is one that does not exist, which is what
+ * to_regclass() gives for it.
  */
 PG_FUNCTION_INFO_V1(cache_unwatch);
 Datum
 cache_unwatch(PG_FUNCTION_ARGS)
 {
+	bool		skip = admin_option(fcinfo, 2);
+	Oid			relid = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
 	CacheDef   *def;
-	List	   *watches;
+	List	   *watches = NIL;
 
 	shared_require();
-	def = admin_begin(fcinfo, 0);
-	if (PG_ARGISNULL(1))
+	def = admin_begin(fcinfo, 0, skip);
+	if (def == NULL)
+		PG_RETURN_VOID();
+	if (PG_ARGISNULL(1) && !skip)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("relation must not be null")));
-	watches = watch_triggers(NameStr(def->name), PG_GETARG_OID(1));
+	if (OidIsValid(relid))
+		watches = watch_triggers(NameStr(def->name), relid);
 	if (watches == NIL)
-	{
-		char	   *relname = get_rel_name(PG_GETARG_OID(1));
-
-		if (relname == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("relation with OID %u does not exist",
-							PG_GETARG_OID(1))));
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("relation \"%s\" is not watched for cache \"%s\"",
-						relname, NameStr(def->name))));
-	}
-	drop_watches(def, watches);
+		not_watched(def, relid, skip);
+	else
+		drop_watches(def, watches);
 	PG_RETURN_VOID();
 }

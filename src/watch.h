@@ -25,7 +25,8 @@ typedef struct Watch
 	char	   *name;
 	bool		rows;			/* the row trigger, not the one for TRUNCATE */
 	bool		inherited;		/* by a partition, from its parent */
-	bool		sound;			/* it fires, for all writes */
+	bool		enabled;		/* it fires, in apply workers too */
+	bool		sound;			/* and for all writes */
 	char	  **args;			/* the cache's name first */
 	bool		function;		/* a key function follows, not columns */
 	int			ncolumns;
@@ -34,6 +35,8 @@ typedef struct Watch
 
 extern List *watch_list(void);
 extern char **watch_arguments(HeapTuple tuple, Relation pg_trigger, int n);
+extern bool watch_has_companion(List *watches, const Watch *watch);
+extern bool watch_is_same(const Watch *watch, char **columns, int n);
 extern bool watch_covers(Relation rel, const char *cache);
 extern List *watch_caches(Relation rel);
 extern List *watch_caches_below(Oid parent);

@@ -51,6 +51,22 @@ COMMENT ON FUNCTION cache_drop(text, boolean) IS
 	'drops a cache, its watches, and what was set in it';
 
 /*
+ * Each cache has a foreign server of this wrapper, for what it depends on, and
+ * its owner (src/anchor.c); also those that there are already.  The wrapper is
+ * for nobody else to use.
+ */
+CREATE FOREIGN DATA WRAPPER cache;
+COMMENT ON FOREIGN DATA WRAPPER cache IS
+	'of the servers that stand for caches in the catalogs';
+
+CREATE FUNCTION cache_mend()
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_mend';
+SELECT cache_mend();
+DROP FUNCTION cache_mend();
+
+/*
  * Watches.  Nothing can follow a VARIADIC argument: so an option has functions
  * of its own, which have the columns in an array or one by one.
  */

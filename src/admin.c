@@ -4,7 +4,9 @@
  *		Creating, altering and dropping caches.
  *
  * A definition is a row of cache_definition, written here directly: the
- * table's privileges are nobody's but the extension's.
+ * table's privileges are nobody's but the extension's.  Beside it is the
+ * cache's anchor (anchor.c), which is made, altered and dropped with it; and
+ * when that is dropped or handed over by a command, the row follows.
  *
  * Locking: whoever changes definitions or watches holds SHARE ROW EXCLUSIVE
  * on cache_definition until the end of its transaction; so they come one
@@ -38,6 +40,7 @@
 
 #include "compat.h"
 #include "admin.h"
+#include "anchor.h"
 #include "extension.h"
 #include "invalidate.h"
 #include "keyvalue.h"
@@ -117,6 +120,7 @@ admin_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
 
 	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
 	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	admin_mend();
 	def = missing_ok ? definition_find(name) : definition_get(name);
 	if (def != NULL)
 		definition_require_owner(def);
@@ -349,6 +353,137 @@ admin_follow(List *remembered)
 }
 
 /*-------------------------------------------------------------------------
+ * Anchors
+ *-------------------------------------------------------------------------
+ */
+
+/* Does a cache lack its anchor, or an anchor what a restore does not give it? */
+static bool
+is_anything_amiss(List *names)
+{
+	ListCell   *lc;
+
+	if (anchor_any_restored())
+		return true;
+	foreach(lc, names)
+	{
+		if (!anchor_exists(lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Give all caches of the database the anchors that they lack, and all anchors
+ * their owners, and what depends on them or they depend on: after a restore,
+ * pg_upgrade, or an update from extension 1.0.  Whether there is anything to do
+ * takes one look at each definition.
+ */
+void
+admin_mend(void)
+{
+	ListCell   *lc;
+
+	if (!is_anything_amiss(definition_names()))
+		return;
+	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	definition_changed();
+	CommandCounterIncrement();
+	foreach(lc, definition_names())
+	{
+		CacheDef   *def = definition_find(lfirst(lc));
+
+		if (def != NULL)
+			anchor_set(lfirst(lc), def->owner, def->loader);
+	}
+	foreach(lc, watch_list())
+	{
+		Watch	   *watch = lfirst(lc);
+
+		if (!watch->inherited)
+			anchor_hold(watch->args[0], watch->trigger);
+	}
+	anchor_keep_all();
+}
+
+/* Remove a cache's definition, and what was set in it. */
+static void
+forget(const char *cache)
+{
+	CacheDef   *def = definition_find(cache);
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+	NameData	name;
+
+	if (def == NULL)
+		return;
+	name = def->name;
+	definition_use(def);
+	invalidate_dropped(def);
+	if (def->plain)
+	{
+		(void) keyvalue_lock(def->id, ExclusiveLock);
+		keyvalue_drop(def->id);
+	}
+	definition_release(def);
+
+	rel = definition_open(RowExclusiveLock);
+	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
+				NameGetDatum(&name));
+	scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
+							  1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		CatalogTupleDelete(rel, &tuple->t_self);
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	definition_changed();
+	CommandCounterIncrement();
+}
+
+/*
+ * A foreign server is being dropped: with an anchor goes the cache.
+ *
+ * Not if all of the extension goes, and its tables have gone already.
+ */
+void
+admin_anchor_dropped(Oid server)
+{
+	const Extension *extension = extension_find();
+	Oid			owner;
+	char	   *cache = anchor_cache(server, &owner);
+
+	if (cache == NULL || !definition_is_readable() ||
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(extension->values)))
+		return;
+	LockRelationOid(extension->definitions, ShareRowExclusiveLock);
+	forget(cache);
+}
+
+/*
+ * A foreign server has been altered: whoever owns an anchor owns the cache.
+ */
+void
+admin_anchor_altered(Oid server)
+{
+	Oid			owner;
+	char	   *cache = anchor_cache(server, &owner);
+	CacheDef   *def;
+	RowChange	row = {0};
+
+	if (cache == NULL || !definition_is_readable())
+		return;
+	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	def = definition_find(cache);
+	if (def == NULL || def->owner == owner)
+		return;
+	change_column(&row, ANUM_OWNER, owner_make(owner));
+	update_row(def, &row);
+}
+
+/*-------------------------------------------------------------------------
  * Checking arguments
  *-------------------------------------------------------------------------
  */
@@ -551,6 +686,7 @@ cache_create(PG_FUNCTION_ARGS)
 	name = definition_name_argument(fcinfo, 0);
 	PreventCommandIfReadOnly("cache_create()");
 	rel = definition_open(ShareRowExclusiveLock);
+	admin_mend();
 	if (definition_find(name) != NULL)
 	{
 		bool		skip = admin_option(fcinfo, 6);
@@ -587,6 +723,7 @@ cache_create(PG_FUNCTION_ARGS)
 	table_close(rel, NoLock);
 	definition_changed();
 	CommandCounterIncrement();
+	anchor_set(name, GetUserId(), PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1));
 	PG_RETURN_VOID();
 }
 
@@ -621,9 +758,15 @@ cache_alter(PG_FUNCTION_ARGS)
 {
 	CacheDef   *def;
 	RowChange	row = {0};
+	NameData	name;
+	Oid			owner;
+	Oid			loader;
 
 	shared_require();
 	def = admin_begin(fcinfo, 0, false);
+	name = def->name;
+	owner = def->owner;
+	loader = def->loader;
 	if (def->plain && !PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -635,18 +778,23 @@ cache_alter(PG_FUNCTION_ARGS)
 	check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
 				PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
 	if (PG_NARGS() > 6 && !PG_ARGISNULL(6))
-		change_column(&row, ANUM_OWNER, owner_make(new_owner(fcinfo, 6)));
+	{
+		owner = new_owner(fcinfo, 6);
+		change_column(&row, ANUM_OWNER, owner_make(owner));
+	}
 	invalidate_cache(def);
 	if (!PG_ARGISNULL(1))
 	{
 		CacheDef	altered = {0};
 
-		altered.name = def->name;
-		set_loader(&row, &altered, PG_GETARG_OID(1));
+		loader = PG_GETARG_OID(1);
+		altered.name = name;
+		set_loader(&row, &altered, loader);
 		update_row(&altered, &row);
 	}
 	else
 		update_row(def, &row);
+	anchor_set(NameStr(name), owner, loader);
 	PG_RETURN_VOID();
 }
 
@@ -658,10 +806,6 @@ Datum
 cache_drop(PG_FUNCTION_ARGS)
 {
 	CacheDef   *def;
-	Relation	rel;
-	SysScanDesc scan;
-	ScanKeyData key;
-	HeapTuple	tuple;
 	NameData	name;
 
 	shared_require();
@@ -669,27 +813,21 @@ cache_drop(PG_FUNCTION_ARGS)
 	if (def == NULL)
 		PG_RETURN_VOID();
 	name = def->name;
-	invalidate_dropped(def);
 	definition_use(def);
-	if (def->plain)
-	{
-		(void) keyvalue_lock(def->id, ExclusiveLock);
-		keyvalue_drop(def->id);
-	}
 	watch_drop_all(def);
 	definition_release(def);
+	if (!anchor_drop(NameStr(name)))
+		forget(NameStr(name));
+	PG_RETURN_VOID();
+}
 
-	rel = definition_open(RowExclusiveLock);
-	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
-				NameGetDatum(&name));
-	scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
-							  1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		CatalogTupleDelete(rel, &tuple->t_self);
-	systable_endscan(scan);
-	table_close(rel, NoLock);
-	definition_changed();
-	CommandCounterIncrement();
+/*
+ * cache_mend(): for the extension's script, and without shared memory
+ */
+PG_FUNCTION_INFO_V1(cache_mend);
+Datum
+cache_mend(PG_FUNCTION_ARGS)
+{
+	admin_mend();
 	PG_RETURN_VOID();
 }

@@ -18,6 +18,7 @@
  *	loader, session, flight						running loaders
  *	invalidate									what a transaction changes
  *	keyvalue									what cache_set() has set
+ *	anchor										dependencies of caches
  *	definition, owner, extension, settings, key, value	what a cache is
  *	coherence, pending, statement				the protocol
  *	broadcast, worker, probe					what is sent to Redis

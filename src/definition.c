@@ -536,6 +536,9 @@ definition_read(Relation rel, HeapTuple tuple)
 	Datum		values[DEFINITION_COLUMNS];
 	bool		nulls[DEFINITION_COLUMNS];
 
+	/* Columns that the extension's version does not have are null. */
+	memset(nulls, true, sizeof(nulls));
+
 #define VALUE(anum)		values[(anum) - 1]
 #define IS_NULL(anum)	nulls[(anum) - 1]
 
@@ -595,18 +598,24 @@ definition_free(CacheDef *def)
 }
 
 /*
- * Are the library and the extension's SQL script of the same version?  In
- * between, writers of watched tables must not fail.
+ * Can the library read the definitions as the extension's SQL script has made
+ * them?  Until ALTER EXTENSION UPDATE it may be an older one; where it is
+ * another one, writers of watched tables must not fail.
  */
 bool
 definition_is_readable(void)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID,
 										ObjectIdGetDatum(extension_get()->definitions));
-	bool		readable;
+	bool		readable = false;
 
-	readable = HeapTupleIsValid(tuple) &&
-		((Form_pg_class) GETSTRUCT(tuple))->relnatts == DEFINITION_COLUMNS;
+	if (HeapTupleIsValid(tuple))
+	{
+		int			columns = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+
+		readable = columns >= DEFINITION_COLUMNS_1_0 &&
+			columns <= DEFINITION_COLUMNS;
+	}
 	if (HeapTupleIsValid(tuple))
 		ReleaseSysCache(tuple);
 	return readable;

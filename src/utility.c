@@ -17,6 +17,10 @@
  * seen by the watches' triggers; but the partitions of a watched table have
  * no such trigger of their own, so a hook looks after them.
  *
+ * Commands that may drop what caches depend on, or ask for owners, find
+ * the anchors complete (anchor.c); and when a server that is one is dropped or
+ * altered, the cache follows.
+ *
  * Locking: following a rename locks the table of definitions (admin.c); what is
  * done to partitions locks their watched parents (partition.c).
  *
@@ -29,6 +33,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_foreign_server.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -40,6 +45,7 @@
 
 #include "compat.h"
 #include "admin.h"
+#include "anchor.h"
 #include "definition.h"
 #include "devel.h"
 #include "extension.h"
@@ -263,6 +269,59 @@ rename_watched_column(Node *command)
 		rename_column(relid, rename->subname, rename->newname);
 }
 
+/* Is it the table of definitions? */
+static bool
+is_definitions(Oid relid)
+{
+	const Extension *extension = extension_find();
+
+	return extension != NULL && extension->definitions == relid;
+}
+
+/* Can the command drop what caches depend on, or ask whose they are? */
+static bool
+concerns_anchors(Node *command)
+{
+	DropStmt   *drop = (DropStmt *) command;
+
+	switch (nodeTag(command))
+	{
+		case T_DropOwnedStmt:
+		case T_ReassignOwnedStmt:
+		case T_DropRoleStmt:
+			return true;
+		case T_DropStmt:
+			break;
+		default:
+			return false;
+	}
+	switch (drop->removeType)
+	{
+		case OBJECT_INDEX:
+			return false;
+		case OBJECT_TABLE:
+		case OBJECT_FOREIGN_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_SEQUENCE:
+			return drop->behavior == DROP_CASCADE;
+		default:
+			return true;
+	}
+}
+
+/*
+ * The anchors of this database's caches have to be complete.  While pg_upgrade
+ * restores, the definitions are not there yet.
+ */
+static void
+mend_anchors(void)
+{
+	if (!IsBinaryUpgrade && !XactReadOnly && extension_find() != NULL &&
+		definition_is_readable())
+		admin_mend();
+}
+
 static void
 cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 					  bool read_only_tree, ProcessUtilityContext context,
@@ -300,6 +359,10 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 			remembered = admin_remember();
 			watches = rename_remember();
 		}
+		if (concerns_anchors(command))
+			mend_anchors();
+		if (IsA(command, ReassignOwnedStmt) && !XactReadOnly)
+			anchor_reassign((ReassignOwnedStmt *) command);
 	}
 
 	if (is_ddl)
@@ -340,6 +403,11 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	}
 	if (tag == T_CreateTrigStmt)
 		watch_trigger_created((CreateTrigStmt *) command);
+	if (OidIsValid(copied) && is_definitions(copied))
+	{
+		CommandCounterIncrement();
+		mend_anchors();
+	}
 
 	if (is_ddl)
 		pending_count_ddl();
@@ -396,6 +464,10 @@ cache_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 		prev_object_access(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
 		relation_truncated(object_id);
+	else if (access == OAT_DROP && class_id == ForeignServerRelationId)
+		admin_anchor_dropped(object_id);
+	else if (access == OAT_POST_ALTER && class_id == ForeignServerRelationId)
+		admin_anchor_altered(object_id);
 	if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0)
 		partition_lock_ancestors(object_id);
 }

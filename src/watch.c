@@ -11,7 +11,7 @@
  * the table's triggers.
  *
  * The triggers fire always, also where a subscription applies changes.  They
- * depend on the extension and go away with it.  Their names start with a
+ * depend on the extension, and on the cache's anchor, and go away with either.  Their names start with a
  * character that sorts before all that people use: appliers that fire only
  * row triggers, and do not go through the executor, have the key pending
  * before the triggers of others run.
@@ -56,6 +56,7 @@
 
 #include "compat.h"
 #include "admin.h"
+#include "anchor.h"
 #include "definition.h"
 #include "extension.h"
 #include "invalidate.h"
@@ -459,8 +460,8 @@ watch_check_trigger(CreateTrigStmt *stmt)
 
 /*
  * A trigger has been made by a command.  If it is that of a watch, all who
- * know the cache are told, and it depends on its key function if it has one,
- * as after cache_watch().
+ * know the cache are told, and it depends on the cache's anchor and on its key
+ * function if it has one, as after cache_watch().
  */
 void
 watch_trigger_created(CreateTrigStmt *stmt)
@@ -475,12 +476,13 @@ watch_trigger_created(CreateTrigStmt *stmt)
 		extension->trigger_function)
 		return;
 	definition_changed();
-	if (!key_function_of(stmt, &function))
-		return;
 	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 	trigger = OidIsValid(relid) ?
 		get_trigger_oid(relid, stmt->trigname, true) : InvalidOid;
-	if (OidIsValid(trigger))
+	if (!OidIsValid(trigger) || stmt->args == NIL)
+		return;
+	anchor_hold(strVal(linitial(stmt->args)), trigger);
+	if (key_function_of(stmt, &function))
 		depend_on_function(trigger, function);
 }
 
@@ -690,6 +692,7 @@ create_trigger(Oid relid, char *name, List *args, bool rows, Oid function)
 	CommandCounterIncrement();
 	ObjectAddressSet(owner, ExtensionRelationId, extension.oid);
 	recordDependencyOn(&trigger, &owner, DEPENDENCY_AUTO_EXTENSION);
+	anchor_hold(strVal(linitial(args)), trigger.objectId);
 	if (OidIsValid(function))
 		depend_on_function(trigger.objectId, function);
 }

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * anchor.h
+ *		What stands for a cache in the catalogs.
+ *
+ * See anchor.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_ANCHOR_H
+#define CACHE_ANCHOR_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+
+extern bool anchor_exists(const char *cache);
+extern bool anchor_any_restored(void);
+extern void anchor_set(const char *cache, Oid owner, Oid loader);
+extern void anchor_hold(const char *cache, Oid trigger);
+extern void anchor_keep_all(void);
+extern bool anchor_drop(const char *cache);
+extern char *anchor_cache(Oid server, Oid *owner);
+extern void anchor_reassign(ReassignOwnedStmt *stmt);
+
+#endif							/* CACHE_ANCHOR_H */

@@ -34,7 +34,21 @@ LANGUAGE sql STABLE AS 'SELECT coalesce(sum(v), -1)::int FROM t WHERE k = a';
 SELECT cache_get('c', NULL), load(NULL);
 SELECT cache_get('c', 3), load(3);
 
--- dropped, and made again
+-- dropped: not while there is a cache
+DROP FUNCTION load(int);
+\echo :SQLSTATE
+BEGIN;
+DROP FUNCTION load(int) CASCADE;
+SELECT cache_get('c', 1);
+\echo :SQLSTATE
+ROLLBACK;
+SELECT cache_get('c', 1), cache_get('c', 1);
+SELECT hits > 0 AS hit FROM cache_stats;
+
+-- gone, as where definitions alone have been restored; and made again
+SET allow_system_table_mods = on;
+DELETE FROM pg_depend WHERE classid = 'pg_foreign_server'::regclass AND refobjid = 'load(int)'::regprocedure;
+RESET allow_system_table_mods;
 DROP FUNCTION load(int);
 SELECT cache_get('c', 1);
 \echo :SQLSTATE
@@ -67,7 +81,6 @@ DROP SCHEMA s CASCADE;
 \set VERBOSITY default
 SELECT cache_get('d', 1);
 \echo :SQLSTATE
-SELECT cache_drop('d');
 
 -- an argument's type dropped
 CREATE TYPE mood AS ENUM ('good', 'bad');
@@ -85,7 +98,6 @@ INSERT INTO moods VALUES ('good', 'x', 1);
 SELECT name, entries FROM cache_stats ORDER BY name;
 SELECT cache_get('mood', 'good');
 \echo :SQLSTATE
-SELECT cache_drop('mood');
 INSERT INTO moods VALUES ('bad', 'x', 1);
 
 -- a loader that fails: nothing is cached, and nothing stays behind

@@ -91,6 +91,9 @@ SELECT cache_verify('c', 0);
 \echo :SQLSTATE
 SELECT cache_verify('c', -1);
 \echo :SQLSTATE
+SET allow_system_table_mods = on;
+DELETE FROM pg_depend WHERE classid = 'pg_foreign_server'::regclass AND refobjid = 'load_e(int)'::regprocedure;
+RESET allow_system_table_mods;
 DROP FUNCTION load_e(int);
 SELECT cache_verify('e');
 \echo :SQLSTATE

@@ -79,6 +79,7 @@ CREATE OR REPLACE FUNCTION load(a int) RETURNS int LANGUAGE sql STABLE AS 'SELEC
 EXECUTE get(7) \gset c_
 DROP FUNCTION load(int) CASCADE;
 CREATE FUNCTION load(a int) RETURNS text LANGUAGE sql STABLE AS 'SELECT ''again '' || v FROM t WHERE k = a';
+SELECT cache_create('int', 'load(int)'), cache_watch('int', 't', 'k');
 SELECT lives_ok('EXECUTE get(7)', 'a prepared statement finds a function that was made again');
 SELECT run('EXECUTE get(7)') AS cache_get \gset d_
 SELECT cache_drop('int');

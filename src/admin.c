@@ -396,13 +396,7 @@ admin_mend(void)
 		if (def != NULL)
 			anchor_set(lfirst(lc), def->owner, def->loader);
 	}
-	foreach(lc, watch_list())
-	{
-		Watch	   *watch = lfirst(lc);
-
-		if (!watch->inherited)
-			anchor_hold(watch->args[0], watch->trigger);
-	}
+	watch_mend();
 	anchor_keep_all();
 }
 

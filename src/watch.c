@@ -416,6 +416,9 @@ depend_on_function(Oid trigger, Oid function)
 
 	ObjectAddressSet(depender, TriggerRelationId, trigger);
 	ObjectAddressSet(referenced, ProcedureRelationId, function);
+	deleteDependencyRecordsForSpecific(TriggerRelationId, trigger,
+									   DEPENDENCY_NORMAL,
+									   ProcedureRelationId, function);
 	recordDependencyOn(&depender, &referenced, DEPENDENCY_NORMAL);
 }
 
@@ -484,6 +487,29 @@ watch_trigger_created(CreateTrigStmt *stmt)
 	anchor_hold(strVal(linitial(stmt->args)), trigger);
 	if (key_function_of(stmt, &function))
 		depend_on_function(trigger, function);
+}
+
+/*
+ * Let the triggers of all watches depend on what they should: see admin_mend.
+ */
+void
+watch_mend(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, watch_list())
+	{
+		Watch	   *watch = lfirst(lc);
+		Oid			function;
+		Oid			relid;
+
+		if (watch->inherited)
+			continue;
+		anchor_hold(watch->args[0], watch->trigger);
+		if (watch->function &&
+			key_function_find(watch->args, &function, &relid))
+			depend_on_function(watch->trigger, function);
+	}
 }
 
 /*-------------------------------------------------------------------------

@@ -44,6 +44,7 @@ extern List *watch_caches_of(Oid relid);
 extern void watch_read(CacheDef *def);
 extern void watch_check_trigger(CreateTrigStmt *stmt);
 extern void watch_drop_all(CacheDef *def);
+extern void watch_mend(void);
 extern void watch_check_all(CacheDef *def);
 extern void watch_trigger_created(CreateTrigStmt *stmt);
 

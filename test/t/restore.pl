@@ -1,5 +1,6 @@
-# Definitions, watches and owners survive pg_dump and pg_restore, in whatever order
-# things come back, pg_dumpall and ALTER EXTENSION UPDATE.
+# Definitions, watches, owners and what depends on what survive pg_dump and pg_restore,
+# in whatever order things come back, over what there is already, without the library,
+# and pg_dumpall.
 use strict;
 use warnings;
 use CacheTest;
@@ -67,8 +68,22 @@ SELECT d.objid IS NOT NULL, count(*) FROM pg_trigger t LEFT JOIN pg_depend d ON 
   AND d.refobjid = '"z Shop"."key Of"("z Shop".lines)'::regprocedure
 WHERE tgname LIKE '!cache%' AND pg_get_triggerdef(t.oid) LIKE '%key Of%' GROUP BY 1;
 SELECT count(*) FROM pg_trigger t JOIN pg_depend d ON d.objid = t.oid AND d.deptype = 'x' WHERE tgname LIKE '!cache%';
+SELECT pg_describe_object(classid, objid, objsubid) AS depender, pg_describe_object(refclassid, refobjid, refobjsubid) AS referenced, deptype FROM pg_depend
+WHERE 'pg_foreign_server'::regclass IN (classid, refclassid) ORDER BY 1, 2;
 END
+my $servers = 'SELECT srvname, srvtype, srvowner::regrole FROM pg_foreign_server ORDER BY srvname';
 my $expected = $node->safe_psql('shop', $definitions);
+
+# complains asserts that commands, in a transaction that is rolled back, end with an
+# error like this.
+sub complains
+{
+	my ($title, $server, $db, $commands, $error) = @_;
+	my (undef, undef, $errors) = $server->psql($db, "BEGIN; $commands");
+
+	like($errors, $error, $title);
+	return;
+}
 
 # works asserts that all caches of a database are exact, hot, and still so after
 # writes of each table; by its owner, and after changes that only an owner may make.
@@ -81,7 +96,11 @@ sub works
 	my $hits = 'SELECT sum(hits) FROM cache_stats';
 	my ($before, $after);
 
-	is($server->safe_psql($db, $definitions), $options{expected} // $expected, "$title: definitions and watches");
+	is($server->safe_psql($db, $definitions), $expected, "$title: definitions and watches");
+	is($server->safe_psql($db, $servers), join("\n", map { "cache $_|$_|$owner" } 'a "Cache', 'parted', 'words'), "$title: anchors");
+	complains("$title: DROP FUNCTION", $server, $db, 'DROP FUNCTION "z Shop".loader2(integer)', qr/server cache parted depends on function "z Shop".loader2\(integer\)/);
+	complains("$title: DROP SCHEMA", $server, $db, 'DROP SCHEMA "z Shop" CASCADE; SELECT 1/count(*) FROM cache_definition', qr/division by zero/);
+	complains("$title: DROP EXTENSION", $server, $db, 'DROP VIEW "z Shop".oracle; DROP EXTENSION cache; SELECT 1/0', qr/division by zero/);
 	is($server->safe_psql($db, 'SELECT * FROM cache_check()'), $options{problems} // '', "$title: no problems");
 	is($server->safe_psql($db, $wrong), '', "$title: exact");
 	$before = $server->safe_psql($db, "$path SELECT count(got) FROM oracle; $hits");
@@ -161,6 +180,43 @@ $node->safe_psql('ownerless',
 	'GRANT ALL ON SCHEMA "z Shop" TO "Keeper"; GRANT USAGE ON SCHEMA "z Shop" TO writer; GRANT ALL ON ALL TABLES IN SCHEMA "z Shop" TO "Keeper"');
 works('restored without owners', $node, 'ownerless');
 
+# Over what is there already: as a script and by pg_restore, each time twice; nothing is
+# dropped with CASCADE then.
+$node->safe_psql('postgres', 'CREATE DATABASE cleaned');
+$node->command_ok([ 'pg_dump', '--clean', '--if-exists', '-f', "$dir/clean.sql", 'shop' ], 'pg_dump --clean --if-exists');
+unlike(slurp_file("$dir/clean.sql"), qr/CASCADE/, 'without CASCADE');
+foreach my $times ('first', 'second', 'third')
+{
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/out", '-d', 'cleaned', '-f', "$dir/clean.sql" ], "the $times time");
+	works("cleaned the $times time", $node, 'cleaned');
+}
+foreach my $options ([], ['-1'])
+{
+	$node->command_ok([ 'pg_restore', '-e', '--clean', '--if-exists', @$options, '-d', 'cleaned', $dump ], "pg_restore --clean --if-exists @$options");
+	works("cleaned by pg_restore @$options", $node, 'cleaned');
+}
+
+# Made by extension 1.0, which has no anchors.
+$node->safe_psql('postgres', 'CREATE DATABASE first');
+$node->safe_psql('first', <<'END');
+CREATE EXTENSION cache VERSION '1.0';
+CREATE FUNCTION load(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE TABLE t (k integer);
+SELECT cache_create('c', 'load(integer)'), cache_watch('c', 't', 'k'), cache_create('kept');
+END
+foreach my $options ([], ['--inserts'])
+{
+	$node->safe_psql('postgres', 'CREATE DATABASE second');
+	$node->command_ok([ 'pg_dump', @$options, '-f', "$dir/first.sql", 'first' ], "pg_dump @$options of 1.0");
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/out", '-d', 'second', '-f', "$dir/first.sql" ], 'psql');
+	complains("a dump of 1.0 @$options: DROP FUNCTION", $node, 'second', 'DROP FUNCTION load(integer)', qr/server cache c depends on function load\(integer\)/);
+	$node->safe_psql('second', "SELECT cache_alter('c', ttl => '1 day')");
+	is( $node->safe_psql('second', "$servers; SELECT count(*) FROM pg_depend WHERE 'pg_foreign_server'::regclass IN (classid, refclassid)"),
+		"cache c|c|postgres\ncache kept|kept|postgres\n5", "a dump of 1.0 @$options: anchors");
+	$node->safe_psql('postgres', 'DROP DATABASE second');
+}
+$node->safe_psql('postgres', 'DROP DATABASE first');
+
 # Data alone, with all triggers switched off meanwhile: pg_restore does not switch
 # them on as they were. Nothing is stored then, and cache_check says so.
 restored('off', [ '--schema-only' ], [ '--data-only', '--disable-triggers' ]);
@@ -185,6 +241,21 @@ my $other = new_node('other');
 $other->safe_psql('postgres', 'CREATE ROLE a; CREATE ROLE "Keeper"; CREATE ROLE former; CREATE ROLE writer; CREATE DATABASE shop');
 command_ok([ 'pg_restore', '-e', '-d', $other->connstr('shop'), $dump ], 'pg_restore in another cluster');
 works('in another cluster', $other, 'shop');
+
+# Without the library, twice; then with it.
+$other->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$other->restart;
+$other->safe_psql('postgres', 'CREATE DATABASE bare');
+foreach my $times ('first', 'second')
+{
+	command_ok([ 'pg_restore', '-e', '--clean', '--if-exists', '-d', $other->connstr('bare'), $dump ], "pg_restore without the library, the $times time");
+}
+$other->append_conf('postgresql.conf', "shared_preload_libraries = 'cache'");
+$other->restart;
+isnt($other->psql('bare', 'DROP FUNCTION "z Shop".loader2(integer)'), 0, 'DROP FUNCTION, the first command with the library');
+$other->safe_psql('bare', "SELECT cache_drop('nothing', if_exists => true)");
+works('restored without the library', $other, 'bare');
+$other->safe_psql('postgres', 'DROP DATABASE bare');
 $other->safe_psql('postgres', 'CREATE DATABASE nobody');
 $other->safe_psql('shop', 'REASSIGN OWNED BY "Keeper" TO CURRENT_USER; DROP OWNED BY "Keeper"');
 $other->safe_psql('postgres', 'REASSIGN OWNED BY "Keeper" TO CURRENT_USER; DROP ROLE "Keeper"');
@@ -192,14 +263,8 @@ command_ok([ 'pg_restore', '-e', '--no-owner', '-d', $other->connstr('nobody'), 
 works('where there is no such role', $other, 'nobody', owner => 'postgres',
 	problems => join("\n", map { "$_|$_|the owner is gone, so that only superusers can change the cache|Create the cache again as another role." } 'a "Cache', 'parted', 'words'));
 
-# Nothing is to be updated yet.
-$node->safe_psql('shop', "ALTER EXTENSION cache UPDATE; ALTER EXTENSION cache UPDATE TO '1.0'");
-is($node->safe_psql('shop', $definitions), $expected, 'ALTER EXTENSION UPDATE changes nothing');
-is( $node->safe_psql('shop', "SELECT count(*) FROM pg_extension_update_paths('cache') WHERE path IS NULL AND source <> target"),
-	0, 'there is a way from each version to each later one');
-
 # The whole cluster as one script, in which the roles come first.
-$node->safe_psql('postgres', "DROP DATABASE $_") for qw(again jobs late reversed script ownerless off);
+$node->safe_psql('postgres', "DROP DATABASE $_") for qw(again jobs late reversed script ownerless cleaned off);
 $other->safe_psql('postgres', "DROP DATABASE $_") for qw(shop nobody);
 $other->safe_psql('postgres', 'DROP ROLE a, former, writer');
 $node->command_ok([ 'pg_dumpall', '-f', "$dir/all.sql" ], 'pg_dumpall');

@@ -155,6 +155,7 @@ $node->safe_psql('postgres', 'ALTER ROLE former RENAME TO "The ""Keeper"; CREATE
 my %databases = (
 	'a Shop' => {
 		path => 'SET search_path = "z Shop", public;',
+		loader => 'l_words(text)',
 		kept => 'a=1 a "b="two" c=[3] gone=-',
 		writes => [
 			[ 'a "Cache', 'UPDATE orders SET "the ""Customer" = 6 WHERE id = 1' ],
@@ -176,6 +177,7 @@ my %databases = (
 	},
 	'other' => {
 		path => 'SET search_path = public, "Ext";',
+		loader => 'load(text)',
 		kept => 'a={"other": true} a "b=- c=- gone=-',
 		writes => [
 			[ 'words', "INSERT INTO words VALUES ('c', 1)" ],
@@ -218,6 +220,17 @@ sub hot
 	return;
 }
 
+# complains asserts that commands, in a transaction that is rolled back, end with an
+# error like this.
+sub complains
+{
+	my ($title, $server, $db, $commands, $error) = @_;
+	my (undef, undef, $errors) = $server->psql($db, "BEGIN; $databases{$db}{path} $commands");
+
+	like($errors, $error, $title);
+	return;
+}
+
 # works asserts that all caches of a database are what they were, and that the writes
 # invalidate.
 sub works
@@ -226,6 +239,9 @@ sub works
 	my ($before, $changed);
 
 	is(sql($server, $db, $definitions), $expected, "$title: definitions and watches");
+	complains("$title: DROP FUNCTION", $server, $db, "DROP FUNCTION $databases{$db}{loader}", qr/server cache words depends on function/);
+	complains("$title: DROP ROLE", $server, $db, 'DROP ROLE "The ""Keeper"', qr/owner of server cache words/);
+	complains("$title: DROP EXTENSION", $server, $db, 'DROP VIEW oracle; DROP EXTENSION cache; SELECT 1/0', qr/division by zero/);
 	is(sql($server, $db, 'SELECT * FROM cache_check()'), '', "$title: no problems");
 	is(sql($server, $db, $kept), $databases{$db}{kept}, "$title: what was set is still there");
 	is(sql($server, $db, $wrong), '', "$title: exact");

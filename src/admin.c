@@ -27,6 +27,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -120,7 +121,7 @@ admin_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
 
 	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
 	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
-	admin_mend();
+	admin_mend(false);
 	def = missing_ok ? definition_find(name) : definition_get(name);
 	if (def != NULL)
 		definition_require_owner(def);
@@ -357,35 +358,26 @@ admin_follow(List *remembered)
  *-------------------------------------------------------------------------
  */
 
-/* Does a cache lack its anchor, or an anchor what a restore does not give it? */
-static bool
-is_anything_amiss(List *names)
-{
-	ListCell   *lc;
-
-	if (anchor_any_restored())
-		return true;
-	foreach(lc, names)
-	{
-		if (!anchor_exists(lfirst(lc)))
-			return true;
-	}
-	return false;
-}
-
 /*
  * Give all caches of the database the anchors that they lack, and all anchors
  * their owners, and what depends on them or they depend on: after a restore,
  * pg_upgrade, or an update from extension 1.0.  Whether there is anything to do
- * takes one look at each definition.
+ * takes one look at each definition's name, and at each anchor; once a transaction
+ * is enough, unless (again) it has restored some itself.
  */
 void
-admin_mend(void)
+admin_mend(bool again)
 {
+	static LocalTransactionId looked = InvalidLocalTransactionId;
 	ListCell   *lc;
 
-	if (!is_anything_amiss(definition_names()))
+	if (!again && looked == CACHE_MY_LXID)
 		return;
+	if (!anchor_any_restored() && !anchor_any_missing(definition_names()))
+	{
+		looked = CACHE_MY_LXID;
+		return;
+	}
 	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
 	definition_changed();
 	CommandCounterIncrement();
@@ -680,7 +672,7 @@ cache_create(PG_FUNCTION_ARGS)
 	name = definition_name_argument(fcinfo, 0);
 	PreventCommandIfReadOnly("cache_create()");
 	rel = definition_open(ShareRowExclusiveLock);
-	admin_mend();
+	admin_mend(false);
 	if (definition_find(name) != NULL)
 	{
 		bool		skip = admin_option(fcinfo, 6);
@@ -822,6 +814,6 @@ PG_FUNCTION_INFO_V1(cache_mend);
 Datum
 cache_mend(PG_FUNCTION_ARGS)
 {
-	admin_mend();
+	admin_mend(true);
 	PG_RETURN_VOID();
 }

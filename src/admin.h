@@ -16,7 +16,7 @@
 extern bool admin_option(FunctionCallInfo fcinfo, int arg);
 extern CacheDef *admin_begin(FunctionCallInfo fcinfo, int name_arg,
 							 bool missing_ok);
-extern void admin_mend(void);
+extern void admin_mend(bool again);
 extern void admin_anchor_dropped(Oid server);
 extern void admin_anchor_altered(Oid server);
 extern List *admin_remember(void);

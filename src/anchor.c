@@ -62,6 +62,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/regproc.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -118,56 +119,88 @@ wrapper(void)
  *-------------------------------------------------------------------------
  */
 
-/* Read a row of pg_foreign_server; false if it is not of the wrapper. */
-static bool
-read_server(HeapTuple tuple, Relation pg_foreign_server, Oid fdw, Anchor *anchor)
+/* The cache whose anchor this row of pg_foreign_server is; NULL if of none. */
+static char *
+cache_of(HeapTuple tuple, Relation pg_foreign_server, Oid fdw)
 {
-	Form_pg_foreign_server form = (Form_pg_foreign_server) GETSTRUCT(tuple);
 	bool		isnull;
 	Datum		type;
 
-	if (form->srvfdw != fdw)
-		return false;
+	if (((Form_pg_foreign_server) GETSTRUCT(tuple))->srvfdw != fdw)
+		return NULL;
 	type = heap_getattr(tuple, Anum_pg_foreign_server_srvtype,
 						RelationGetDescr(pg_foreign_server), &isnull);
-	if (isnull)
-		return false;
-	anchor->server = form->oid;
-	anchor->owner = form->srvowner;
-	anchor->cache = TextDatumGetCString(type);
-	return true;
+	return isnull ? NULL : TextDatumGetCString(type);
 }
 
-/* All anchors; with a server's OID, that one alone, as it is just now. */
+/* All anchors, or, if cache is not NULL, that of the cache. */
 static List *
-find_anchors(Oid server)
+find_anchors(const char *cache)
 {
 	Oid			fdw = wrapper();
 	List	   *found = NIL;
 	Relation	rel;
 	SysScanDesc scan;
-	ScanKeyData key;
 	HeapTuple	tuple;
-	Anchor		anchor;
 
 	if (!OidIsValid(fdw))
 		return NIL;
 	rel = table_open(ForeignServerRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_foreign_server_oid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(server));
-	scan = OidIsValid(server) ?
-		systable_beginscan(rel, ForeignServerOidIndexId, true, SnapshotSelf,
-						   1, &key) :
-		systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		if (read_server(tuple, rel, fdw, &anchor))
-			found = lappend(found, memcpy(palloc(sizeof(Anchor)), &anchor,
-										  sizeof(Anchor)));
+		Form_pg_foreign_server form = (Form_pg_foreign_server) GETSTRUCT(tuple);
+		char	   *name = cache_of(tuple, rel, fdw);
+
+		if (name == NULL)
+			continue;
+		if (cache == NULL || strcmp(name, cache) == 0)
+		{
+			Anchor	   *anchor = palloc(sizeof(Anchor));
+
+			anchor->server = form->oid;
+			anchor->owner = form->srvowner;
+			anchor->cache = name;
+			found = lappend(found, anchor);
+		}
+		else
+			pfree(name);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;
+}
+
+/*
+ * The cache whose anchor this server is, and the owner that the server has just
+ * now, in the middle of a command that alters it; NULL if it is none.
+ */
+char *
+anchor_cache(Oid server, Oid *owner)
+{
+	Oid			fdw = wrapper();
+	char	   *cache = NULL;
+	Relation	rel;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(fdw))
+		return NULL;
+	rel = table_open(ForeignServerRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_foreign_server_oid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(server));
+	scan = systable_beginscan(rel, ForeignServerOidIndexId, true, SnapshotSelf,
+							  1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		cache = cache_of(tuple, rel, fdw);
+		*owner = ((Form_pg_foreign_server) GETSTRUCT(tuple))->srvowner;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return cache;
 }
 
 /*
@@ -195,32 +228,51 @@ static Oid
 find_server(const char *cache)
 {
 	Oid			server = get_foreign_server_oid(server_name(cache, 0), true);
+	Oid			owner;
+	char	   *found = OidIsValid(server) ? anchor_cache(server, &owner) : NULL;
 	List	   *anchors;
-	ListCell   *lc;
 
-	anchors = OidIsValid(server) ? find_anchors(server) : NIL;
-	if (anchors != NIL &&
-		strcmp(((Anchor *) linitial(anchors))->cache, cache) == 0)
+	if (found != NULL && strcmp(found, cache) == 0)
 		return server;
 
 	/* It may have another name. */
-	foreach(lc, find_anchors(InvalidOid))
-	{
-		Anchor	   *anchor = lfirst(lc);
+	anchors = find_anchors(cache);
+	return anchors == NIL ? InvalidOid :
+		((Anchor *) linitial(anchors))->server;
+}
 
-		if (strcmp(anchor->cache, cache) == 0)
-			return anchor->server;
-	}
-	return InvalidOid;
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
 /*
- * Has the cache an anchor?  True where caches have none.
+ * Has one of these caches no anchor?  Not where caches have none.
  */
 bool
-anchor_exists(const char *cache)
+anchor_any_missing(List *caches)
 {
-	return !OidIsValid(wrapper()) || OidIsValid(find_server(cache));
+	List	   *anchors;
+	char	  **names;
+	int			n = 0;
+	ListCell   *lc;
+
+	if (!OidIsValid(wrapper()))
+		return false;
+	anchors = find_anchors(NULL);
+	names = palloc(sizeof(char *) * Max(list_length(anchors), 1));
+	foreach(lc, anchors)
+		names[n++] = ((Anchor *) lfirst(lc))->cache;
+	qsort(names, n, sizeof(char *), compare_names);
+	foreach(lc, caches)
+	{
+		char	   *cache = lfirst(lc);
+
+		if (bsearch(&cache, names, n, sizeof(char *), compare_names) == NULL)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -245,25 +297,15 @@ anchor_any_restored(void)
 				F_OIDEQ, ObjectIdGetDatum(fdw));
 	scan = systable_beginscan(rel, DependReferenceIndexId, true, NULL, 2, keys);
 	while (!any && HeapTupleIsValid(tuple = systable_getnext(scan)))
-		any = ((Form_pg_depend) GETSTRUCT(tuple))->deptype == DEPENDENCY_NORMAL;
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		any = form->classid == ForeignServerRelationId &&
+			form->deptype == DEPENDENCY_NORMAL;
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return any;
-}
-
-/*
- * The cache whose anchor this server is, and the owner that the server has just
- * now; NULL if it is none.
- */
-char *
-anchor_cache(Oid server, Oid *owner)
-{
-	List	   *anchors = find_anchors(server);
-
-	if (anchors == NIL)
-		return NULL;
-	*owner = ((Anchor *) linitial(anchors))->owner;
-	return ((Anchor *) linitial(anchors))->cache;
 }
 
 /*-------------------------------------------------------------------------
@@ -336,11 +378,13 @@ anchor_set(const char *cache, Oid owner, Oid loader)
 		return;
 	if (OidIsValid(loader))
 	{
+		char	   *signature = format_procedure(loader);
+
 		LockDatabaseObject(ProcedureRelationId, loader, 0, AccessShareLock);
 		if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(loader)))
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_FUNCTION),
-					 errmsg("function with OID %u does not exist", loader)));
+					 errmsg("function %s does not exist", signature)));
 	}
 	become_superuser(&caller);
 	server = find_server(cache);
@@ -378,7 +422,7 @@ anchor_keep_all(void)
 	Oid			fdw = wrapper();
 	ListCell   *lc;
 
-	foreach(lc, find_anchors(InvalidOid))
+	foreach(lc, find_anchors(NULL))
 		depend(ForeignServerRelationId, ((Anchor *) lfirst(lc))->server,
 			   ForeignDataWrapperRelationId, fdw, DEPENDENCY_AUTO);
 	CommandCounterIncrement();
@@ -426,7 +470,7 @@ anchor_reassign(ReassignOwnedStmt *stmt)
 	}
 	if (!has_privs_of_role(GetUserId(), owner))
 		return;
-	foreach(lc, find_anchors(InvalidOid))
+	foreach(lc, find_anchors(NULL))
 	{
 		Anchor	   *anchor = lfirst(lc);
 

@@ -14,7 +14,7 @@
 
 #include "nodes/parsenodes.h"
 
-extern bool anchor_exists(const char *cache);
+extern bool anchor_any_missing(List *caches);
 extern bool anchor_any_restored(void);
 extern void anchor_set(const char *cache, Oid owner, Oid loader);
 extern void anchor_hold(const char *cache, Oid trigger);

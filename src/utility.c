@@ -315,11 +315,11 @@ concerns_anchors(Node *command)
  * restores, the definitions are not there yet.
  */
 static void
-mend_anchors(void)
+mend_anchors(bool again)
 {
 	if (!IsBinaryUpgrade && !XactReadOnly && extension_find() != NULL &&
 		definition_is_readable())
-		admin_mend();
+		admin_mend(again);
 }
 
 static void
@@ -360,7 +360,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 			watches = rename_remember();
 		}
 		if (concerns_anchors(command))
-			mend_anchors();
+			mend_anchors(false);
 		if (IsA(command, ReassignOwnedStmt) && !XactReadOnly)
 			anchor_reassign((ReassignOwnedStmt *) command);
 	}
@@ -406,7 +406,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	if (OidIsValid(copied) && is_definitions(copied))
 	{
 		CommandCounterIncrement();
-		mend_anchors();
+		mend_anchors(true);
 	}
 
 	if (is_ddl)

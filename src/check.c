@@ -355,7 +355,7 @@ check_cache(Check *check, const char *name)
 	watched = def->watched;
 	if (!OidIsValid(def->owner))
 		report(check, name, name, "the owner is gone, so that only superusers can change the cache",
-			   "Create the cache again as another role.");
+			   "Give the cache to a role: cache_alter(..., owner => ...).");
 	if (!def->usable)
 		report(check, name, def->signature, "the loader is gone or cannot be one",
 			   "Create the function again, or name another one with cache_alter().");

@@ -261,7 +261,7 @@ $other->safe_psql('shop', 'REASSIGN OWNED BY "Keeper" TO CURRENT_USER; DROP OWNE
 $other->safe_psql('postgres', 'REASSIGN OWNED BY "Keeper" TO CURRENT_USER; DROP ROLE "Keeper"');
 command_ok([ 'pg_restore', '-e', '--no-owner', '-d', $other->connstr('nobody'), $dump ], 'pg_restore where there is no such role');
 works('where there is no such role', $other, 'nobody', owner => 'postgres',
-	problems => join("\n", map { "$_|$_|the owner is gone, so that only superusers can change the cache|Create the cache again as another role." } 'a "Cache', 'parted', 'words'));
+	problems => join("\n", map { "$_|$_|the owner is gone, so that only superusers can change the cache|Give the cache to a role: cache_alter(..., owner => ...)." } 'a "Cache', 'parted', 'words'));
 
 # The whole cluster as one script, in which the roles come first.
 $node->safe_psql('postgres', "DROP DATABASE $_") for qw(again jobs late reversed script ownerless cleaned off);

@@ -51,6 +51,18 @@ COMMENT ON FUNCTION cache_drop(text, boolean) IS
 	'drops a cache, its watches, and what was set in it';
 
 /*
+ * What a restore inserts where it is already.
+ */
+CREATE FUNCTION cache_restore()
+RETURNS trigger
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_restore';
+COMMENT ON FUNCTION cache_restore() IS
+	'trigger function of cache_definition: leaves caches as they are that are there already';
+CREATE TRIGGER restore BEFORE INSERT ON cache_definition
+	FOR EACH ROW EXECUTE FUNCTION cache_restore();
+
+/*
  * Each cache has a foreign server of this wrapper, for what it depends on, and
  * its owner (src/anchor.c); also those that there are already.  The wrapper is
  * for nobody else to use.

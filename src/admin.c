@@ -24,6 +24,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -132,22 +133,30 @@ admin_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
 	return def;
 }
 
+/* The row of a definition; the caller ends the scan. */
+static HeapTuple
+find_row(Relation rel, Name name, SysScanDesc *scan)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
+				NameGetDatum(name));
+	*scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
+							   1, &key);
+	return systable_getnext(*scan);
+}
+
 /* Update a definition's row; it gets a new version. */
 static void
 update_row(CacheDef *def, RowChange *row)
 {
 	Relation	rel = definition_open(RowExclusiveLock);
 	SysScanDesc scan;
-	ScanKeyData key;
 	HeapTuple	tuple;
 	HeapTuple	changed;
 
 	change_column(row, ANUM_VERSION, Int64GetDatum(random_id()));
-	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
-				NameGetDatum(&def->name));
-	scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
-							  1, &key);
-	tuple = systable_getnext(scan);
+	tuple = find_row(rel, &def->name, &scan);
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "definition of cache \"%s\" has vanished",
 			 NameStr(def->name));
@@ -399,7 +408,6 @@ forget(const char *cache)
 	CacheDef   *def = definition_find(cache);
 	Relation	rel;
 	SysScanDesc scan;
-	ScanKeyData key;
 	HeapTuple	tuple;
 	NameData	name;
 
@@ -416,11 +424,7 @@ forget(const char *cache)
 	definition_release(def);
 
 	rel = definition_open(RowExclusiveLock);
-	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
-				NameGetDatum(&name));
-	scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
-							  1, &key);
-	tuple = systable_getnext(scan);
+	tuple = find_row(rel, &name, &scan);
 	if (HeapTupleIsValid(tuple))
 		CatalogTupleDelete(rel, &tuple->t_self);
 	systable_endscan(scan);
@@ -816,4 +820,43 @@ cache_mend(PG_FUNCTION_ARGS)
 {
 	admin_mend(true);
 	PG_RETURN_VOID();
+}
+
+/*
+ * cache_restore(): a trigger of cache_definition, for the rows that a restore
+ * inserts.  Caches that are there already stay as they are, so that the data of
+ * a dump can be restored by itself.  Needs no shared memory.
+ */
+PG_FUNCTION_INFO_V1(cache_restore);
+Datum
+cache_restore(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	Relation	rel;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		isnull;
+	Name		name;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BEFORE(data->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
+		!TRIGGER_FIRED_BY_INSERT(data->tg_event) ||
+		RelationGetRelid(data->tg_relation) != extension_get()->definitions)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("cache_restore() can only be called as the trigger of cache_definition")));
+	rel = data->tg_relation;
+	name = DatumGetName(heap_getattr(data->tg_trigtuple, ANUM_NAME,
+									 RelationGetDescr(rel), &isnull));
+	if (isnull)
+		return PointerGetDatum(data->tg_trigtuple);
+	tuple = find_row(rel, name, &scan);
+	systable_endscan(scan);
+	if (!HeapTupleIsValid(tuple))
+		return PointerGetDatum(data->tg_trigtuple);
+	ereport(NOTICE,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("cache \"%s\" already exists, skipping", NameStr(*name))));
+	return PointerGetDatum(NULL);
 }

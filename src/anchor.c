@@ -446,6 +446,23 @@ anchor_drop(const char *cache)
 }
 
 /*
+ * May the current role make a server of the wrapper?  This is how dumps are
+ * restored.
+ */
+void
+anchor_check_server(CreateForeignServerStmt *stmt)
+{
+	if (!superuser() && strcmp(stmt->fdwname, WRAPPER) == 0 &&
+		OidIsValid(wrapper()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for foreign-data wrapper %s",
+						WRAPPER),
+				 errdetail("Its servers stand for caches."),
+				 errhint("Restore as a superuser, or create the cache with cache_create().")));
+}
+
+/*
  * REASSIGN OWNED is about to hand over what these roles own.  A new owner of a
  * server needs rights on the wrapper, which nobody has: so anchors are handed
  * over here, to whom the caller could hand over a table.  What else is to be

@@ -21,6 +21,7 @@ extern void anchor_hold(const char *cache, Oid trigger);
 extern void anchor_keep_all(void);
 extern bool anchor_drop(const char *cache);
 extern char *anchor_cache(Oid server, Oid *owner);
+extern void anchor_check_server(CreateForeignServerStmt *stmt);
 extern void anchor_reassign(ReassignOwnedStmt *stmt);
 
 #endif							/* CACHE_ANCHOR_H */

@@ -354,6 +354,8 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		partition_begin(command);
 		if (IsA(command, CreateTrigStmt))
 			watch_check_trigger((CreateTrigStmt *) command);
+		if (IsA(command, CreateForeignServerStmt))
+			anchor_check_server((CreateForeignServerStmt *) command);
 		if (renames_something(tag))
 		{
 			remembered = admin_remember();

@@ -196,6 +196,23 @@ foreach my $options ([], ['-1'])
 	works("cleaned by pg_restore @$options", $node, 'cleaned');
 }
 
+# Data alone, where the caches are already.
+$node->command_ok([ 'pg_restore', '-e', '--clean', '--if-exists', '-d', 'cleaned', $dump ], 'pg_restore --clean --if-exists');
+$node->safe_psql('cleaned', 'SET search_path = "z Shop"; TRUNCATE orders, lines, parted, words');
+$node->command_ok([ 'pg_restore', '-e', '-1', '--data-only', '-d', 'cleaned', $dump ], 'pg_restore --data-only');
+works('data alone', $node, 'cleaned');
+$node->safe_psql('cleaned', "SELECT cache_drop('words')");
+$node->safe_psql('cleaned', 'SET search_path = "z Shop"; TRUNCATE orders, lines, parted, words');
+$node->command_ok([ 'pg_restore', '-e', '--data-only', '-d', 'cleaned', $dump ], 'pg_restore --data-only, where some of them are');
+is($node->safe_psql('cleaned', 'SELECT name FROM cache_definition ORDER BY name'), "a \"Cache\nparted\nwords", 'the others are restored');
+
+# By somebody who is no superuser
+$node->safe_psql('postgres', 'CREATE DATABASE others OWNER writer');
+$node->safe_psql('others', 'CREATE EXTENSION cache');
+my (undef, undef, $refused) = $node->psql('others', 'SET ROLE writer; CREATE SERVER "cache c" TYPE \'c\' FOREIGN DATA WRAPPER cache');
+like($refused, qr/permission denied for foreign-data wrapper cache.*HINT: .*cache_create/s, 'a hint for others');
+$node->safe_psql('postgres', 'DROP DATABASE others');
+
 # Made by extension 1.0, which has no anchors.
 $node->safe_psql('postgres', 'CREATE DATABASE first');
 $node->safe_psql('first', <<'END');
@@ -213,6 +230,10 @@ foreach my $options ([], ['--inserts'])
 	$node->safe_psql('second', "SELECT cache_alter('c', ttl => '1 day')");
 	is( $node->safe_psql('second', "$servers; SELECT count(*) FROM pg_depend WHERE 'pg_foreign_server'::regclass IN (classid, refclassid)"),
 		"cache c|c|postgres\ncache kept|kept|postgres\n5", "a dump of 1.0 @$options: anchors");
+	$node->safe_psql('second', "CREATE ROLE lone; SELECT cache_alter('kept', owner => 'lone')");
+	complains('DROP ROLE in another database', $node, 'postgres', 'DROP ROLE lone', qr/1 object in database second/);
+	$node->safe_psql('second', 'DROP OWNED BY lone');
+	$node->safe_psql('postgres', 'DROP ROLE lone');
 	$node->safe_psql('postgres', 'DROP DATABASE second');
 }
 $node->safe_psql('postgres', 'DROP DATABASE first');

@@ -395,7 +395,7 @@ admin_mend(bool again)
 		CacheDef   *def = definition_find(lfirst(lc));
 
 		if (def != NULL)
-			anchor_set(lfirst(lc), def->owner, def->loader);
+			anchor_set(lfirst(lc), def->owner, def->loader, true);
 	}
 	watch_mend();
 	anchor_keep_all();
@@ -713,7 +713,8 @@ cache_create(PG_FUNCTION_ARGS)
 	table_close(rel, NoLock);
 	definition_changed();
 	CommandCounterIncrement();
-	anchor_set(name, GetUserId(), PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1));
+	anchor_set(name, GetUserId(),
+			   PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1), false);
 	PG_RETURN_VOID();
 }
 
@@ -765,8 +766,9 @@ cache_alter(PG_FUNCTION_ARGS)
 				 errhint("Drop the cache and create it with a loader.")));
 	read_options(fcinfo, &row, true);
 	read_trust_argument(fcinfo, &row);
-	check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
-				PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
+	if (!PG_ARGISNULL(3) || !PG_ARGISNULL(4))
+		check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
+					PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
 	if (PG_NARGS() > 6 && !PG_ARGISNULL(6))
 	{
 		owner = new_owner(fcinfo, 6);
@@ -784,7 +786,7 @@ cache_alter(PG_FUNCTION_ARGS)
 	}
 	else
 		update_row(def, &row);
-	anchor_set(NameStr(name), owner, loader);
+	anchor_set(NameStr(name), owner, loader, false);
 	PG_RETURN_VOID();
 }
 

@@ -329,8 +329,9 @@ depend(Oid class, Oid object, Oid refclass, Oid referenced, DependencyType type)
 	recordDependencyOn(&depender, &target, type);
 }
 
+/* mend: it is not made by an extension's script, should one be running. */
 static Oid
-create_server(const char *cache)
+create_server(const char *cache, bool mend)
 {
 	CreateForeignServerStmt *stmt = makeNode(CreateForeignServerStmt);
 	int			n = 0;
@@ -343,9 +344,7 @@ create_server(const char *cache)
 	stmt->fdwname = WRAPPER;
 	server = CreateForeignServer(stmt).objectId;
 	CommandCounterIncrement();
-
-	/* The extension's own script makes caches' anchors, not its members. */
-	if (creating_extension && CurrentExtensionObject == extension_get()->oid)
+	if (creating_extension && mend)
 		deleteDependencyRecordsForClass(ForeignServerRelationId, server,
 										ExtensionRelationId,
 										DEPENDENCY_EXTENSION);
@@ -365,10 +364,10 @@ set_owner(Oid server, Oid owner)
 /*
  * See to it that a cache has an anchor, which belongs to this role (InvalidOid:
  * to whom it does) and depends on this loader (InvalidOid: on none).  An error
- * if the loader has been dropped meanwhile.
+ * if the loader has been dropped meanwhile.  mend: the cache was made before.
  */
 void
-anchor_set(const char *cache, Oid owner, Oid loader)
+anchor_set(const char *cache, Oid owner, Oid loader, bool mend)
 {
 	Oid			fdw = wrapper();
 	Oid			server;
@@ -389,7 +388,7 @@ anchor_set(const char *cache, Oid owner, Oid loader)
 	become_superuser(&caller);
 	server = find_server(cache);
 	if (!OidIsValid(server))
-		server = create_server(cache);
+		server = create_server(cache, mend);
 	set_owner(server, owner);
 	depend(ForeignServerRelationId, server, ForeignDataWrapperRelationId, fdw,
 		   DEPENDENCY_AUTO);

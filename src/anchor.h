@@ -16,7 +16,7 @@
 
 extern bool anchor_any_missing(List *caches);
 extern bool anchor_any_restored(void);
-extern void anchor_set(const char *cache, Oid owner, Oid loader);
+extern void anchor_set(const char *cache, Oid owner, Oid loader, bool mend);
 extern void anchor_hold(const char *cache, Oid trigger);
 extern void anchor_keep_all(void);
 extern bool anchor_drop(const char *cache);

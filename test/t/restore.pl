@@ -255,6 +255,7 @@ BEGIN
   END LOOP;
 END$$;
 END
+$node->safe_psql('off', 'SET search_path = "z Shop", public; SELECT count(got) FROM oracle');
 works('switched on again by the hints', $node, 'off');
 
 # Another cluster: a role of this name with another OID, and then none at all.

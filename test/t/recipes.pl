@@ -46,6 +46,9 @@ is(try_out('Getting started', 'started'), qq({"dark": true}\n{"dark": true}\n{"d
 is($node->safe_psql('started', 'SELECT hits, loads FROM cache_stats'), '1|2', 'Getting started: one hit');
 
 is(try_out('Get many keys at once', 'started'), qq(theme|{"dark": false}\nlanguage|\ntheme|{"dark": false}), 'Get many keys');
+like(try_out('Keep values without a loader'), qr/^\{"step": 1\}\|00:59:5/m, 'Keep values without a loader');
+is(try_out('Call it in views and functions', 'started'), qq({"dark": false}), 'A get in a view');
+
 # Migrations: what is made is made once, and handed over
 $node->safe_psql('started', <<'END');
 CREATE ROLE leaver;
@@ -56,8 +59,6 @@ like(try_out('Write migrations', 'started'), qr/^config\|config\|\{name\}\|\|ena
 is($node->safe_psql('started', "SELECT name, owner, loader_name FROM cache_definition; SELECT cache_get('config', 'theme')"),
 	qq(config|postgres|load_config2\n"{\\"dark\\": false}"), 'migrations: another loader');
 $node->safe_psql('started', 'DROP ROLE leaver');
-like(try_out('Keep values without a loader'), qr/^\{"step": 1\}\|00:59:5/m, 'Keep values without a loader');
-is(try_out('Call it in views and functions', 'started'), qq({"dark": false}), 'A get in a view');
 
 my ($a, $b, $old) = map { session($node, $_) } qw(a b old);
 

@@ -437,8 +437,7 @@ call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
 		{
 			bool		first = site->def->locked != definition_locks;
 
-			(void) definition_lock(site->def);
-			if (first)
+			if (definition_lock(site->def) && first)
 				searchpath_note(site->def);
 		}
 		if (site->generation == definition_generation)

@@ -195,7 +195,48 @@ GRANT SELECT ON cache_watches TO PUBLIC;
 
 /*
  * Keys
+ *
+ * With these functions the parser gives keys the type cache_key, where all keys
+ * of a call are without a type.  Those that 1.0 has for up to four keys stay,
+ * because views may depend on them.
  */
+COMMENT ON TYPE cache_key IS
+	'a key, or an array of keys, that was given without a type';
+
+CREATE FUNCTION cache_get(name text, VARIADIC keys cache_key[])
+RETURNS jsonb
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get';
+COMMENT ON FUNCTION cache_get(text, cache_key[]) IS
+	'gets the value of a key that is given without types';
+
+CREATE FUNCTION cache_get_as(type anyelement, name text, VARIADIC keys cache_key[])
+RETURNS anyelement
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 10
+AS 'MODULE_PATHNAME', 'cache_get_as';
+COMMENT ON FUNCTION cache_get_as(anyelement, text, cache_key[]) IS
+	'gets the value of a key that is given without types, in the loader''s type';
+
+CREATE FUNCTION cache_ttl(name text, VARIADIC keys cache_key[])
+RETURNS interval
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_ttl';
+COMMENT ON FUNCTION cache_ttl(text, cache_key[]) IS
+	'how long the value of a key that is given without types may still be used';
+
+CREATE FUNCTION cache_invalidate(name text, VARIADIC keys cache_key[])
+RETURNS void
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_invalidate';
+COMMENT ON FUNCTION cache_invalidate(text, cache_key[]) IS
+	'invalidates a key that is given without types when the transaction commits';
+
+CREATE FUNCTION cache_get_many(name text, keys cache_key)
+RETURNS TABLE (key text, value jsonb)
+LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000 ROWS 100
+AS 'MODULE_PATHNAME', 'cache_get_many';
+COMMENT ON FUNCTION cache_get_many(text, cache_key) IS
+	'gets the values of many keys that are given as an array without a type, and then come back as texts';
 
 /*
  * Counters and views

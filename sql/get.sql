@@ -68,11 +68,14 @@ SELECT cache_get('value', VARIADIC array_fill(1, ARRAY[101]));
 SELECT cache_get('value', '1'), cache_get('value', 1::smallint);
 SELECT cache_get('value', 'one');
 \echo :SQLSTATE
-SELECT cache_get('value', 1::bigint);
+SELECT cache_get('value', 1::bigint), cache_get('value', 1.0), cache_get('value', 1::float8);
+SELECT cache_get('value', 99999999999);
 \echo :SQLSTATE
-SELECT cache_get('value', 1.0);
+SELECT cache_get('value', 1e10);
 \echo :SQLSTATE
-SELECT cache_get('value', '1'::text);
+SELECT cache_get('value', 1.5);
+\echo :SQLSTATE
+SELECT cache_get('value', '1'::text), cache_get('value', '1'::varchar), cache_get('value', '1'::char(5)), cache_get('value', '1'::name);
 SELECT cache_get('value', 'one'::text);
 \echo :SQLSTATE
 SELECT cache_get('value', ARRAY[1]);
@@ -94,7 +97,6 @@ SELECT cache_get('value', VARIADIC NULL::int[]);
 \echo :SQLSTATE
 SELECT cache_get('none', VARIADIC '{}'::text[]);
 SELECT cache_get('two', VARIADIC ARRAY['1', '2']);
-\echo :SQLSTATE
 SELECT cache_get('value', VARIADIC 1);
 \echo :SQLSTATE
 
@@ -117,7 +119,9 @@ CREATE FUNCTION outputs(a int, OUT b int, OUT c text) LANGUAGE sql STABLE AS 'SE
 SELECT cache_create('outputs', 'outputs(int)');
 SELECT cache_get('outputs', 1), cache_get('outputs', 1);
 
--- prepared statements: parameters without a type are read as the keys' types
+-- prepared statements: parameters without a type get the keys' types
+CREATE FUNCTION five(a int, b text, c date, d uuid, e numeric) RETURNS text LANGUAGE sql STABLE AS 'SELECT concat_ws('' '', a, b, c, d, e)';
+SELECT cache_create('five', 'five(int, text, date, uuid, numeric)');
 PREPARE untyped AS SELECT cache_get('value', $1), cache_get_as(NULL::numeric, 'value', $1);
 EXECUTE untyped('1');
 EXECUTE untyped(NULL);
@@ -126,9 +130,14 @@ EXECUTE untyped('one');
 PREPARE untyped_two AS SELECT cache_get('two', $1, $2);
 EXECUTE untyped_two('1', 'x');
 EXECUTE untyped_two(NULL, NULL);
-PREPARE mixed AS SELECT cache_get('two', $1, 2);
-\echo :SQLSTATE
+PREPARE mixed AS SELECT cache_get('two', $1, 'x'::text), cache_get('two', 1, $2);
+EXECUTE mixed('1', 'y');
 PREPARE untyped_five AS SELECT cache_get('five', $1, $2, $3, $4, $5);
+EXECUTE untyped_five('1', 'x', '2020-02-29', '{A0EEBC999C0B4EF8BB6D6BB9BD380A11}', '1.50');
+PREPARE untyped_name AS SELECT cache_get($1, $2);
+EXECUTE untyped_name('value', '1');
+SELECT name, parameter_types FROM pg_prepared_statements WHERE name IN ('untyped', 'mixed', 'untyped_five', 'untyped_name') ORDER BY name;
+PREPARE elsewhere AS SELECT cache_get('value', $1) WHERE 1 = $1;
 \echo :SQLSTATE
 PREPARE typed(text, int) AS SELECT cache_get($1, $2);
 EXECUTE typed('value', 1);

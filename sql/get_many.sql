@@ -91,11 +91,39 @@ SELECT * FROM cache_get_many('no such cache', NULL::int[]);
 SELECT * FROM cache_get_many(NULL, ARRAY[1]);
 \echo :SQLSTATE
 SELECT * FROM cache_get_many('c', ARRAY['1', '2']);
-\echo :SQLSTATE
+SELECT * FROM cache_get_many('c', ARRAY[1.0, 2.00]);
 SELECT * FROM cache_get_many('c', ARRAY[1.5]);
 \echo :SQLSTATE
-SELECT * FROM cache_get_many('c', '{1,2}');
+SELECT * FROM cache_get_many('c', ARRAY[99999999999]);
 \echo :SQLSTATE
+SELECT * FROM cache_get_many('c', ARRAY[true]);
+\echo :SQLSTATE
+
+-- an array without a type
+SELECT * FROM cache_get_many('c', '{2, 1,NULL,002}');
+SELECT pg_typeof(key) FROM cache_get_many('c', '{1}');
+SELECT * FROM cache_get_many('c', '{}');
+SELECT * FROM cache_get_many('c', NULL);
+SELECT * FROM cache_get_many('c', '{1,one}');
+\echo :SQLSTATE
+SELECT * FROM cache_get_many('c', '1');
+\echo :SQLSTATE
+SELECT * FROM cache_get_many('two', '{1}');
+\echo :SQLSTATE
+SELECT * FROM cache_get_many('none', '{1}');
+\echo :SQLSTATE
+SELECT * FROM cache_get_many('no such cache', '{}');
+\echo :SQLSTATE
+SELECT * FROM cache_get_many(NULL, '{}');
+\echo :SQLSTATE
+CREATE FUNCTION load_set(a int[]) RETURNS int LANGUAGE sql STABLE AS 'SELECT cardinality(a)';
+SELECT cache_create('set', 'load_set(int[])');
+SELECT * FROM cache_get_many('set', '{1}');
+\echo :SQLSTATE
+PREPARE untyped_many AS SELECT * FROM cache_get_many('c', $1);
+EXECUTE untyped_many('{1,2}');
+EXECUTE untyped_many(NULL);
+DEALLOCATE untyped_many;
 
 --
 -- cache_ttl(): how long a value may still be used

@@ -9,9 +9,10 @@
  * admin, which others ask what is watched and tell of DDL, and those of shared,
  * which sets up what is in the segment):
  *
- *	functions, set, admin, watch, trigger,		what SQL calls
+ *	functions, many, set, admin, watch, trigger,	what SQL calls
  *	stats, memory, verify, check, redisview,
- *	watchview
+ *	watchview, flightview
+ *	callsite, coercion, parameter				keys as calls give them
  *	rowkeys, keyfunction						from rows to keys
  *	get											one read-through get
  *	utility, rename, transaction				DDL; commit
@@ -61,6 +62,7 @@
 #include "loads.h"
 #include "routine.h"
 #include "module.h"
+#include "parameter.h"
 #include "persist.h"
 #include "policy.h"
 #include "pool.h"
@@ -167,6 +169,7 @@ _PG_init(void)
 	definition_init();
 	loads_init();
 	routine_init();
+	parameter_init();
 	rowkeys_init();
 	statement_init();
 	utility_init();

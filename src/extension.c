@@ -18,6 +18,7 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -92,8 +93,12 @@ extension_find(void)
 	look.values = get_relname_relid("cache_value", look.schema);
 	look.values_expires = get_relname_relid("cache_value_expires_idx",
 											look.schema);
+	look.key_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									CStringGetDatum("cache_key"),
+									ObjectIdGetDatum(look.schema));
 	if (!OidIsValid(look.definitions) || !OidIsValid(look.trigger_function) ||
-		!OidIsValid(look.values) || !OidIsValid(look.values_expires))
+		!OidIsValid(look.values) || !OidIsValid(look.values_expires) ||
+		!OidIsValid(look.key_type))
 		return NULL;
 	found = look;
 	return &found;

@@ -18,6 +18,7 @@ typedef struct Extension
 	Oid			trigger_function;	/* cache_trigger() */
 	Oid			values;			/* table cache_value */
 	Oid			values_expires; /* its index of what expires */
+	Oid			key_type;		/* type cache_key */
 } Extension;
 
 /* Moves whenever what was found may have changed. */

@@ -24,7 +24,7 @@ passed=0
 failed=0
 
 # report prints the verdict on the test $2 of layer $1 and counts it: $3 passed
-# and $4 failed. Of a failed test it shows the files that follow.
+# and $4 failed. Of a failed test it shows the files that follow, in brief.
 report() {
   passed=$((passed + $3))
   failed=$((failed + $4))
@@ -35,8 +35,40 @@ report() {
   printf 'FAILED  %-10s %s\n' "$1" "$2"
   shift 4
   for file; do
-    [ ! -s "$file" ] || awk '{ print "  | " $0 }' "$file"
+    [ ! -s "$file" ] || excerpt "$file" | sed 's/^/  | /'
   done
+}
+
+# excerpt prints a file, of a long one its first and last lines.
+excerpt() {
+  awk '{ line[NR] = $0 }
+    END {
+      for (i = 1; i <= NR; i++)
+        if (NR <= 50 || i <= 20 || i > NR - 20) print line[i]
+        else if (i == 21) print "[" NR - 40 " more lines: KEEP=1 keeps them]"
+    }' "$1"
+}
+
+# failures prints of what a test in TAP has said only what went wrong: assertions
+# that failed, errors of psql, and what the test died of; with the comments that
+# follow each, and the assertion before its end.
+failures() {
+  awk '
+    /^(# issuing query|# results query|# connect output|# Looks like|ok |Dubious|$)/ { left = 0 }
+    /^not ok/ && !/# TODO/ && ++failed <= 10 { print; left = 12; next }
+    /^not ok/ { next }
+    /^psql:.*(ERROR|FATAL):/ { print; left = 8; ended = 1; next }
+    /^# died/ || /^Bail out!/ { if (last != "") print "after: " last; print; left = 15; ended = 1; next }
+    /^ok / { last = $0; next }
+    left > 0 && --left == 0 { print "# [...]"; next }
+    left > 0 { print; next }
+    NF { end[++lines] = $0 }
+    END {
+      if (failed > 10) print failed - 10 " more assertions failed"
+      if (failed || ended) exit
+      if (last != "") print "after: " last
+      for (i = lines > 15 ? lines - 14 : 1; i <= lines; i++) print end[i]
+    }' "$1"
 }
 
 # tests lists the tests $1/*.$2 that are wanted, without directory and suffix.
@@ -61,7 +93,8 @@ tap() {
   good=$(grep -c '^ok ' "$log" || :)
   bad=$(grep '^not ok ' "$log" | grep -vc '# TODO' || :)
   [ "$bad" != 0 ] || bad=$lost
-  report "$layer" "$name" "$good" "$bad" "$log"
+  [ "$bad" = 0 ] || failures "$log" >"$log.failures"
+  report "$layer" "$name" "$good" "$bad" "$log.failures"
 }
 
 # server_preloaded starts the server that most layers share.

@@ -56,9 +56,13 @@ scratch_enter() {
   pgxs=$("$PG_CONFIG" --pgxs)
   pgxs=${pgxs%/src/makefiles/*}
   child=
-  unset PGDATA PGDATABASE PGSERVICE PGPASSFILE PGOPTIONS PGHOSTADDR
-  unset MAKEFLAGS MAKELEVEL MFLAGS
-  export HOME="$SCRATCH/tmp" TMPDIR="$SCRATCH/tmp" LC_ALL=C.UTF-8 PAGER=cat
+  # The tests of PostgreSQL's own framework take LC_ALL away, and other LC_* would
+  # override LANG: so LANG alone says that all servers are UTF-8.
+  for name in $(env | sed -n -e 's/^\(LC_[A-Z]*\)=.*/\1/p' -e 's/^\(PG[A-Z]*\)=.*/\1/p'); do
+    unset "$name"
+  done
+  unset LANGUAGE MAKEFLAGS MAKELEVEL MFLAGS
+  export HOME="$SCRATCH/tmp" TMPDIR="$SCRATCH/tmp" LANG=C.UTF-8 PAGER=cat
   export PATH="$bindir:$PATH" PGUSER=postgres PGPORT=5432
   trap scratch_leave EXIT
   trap 'exit 130' HUP INT TERM

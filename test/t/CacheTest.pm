@@ -7,15 +7,59 @@
 #   $r->park($sql);                           # returns when it is blocked
 #   $r->join;                                 # its end, and its output
 #   hold($h, 'loaded'); release($h, 'loaded');  # stop points
+#   my $client = client($node, $sql, ...);    # a psql that runs by itself
+#   $client->{run}->finish;                   # waits for its end: {out}, {err}
+#   terminate($node, $pid);                   # ends a session of the server
+#
+# A test that dies says where, in which statement and of what.
 package CacheTest;
 
 use strict;
 use warnings;
 use Exporter qw(import);
 use PostgreSQL::Test::Cluster;
+use IPC::Run;
 use PostgreSQL::Test::Utils;
+use Test::More;
 
-our @EXPORT = qw(new_node session hold release setup_table setup_item mismatches);
+our @EXPORT = qw(new_node session client terminate hold release setup_table setup_item mismatches);
+
+# What a session is about to do, for whoever asks why the test died
+our $doing;
+
+# brief gives the first lines of a text.
+sub brief
+{
+	my ($text, $most) = @_;
+	my @lines = split /\n/, $text;
+
+	splice @lines, $most, @lines - $most, '[...]' if @lines > $most;
+	return @lines;
+}
+
+# The framework sends what Perl says of an end to a file that nobody looks into.
+$SIG{__DIE__} = sub {
+	my ($message) = @_;
+	my ($file, $line, $place, $sql);
+	my @report;
+
+	return if !defined $^S || $^S;
+	for (my $i = 0; (undef, $file, $line) = caller($i); $i++)
+	{
+		$place = "$file line $line" if $file =~ /\.pl$/;
+	}
+
+	# psql tells in which line of its input the statement ends that failed.
+	if ($message =~ /^error running SQL: .*?psql:<stdin>:(\d+): .*?' with sql '(.*)'/s)
+	{
+		$sql = (split /\n/, $2)[ $1 - 1 ];
+		$message =~ s/\nwhile running '.*//s;
+	}
+	push @report, 'died at ' . ($place // 'an unknown place') . ':', brief($message, 8);
+	push @report, 'in: ' . join "\n", brief($sql // $doing, 4) if defined($sql // $doing);
+	diag(join "\n", @report);
+	return;
+};
 
 # new_node makes and starts a server with the extension in database postgres.
 sub new_node
@@ -82,6 +126,8 @@ sub session
 	my $psql = $node->background_psql('postgres', on_error_stop => 0);
 	my $self = bless { psql => $psql, name => $name, node => $node }, __PACKAGE__;
 
+	# The time limit is for each command, not for the whole life of the session.
+	$psql->set_query_timer_restart(1);
 	$self->run($_) for "SET application_name = '$name'", @sql;
 	return $self;
 }
@@ -89,6 +135,7 @@ sub session
 sub run
 {
 	my ($self, $sql) = @_;
+	local $doing = "$self->{name}: $sql";
 	my $output = $self->{psql}->query($sql);
 
 	$self->{errors} = $self->{psql}{stderr};
@@ -100,14 +147,19 @@ sub run
 sub park
 {
 	my ($self, $sql) = @_;
+	local $doing = "$self->{name}: $sql";
 
 	$self->{psql}->query_until(qr/started\n/, "\\echo started\n$sql;\n");
 	$self->{node}->safe_psql('postgres', <<"END");
 DO \$\$BEGIN
-  WHILE NOT EXISTS (SELECT FROM pg_stat_activity
-                    WHERE application_name = '$self->{name}' AND wait_event_type = 'Lock') LOOP
+  FOR i IN 1 .. 100 * $PostgreSQL::Test::Utils::timeout_default LOOP
+    IF EXISTS (SELECT FROM pg_stat_activity
+               WHERE application_name = '$self->{name}' AND wait_event_type = 'Lock') THEN
+      RETURN;
+    END IF;
     PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
   END LOOP;
+  RAISE EXCEPTION 'session $self->{name} is not blocked';
 END\$\$
 END
 	return;
@@ -129,11 +181,39 @@ sub errors
 	return $self->{errors};
 }
 
+# quit ends a session, however long it has been idle.
 sub quit
 {
 	my ($self) = @_;
 
+	$self->{psql}{timeout}->start;
 	return $self->{psql}->quit;
+}
+
+# client starts a psql that runs commands one after the other, in a process of its
+# own. What it prints is in {out} and {err} when {run} is finished.
+sub client
+{
+	my ($node, @sql) = @_;
+	my %client = (out => '', err => '');
+
+	$client{run} = IPC::Run::start [
+		'psql', '-XAtq', '-d', $node->connstr('postgres'), map { ('-c', $_) } @sql
+	  ],
+	  '<', \undef, '>', \$client{out}, '2>', \$client{err},
+	  IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default);
+	return \%client;
+}
+
+# terminate ends a session of the server, and returns when it is gone.
+sub terminate
+{
+	my ($node, $pid) = @_;
+
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+	$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)")
+	  or die "session $pid does not end";
+	return;
 }
 
 # hold makes all sessions that have the stop point stop there.

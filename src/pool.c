@@ -26,6 +26,7 @@
 #include "utils/guc.h"
 #include "utils/timeout.h"
 
+#include "devel.h"
 #include "pool.h"
 #include "shared.h"
 
@@ -140,7 +141,7 @@ pool_tick(void)
 {
 	if (!pool_placed)
 		return;
-	if (!pool_busy && !pool_used)
+	if (!pool_busy && !pool_used && !GUARD_REMOVED("idle"))
 	{
 		if (!pool_idle)
 		{

@@ -1,10 +1,9 @@
-# Fifty sessions miss one key whose loader takes a while: one loads it, and the
-# others get what it has loaded. So too when the first one is ended in the middle.
-# The view cache_flights shows them.
+# Fifty sessions miss one key: one loads it, and the others get what it has loaded. So
+# too when the first one is ended in the middle. The loader waits at a gate, which is
+# opened when all are where they should be.
 use strict;
 use warnings;
 use CacheTest;
-use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -14,72 +13,60 @@ setup_item($node, 3);
 $node->safe_psql('postgres', <<'END');
 CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
 BEGIN
-  PERFORM pg_advisory_lock_shared(3), pg_advisory_unlock_shared(3);
+  PERFORM pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1);
   RETURN (SELECT price FROM item WHERE id = $1);
 END$$
 END
 
-# start lets a client ask for a key, as soon as all of them are there.
-sub start
+# waiting waits until so many sessions wait for a lock of this kind.
+sub waiting
 {
-	my ($key) = @_;
-	my %client = (out => '', err => '');
+	my ($n, $lock, $title) = @_;
 
-	$client{run} = IPC::Run::start [
-		'psql', '-XAtq', '-d', $node->connstr('postgres'),
-		'-c', 'SELECT pg_advisory_lock_shared(2)', '-c', "SELECT cache_get('c', $key)"
-	  ],
-	  '<', \undef, '>', \$client{out}, '2>', \$client{err},
-	  IPC::Run::timeout(60);
-	return \%client;
+	ok( $node->poll_query_until('postgres', "SELECT count(*) = $n FROM pg_locks WHERE $lock AND NOT granted"),
+		$title);
+	return;
 }
 
-# crowd lets them all ask at once, and returns when one of them loads, at the gate,
-# and the others wait for it.
+my $door = "locktype = 'advisory' AND objid = 2";
+my $gate = "locktype = 'advisory' AND objid = 1";
+my $flight = "locktype = 'userlock'";
+
+# crowd lets them all ask for a key at once, and returns when one of them loads it and
+# the others wait for that.
 sub crowd
 {
 	my ($h, $key) = @_;
 	my @clients;
 
-	$h->run('SELECT pg_advisory_lock(2), pg_advisory_lock(3)');
-	push @clients, start($key) for 1 .. $sessions;
-	is( $node->poll_query_until(
-			'postgres',
-			"SELECT count(*) = $sessions FROM pg_stat_activity WHERE query ~ '^SELECT pg_advisory_lock_shared' AND wait_event_type = 'Lock'"
-		),
-		1,
-		"$sessions sessions are there");
+	$h->run('SELECT pg_advisory_lock(1), pg_advisory_lock(2)');
+	push @clients, client($node, 'SELECT pg_advisory_lock_shared(2)', "SELECT cache_get('c', $key)")
+	  for 1 .. $sessions;
+	waiting($sessions, $door, "$sessions sessions are there");
 	$h->run("SELECT cache_stats_reset('c')");
 	$h->run('SELECT pg_advisory_unlock(2)');
-	is( $node->poll_query_until('postgres', <<"END"), 1, 'the view shows who waits for whom');
-SELECT count(*) = $sessions AND count(DISTINCT leader) = 1 AND count(*) FILTER (WHERE pid = leader) = 1
-FROM cache_flights WHERE cache = 'c' AND key = '$key'
-END
+	waiting(1, $gate, 'one loads');
+	waiting($sessions - 1, $flight, 'the others wait for it');
 	return @clients;
 }
 
 my $h = session($node, 'h');
 my @clients = crowd($h, 1);
 
-$h->run('SELECT pg_advisory_unlock(3)');
+$h->run('SELECT pg_advisory_unlock(1)');
 $_->{run}->finish for @clients;
 is((grep { $_->{out} =~ /^10$/m } @clients), $sessions, 'all get the value');
-is( $h->run("SELECT loads, waits, hits FROM cache_stats WHERE name = 'c'"),
-	'1|' . ($sessions - 1) . '|0',
-	'one has loaded it, the others have waited');
+is($h->run("SELECT loads, hits FROM cache_stats WHERE name = 'c'"), '1|' . ($sessions - 1), 'one has loaded it');
 
 @clients = crowd($h, 2);
-is( $node->safe_psql(
-		'postgres', <<'END'), 't', 'the one who loads is ended');
-SELECT pg_terminate_backend(pid, 10000) FROM pg_locks
-WHERE locktype = 'userlock' AND mode = 'ExclusiveLock' AND granted
-END
-$h->run('SELECT pg_advisory_unlock(3)');
+terminate($node, $h->run("SELECT pid FROM pg_locks WHERE $flight AND granted"));
+waiting($sessions - 2, $flight, 'the one who loads is ended, and another takes its place');
+waiting(1, $gate, 'which loads');
+$h->run('SELECT pg_advisory_unlock(1)');
 $_->{run}->finish for @clients;
 is((grep { $_->{out} =~ /^20$/m } @clients), $sessions - 1, 'the others get the value');
-is($h->run("SELECT waits FROM cache_stats WHERE name = 'c'"), $sessions - 2, 'one of them has loaded it');
-is($h->run('SELECT count(*) FROM cache_flights'), 0, 'nothing is in flight');
-is($h->run("SELECT count(*) FROM pg_locks WHERE locktype = 'userlock'"), 0, 'no lock is left');
+is($h->run("SELECT hits FROM cache_stats WHERE name = 'c'"), $sessions - 2, 'one of them has loaded it');
+is($h->run("SELECT count(*) FROM pg_locks WHERE $flight"), 0, 'no lock is left');
 is(mismatches($node), '', 'the oracle');
 $h->quit;
 $node->stop;

@@ -22,7 +22,8 @@ use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_node session client terminate hold release setup_table setup_item mismatches);
+our @EXPORT = qw(new_node session client terminate worker_pid hold release setup_table setup_item
+  mismatches);
 
 # What a session is about to do, for whoever asks why the test died
 our $doing;
@@ -214,6 +215,31 @@ sub terminate
 	$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)")
 	  or die "session $pid does not end";
 	return;
+}
+
+# first_line reads what may be gone.
+sub first_line
+{
+	my ($name) = @_;
+
+	open(my $file, '<', $name) or return '';
+	return <$file> // '';
+}
+
+# worker_pid finds the background worker among the postmaster's children, or dies.
+sub worker_pid
+{
+	my ($node) = @_;
+	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
+
+	foreach my $dir (glob '/proc/[0-9]*')
+	{
+		my ($title, $stat) = map { first_line("$dir/$_") } qw(cmdline stat);
+
+		return $dir =~ s/.*\///r
+		  if $title =~ /cache worker/ && $stat =~ /^\d+ \(.*\) \S+ $postmaster /;
+	}
+	die 'no worker';
 }
 
 # hold makes all sessions that have the stop point stop there.

@@ -32,7 +32,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(start_redis start_proxy redis_node setup_redis configure wait_for wait_state
-  sync names redis_row worker_pid probe poll);
+  sync names redis_row probe poll);
 
 my $server = $ENV{REDIS_SERVER} || 'redis-server';
 my $cli = $ENV{REDIS_CLI} || ($server =~ s/server$/cli/r);
@@ -299,6 +299,25 @@ redis.call('FLUSHDB')
 END
 }
 
+# outlive has n values written that expire soon, and has Redis keep them all the same;
+# again, if they are gone before that.
+sub outlive
+{
+	my ($self, $n, $write) = @_;
+
+	for (1 .. 20)
+	{
+		my $end = time + 2;
+		my @names;
+
+		$self->command('FLUSHALL');
+		$write->();
+		sleep 0.01 until (@names = $self->entries) == $n || time > $end;
+		return if $n == grep { $_ } $self->each_of(sub { ('PERSIST', @_) }, @names);
+	}
+	die "$n values that expire soon are always gone";
+}
+
 # clients counts the connections that are not the tests' own.
 sub clients
 {
@@ -437,31 +456,6 @@ sub redis_row
 
 	return $node->safe_psql('postgres',
 		'SELECT ' . join(', ', @columns) . ' FROM cache_redis');
-}
-
-# first_line reads what may be gone.
-sub first_line
-{
-	my ($name) = @_;
-
-	open(my $file, '<', $name) or return '';
-	return <$file> // '';
-}
-
-# worker_pid finds the background worker among the postmaster's children.
-sub worker_pid
-{
-	my ($node) = @_;
-	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
-
-	foreach my $dir (glob '/proc/[0-9]*')
-	{
-		my ($title, $stat) = map { first_line("$dir/$_") } qw(cmdline stat);
-
-		return $dir =~ s/.*\///r
-		  if $title =~ /cache worker/ && $stat =~ /^\d+ \(.*\) \S+ $postmaster /;
-	}
-	die 'no worker';
 }
 
 # probe counts the keys whose cached and loaded values differ, in a session from

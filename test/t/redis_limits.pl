@@ -48,8 +48,7 @@ sub reaches
 
 sub worker
 {
-	my ($postmaster) = $node->{_pid};
-	return `pgrep -P $postmaster -f 'cache worker'` =~ s/\s//gr;
+	return eval { worker_pid($node) } // '';
 }
 
 # wait_for waits until a condition holds.

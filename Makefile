@@ -2,6 +2,7 @@
 #
 #   make                build                  make install      install (as root)
 #   make demo           see it work            make check        all the tests
+#   make check-bare     both, on a bare Debian that it makes: SUITE=bookworm
 #   make torture        random load under the oracle: CLIENTS=8 TIME=120 SEED=1
 #                       (REDIS=0: without Redis only, REDIS=1: with a hostile one)
 #   make hitratio       the admission policy on a trace: TRACE=file SIZE=n
@@ -15,7 +16,7 @@ EXTENSION = cache
 EXTVERSION = 1.1
 
 PG_CONFIG ?= pg_config
-TOOLS = deps check demo demo-stop torture hitratio bench
+TOOLS = deps check check-bare demo demo-stop torture hitratio bench
 
 # The tools must work where PostgreSQL is not installed yet, and PGXS has a
 # "check" of its own: so make reads either their rules or PGXS, never both.
@@ -50,10 +51,23 @@ PG_CFLAGS += $(if $(filter 15,$(MAJORVERSION)),-std=gnu17)
 PG_CFLAGS += -fno-semantic-interposition
 SHLIB_LINK = -lhiredis $(if $(filter linux,$(PORTNAME)),-Xlinker -Bsymbolic-functions)
 
+# Which of these headers does the compiler find, all of them or none?
+finds = $(shell printf '\043include <%s>\n' $(1) | $$($(PG_CONFIG) --cc) \
+	$$($(PG_CONFIG) --cppflags) $(CPPFLAGS) -fsyntax-only -x c - 2>/dev/null && echo yes)
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+SERVER_H := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h)
+ifeq (,$(if $(PGXS),$(SERVER_H),))
+LACK := $(shell PG_CONFIG='$(PG_CONFIG)' sh test/lib/deps.sh build)
+else ifeq (,$(call finds,stdio.h hiredis/hiredis.h))
+LACK := $(shell PG_CONFIG='$(PG_CONFIG)' sh test/lib/deps.sh build)
+endif
+ifneq (,$(LACK))
+$(error missing: $(LACK). Install these packages, or run "make deps" as root)
+endif
+
 # TLS for Redis, where hiredis has it: since 1.0.
-TLS := $(shell printf '\043include <%s>\n' hiredis/hiredis.h hiredis/hiredis_ssl.h \
-	openssl/ssl.h | $$($(PG_CONFIG) --cc) $$($(PG_CONFIG) --cppflags) \
-	-fsyntax-only -x c - 2>/dev/null && echo yes)
+TLS := $(call finds,hiredis/hiredis.h hiredis/hiredis_ssl.h openssl/ssl.h)
 ifneq (,$(TLS))
 PG_CPPFLAGS += -DHIREDIS_HAS_TLS
 SHLIB_LINK += -lhiredis_ssl -lssl -lcrypto
@@ -62,10 +76,6 @@ endif
 # No bitcode: nothing here is worth inlining, and clang need not be there.
 override with_llvm = no
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
-ifeq (,$(wildcard $(shell $(PG_CONFIG) --includedir-server)/postgres.h))
-$(error PostgreSQL's server development files are missing: run "make deps" as root)
-endif
 include $(PGXS)
 
 # Everything is rebuilt for another kind of build or another server. The stamp is
@@ -84,6 +94,12 @@ export PG_CONFIG
 
 .PHONY: $(TOOLS)
 
+# What a tool needs first: the extension, built in its own way, for the PostgreSQL
+# of this pg_config.
+build = +@sh test/lib/step.sh "building for $$('$(1)' --version)" 'built and installed' \
+	$(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) --no-print-directory -s \
+	PG_CONFIG='$(1)' $(2) install
+
 deps:
 	@sh test/lib/deps.sh
 
@@ -91,13 +107,18 @@ deps:
 # OLDBINDIR: an older server's programs, for the test of pg_upgrade.
 check:
 	@sh test/lib/deps.sh install
-	$(if $(OLDBINDIR),+@$(MAKE) --no-print-directory -s DEVEL=1 PG_CONFIG='$(OLDBINDIR)/pg_config' install)
-	+@$(MAKE) --no-print-directory -s DEVEL=1 install
+	$(if $(OLDBINDIR),$(call build,$(OLDBINDIR)/pg_config,DEVEL=1))
+	$(call build,$(PG_CONFIG),DEVEL=1)
 	@LAYERS='$(LAYERS)' TESTS='$(TESTS)' OLDBINDIR='$(OLDBINDIR)' sh test/lib/check.sh
+
+# SUITE, MIRROR: which Debian, and where from.
+check-bare:
+	@SUITE='$(SUITE)' MIRROR='$(MIRROR)' LAYERS='$(LAYERS)' TESTS='$(TESTS)' KEEP='$(KEEP)' \
+		sh test/lib/bare.sh
 
 demo:
 	@sh test/lib/deps.sh install
-	+@$(MAKE) --no-print-directory -s DEVEL= install
+	$(call build,$(PG_CONFIG),DEVEL=)
 	@KEEP='$(KEEP)' sh test/demo/demo.sh
 
 demo-stop:
@@ -105,7 +126,7 @@ demo-stop:
 
 torture:
 	@sh test/lib/deps.sh install
-	+@$(MAKE) --no-print-directory -s install
+	$(call build,$(PG_CONFIG))
 	@CLIENTS='$(CLIENTS)' TIME='$(TIME)' SEED='$(SEED)' REDIS='$(REDIS)' \
 		sh test/torture/torture.sh
 
@@ -115,7 +136,7 @@ hitratio:
 
 bench:
 	@sh test/lib/deps.sh install
-	+@$(MAKE) --no-print-directory -s DEVEL= install
+	$(call build,$(PG_CONFIG),DEVEL=)
 	@ROUNDS='$(ROUNDS)' SECTIONS='$(SECTIONS)' TRACES='$(abspath $(TRACES))' \
 		sh test/bench/bench.sh
 

@@ -22,6 +22,8 @@ scratch_enter "$@"
 
 passed=0
 failed=0
+begun=$(date +%s)
+echo "testing on scratch servers"
 
 # report prints the verdict on the test $2 of layer $1 and counts it: $3 passed
 # and $4 failed. Of a failed test it shows the files that follow, in brief.
@@ -244,5 +246,6 @@ if [ $((passed + failed)) = 0 ]; then
   echo "no such test: ${TESTS-}"
   failed=1
 fi
+echo "tested in $(($(date +%s) - begun)) s"
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

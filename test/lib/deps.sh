@@ -7,7 +7,8 @@
 # As an ordinary user: says what is missing and fails.
 #
 # With the argument "install", it is also a failure when the user may not
-# install the extension.
+# install the extension. With "build" it only prints what "make" needs and is
+# missing, in one line.
 set -eu
 
 PG_CONFIG=${PG_CONFIG:-pg_config}
@@ -33,18 +34,23 @@ pg_major() {
       sed -n 's/.*Depends: postgresql-\([0-9][0-9]*\)$/\1/p' | head -n 1
 }
 
-# What is missing, as packages. N stands for the major version.
-missing() {
+# What is missing to build, as packages. N stands for the major version.
+missing_to_build() {
   has cc || echo gcc
   has cc && has_header stdio.h || echo libc6-dev
+  has cc && has_header hiredis/hiredis.h || echo libhiredis-dev
+  has cc && has_header openssl/ssl.h || echo libssl-dev
+  has_server_dev || echo postgresql-server-dev-N
+}
+
+# What is missing at all.
+missing() {
+  missing_to_build
   has prove || echo perl
   perl -MIPC::Run -e 1 2>/dev/null || echo libipc-run-perl
   has setpriv || echo util-linux
-  has cc && has_header hiredis/hiredis.h || echo libhiredis-dev
-  has cc && has_header openssl/ssl.h || echo libssl-dev
   has openssl || echo openssl
   has redis-server || echo redis-server
-  has_server_dev || echo postgresql-server-dev-N
   { [ -x "$(pg bindir)/postgres" ] && [ -x "$(pg bindir)/pgbench" ]; } ||
     echo postgresql-N
   [ -f "$(pg sharedir)/extension/pgtap.control" ] || echo postgresql-N-pgtap
@@ -76,7 +82,8 @@ install_missing() {
   }
   # shellcheck disable=SC2046
   set -- $(missing | sed "s/-N/-$major/")
-  echo "installing: $*"
+  echo "installing $*"
+  started=$(date +%s)
   log=$(mktemp)
   undo="rm -f $log; $undo"
   apt-get install -y -qq --no-install-recommends "$@" >"$log" 2>&1 || {
@@ -86,7 +93,14 @@ install_missing() {
   case " $* " in
     *' redis-server '*) update-rc.d redis-server disable >/dev/null 2>&1 || : ;;
   esac
+  echo "installed in $(($(date +%s) - started)) s"
 }
+
+if [ "${1-}" = build ]; then
+  major=$(pg_major)
+  missing_to_build | sed "s/-N/-${major:-N}/" | paste -s -d ' ' -
+  exit
+fi
 
 if [ -n "$(missing)" ] && [ "$(id -u)" = 0 ] && has apt-get; then
   install_missing

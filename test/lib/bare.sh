@@ -35,7 +35,7 @@ setting() {
 mirrors() {
   # shellcheck disable=SC2016
   apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' |
-    awk '$2 == "main" && !seen[$1]++ { print $1 }'
+    awk '$2 == "main" && !seen[$1]++ { sub(/\/$/, "", $1); print $1 }'
 }
 
 # has_suite says whether the mirror $1 has the release.

@@ -10,6 +10,7 @@ if [ -d "$dir/main/data" ]; then
     set -- setpriv --reuid "$(stat -c %u "$dir")" --clear-groups "$@"
   fi
   [ ! -f "$dir/main/data/postmaster.pid" ] || (cd / && "$@")
+  [ ! -f "$dir/redis/redis.pid" ] || kill "$(cat "$dir/redis/redis.pid")" 2>/dev/null || :
   rm -rf "$dir"
   echo "removed $dir"
 fi

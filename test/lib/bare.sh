@@ -76,7 +76,7 @@ inside() {
   # shellcheck disable=SC2016
   exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
     sh -ec 'cd /root
-      git -c advice.detachedHead=false clone -q cache.bundle cache
+      git -c advice.detachedHead=false -c init.defaultBranch=main clone -q cache.bundle cache
       cd cache
       echo "# make demo"
       make demo

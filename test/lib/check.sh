@@ -56,20 +56,27 @@ excerpt() {
 # follow each, and the assertion before its end.
 failures() {
   awk '
-    /^(# issuing query|# results query|# connect output|# Looks like|ok |Dubious|$)/ { left = 0 }
+    function end() { if (!ended++ && last != "") print "after: " last }
+    /^$/ { next }
+    /^(# issuing query|# results query|# connect output|# Looks like|# Tests were run|ok |Dubious)/ { left = 0 }
     /^not ok/ && !/# TODO/ && ++failed <= 10 { print; left = 12; next }
-    /^not ok/ { next }
-    /^psql:.*(ERROR|FATAL):/ { print; left = 8; ended = 1; next }
-    /^# died/ || /^Bail out!/ { if (last != "") print "after: " last; print; left = 15; ended = 1; next }
+    /^not ok/ { left = 0; next }
+    /^psql:.*(ERROR|FATAL):/ { end(); print; left = 8; next }
+    /^# died/ { end(); print; left = 15; next }
+    /^Bailout called/ { bailed = $0; next }
+    /Non-zero (exit|wait) status/ { status = $0 }
+    /No plan found|Bad plan/ { lost = 1 }
     /^ok / { last = $0; next }
     left > 0 && --left == 0 { print "# [...]"; next }
     left > 0 { print; next }
-    NF { end[++lines] = $0 }
+    { said[++lines] = $0 }
     END {
       if (failed > 10) print failed - 10 " more assertions failed"
+      if (bailed != "") { end(); print bailed; exit }
+      if (lost && !ended) { end(); print status; exit }
       if (failed || ended) exit
-      if (last != "") print "after: " last
-      for (i = lines > 15 ? lines - 14 : 1; i <= lines; i++) print end[i]
+      end()
+      for (i = lines > 15 ? lines - 14 : 1; i <= lines; i++) print said[i]
     }' "$1"
 }
 
@@ -95,7 +102,12 @@ tap() {
   good=$(grep -c '^ok ' "$log" || :)
   bad=$(grep '^not ok ' "$log" | grep -vc '# TODO' || :)
   [ "$bad" != 0 ] || bad=$lost
-  [ "$bad" = 0 ] || failures "$log" >"$log.failures"
+  if [ "$bad" != 0 ]; then
+    failures "$log" >"$log.failures"
+    # A server that does not start, or stop, says why in its own log.
+    ! grep -q '^Bailout called' "$log" || find "$SCRATCH/$layer/$name" -name '*.log' \
+      -exec ls -t {} + | head -n 1 | xargs tail -n 8 >>"$log.failures"
+  fi
   report "$layer" "$name" "$good" "$bad" "$log.failures"
 }
 

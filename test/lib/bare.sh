@@ -111,7 +111,9 @@ leave() {
   if [ -n "$child" ]; then
     kill -KILL "$child" 2>/dev/null || :
     wait "$child" 2>/dev/null || :
-    while ls -l /proc/[0-9]*/root 2>/dev/null | grep -q -F " $bare/root"; do sleep 0.1; done
+    while find /proc -maxdepth 2 -name root -lname "$bare/root" 2>/dev/null | grep -q .; do
+      sleep 0.1
+    done
   fi
   if [ -n "${KEEP-}" ]; then
     echo "kept: $bare"

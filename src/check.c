@@ -279,9 +279,28 @@ check_names(Check *check, CacheDef *def)
  *-------------------------------------------------------------------------
  */
 
+/* Does what a load has met in a relation not hold any more? */
+static bool
+is_mended(CacheDef *def, Reason reason, Oid relid)
+{
+	Relation	rel;
+	bool		mended;
+
+	if (reason != REASON_UNWATCHED && reason != REASON_ROW_SECURITY)
+		return false;
+	rel = try_relation_open(relid, AccessShareLock);
+	if (rel == NULL)
+		return true;
+	mended = reason == REASON_ROW_SECURITY ? !rel->rd_rel->relrowsecurity :
+		rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE &&
+		watch_covers(rel, NameStr(def->name));
+	relation_close(rel, NoLock);
+	return mended;
+}
+
 /*
  * Why were results not stored, since the last one was?  This is kept over DDL,
- * which what loads have read is not.
+ * which what loads have read is not; unless that was it.
  */
 static void
 check_unstored(Check *check, CacheDef *def)
@@ -299,7 +318,8 @@ check_unstored(Check *check, CacheDef *def)
 			continue;
 		object = pg_atomic_read_u32(&cache_slots[index].unstored_object[i]);
 		if (reason_is_of_relation(i) &&
-			is_reported(check, NameStr(def->name), object))
+			(is_reported(check, NameStr(def->name), object) ||
+			 is_mended(def, i, object)))
 			continue;
 		name = reason_object(i, object);
 		report(check, NameStr(def->name),

@@ -511,9 +511,9 @@ coherence_catalog_state(void)
 	if (!shared_is_ready())
 		return 0;
 	changes = pg_atomic_read_u64(&cache_shared->ddl_changes);
-	if (changes != settled_changes)
+	if (changes != settled_changes && !GUARD_REMOVED("settle"))
 		return 0;
-	return changes + 1;
+	return settled_changes + 1;
 }
 
 /*

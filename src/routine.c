@@ -44,6 +44,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "devel.h"
 #include "extension.h"
 #include "routine.h"
 
@@ -421,7 +422,7 @@ routine_is_aggregate(Oid function)
 bool
 routine_names_temp(Oid function)
 {
-	return routine_find(function)->names_temp;
+	return routine_find(function)->names_temp && !GUARD_REMOVED("temporary");
 }
 
 /*

@@ -252,8 +252,8 @@ END
 		title => 'a session that has not heard of DDL that it can see stores nothing',
 		setup => $item . <<'END',
 CREATE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1';
-CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE
-  AS 'BEGIN RETURN (SELECT tax(price) FROM item WHERE id = $1); END';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT tax(price) FROM item WHERE id = $1';
 END
 		steps => [
 			'f > BEGIN',
@@ -269,8 +269,8 @@ END
 		title => 'nor does it verify with functions that it has not heard were replaced',
 		setup => $item . <<'END',
 CREATE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1';
-CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE
-  AS 'BEGIN RETURN (SELECT tax(price) FROM item WHERE id = $1); END';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT tax(price) FROM item WHERE id = $1';
 END
 		steps => [
 			'f > BEGIN',
@@ -357,6 +357,7 @@ END
 		setup => $item . <<'END',
 CREATE FUNCTION limit_of_session() RETURNS integer LANGUAGE plpgsql STABLE
   AS $$BEGIN RETURN current_setting('test.most'); END$$;
+SELECT cache_alter('c', trust => 'limit_of_session()');
 ALTER TABLE item ENABLE ROW LEVEL SECURITY;
 CREATE POLICY limited ON item USING (price < limit_of_session());
 GRANT SELECT ON item TO reader;

@@ -78,18 +78,22 @@ SELECT l.key, l.before, n.n FROM log l,
   LATERAL (SELECT count(*) AS n FROM log o WHERE o.key = l.key AND o.allowed
            AND o.before >= l.before AND o.before < l.before + l.period AND o.after < l.before + l.period) n
 WHERE l.allowed AND n.n > l.most;
+-- No request took longer than this: so the index says which may be near in time.
+CREATE VIEW longest AS SELECT max(after - before) AS time FROM log;
 -- Refused although fewer than `most` can have been in the window
 CREATE VIEW refusals AS
 SELECT l.key, l.before, n.n FROM log l,
   LATERAL (SELECT count(*) AS n FROM log o WHERE o.key = l.key AND o.allowed
-           AND o.before <= l.after AND o.after > l.before - l.period) n
+           AND o.before <= l.after AND o.after > l.before - l.period
+           AND o.before > l.before - l.period - (SELECT time FROM longest)) n
 WHERE NOT l.allowed AND n.n < l.most;
 -- A retry_after after which no request that was allowed can leave the window
 CREATE VIEW retries AS
 SELECT l.key, l.before, l.after, l.retry FROM log l
 WHERE NOT l.allowed AND (retry NOT BETWEEN 1 AND period OR NOT EXISTS
   (SELECT FROM log o WHERE o.key = l.key AND o.allowed
-   AND o.before + o.period <= l.after + l.retry AND o.after + o.period >= l.before + l.retry));
+   AND o.before <= l.after + l.retry - l.period AND o.after >= l.before + l.retry - l.period
+   AND o.before >= l.before + l.retry - l.period - (SELECT time FROM longest)));
 END
 
 # Every window of the race is looked at. All keys have limits that the requests

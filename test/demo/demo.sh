@@ -86,10 +86,14 @@ lib='
     return n >= 100 ? commas(n + 0.5) : n >= 10 ? sprintf("%.0f", n) : n >= 1 ? sprintf("%.1f", n) : sprintf("%.2f", n)
   }'
 
+# tell shows a result, which is said again at the end.
+tell() { sed 's/^/\n   /' | tee -a "$SCRATCH/results"; }
+
 # gain says what was gained from $1 to $2 milliseconds, $3 what that is.
 gain() {
   awk -v a="$1" -v b="$2" -v what="$3" "$lib"'
-    BEGIN { if (b > 0) printf "\n   %s: %s ms, then %s ms: %s times\n", what, number(a), number(b), commas(a / b + 0.5) }'
+    BEGIN { if (b > 0) printf "%s: %s ms, then %s ms: %s times\n", what, number(a), number(b), commas(a / b + 0.5) }' |
+    tell
 }
 
 # transactions prints the number of transactions of the script $1 in pgbench's
@@ -154,7 +158,7 @@ exact B instance_size "'m5.xlarge'"
 get A instance_size "'no.such.size'"
 sql A "SELECT cache_get_as(NULL::bigint, 'branch_balance', 3) + 1 AS typed;"
 sql A "SELECT count(cache_get('branch_balance', 3)) FROM generate_series(1, 1000000);"
-awk -v ms="$ms" 'BEGIN { printf "\n   a hit without the round trip, a million in %.0f ms: %.2f microseconds\n", ms, ms / 1000 }'
+awk -v ms="$ms" 'BEGIN { printf "a hit without the round trip, a million in %.0f ms: %.2f microseconds\n", ms, ms / 1000 }' | tell
 
 say 'a committed write: the next get has the new value'
 sql A 'UPDATE pgbench_accounts SET abalance = abalance + 1000 WHERE aid = 200001;'
@@ -220,7 +224,7 @@ for script in read_sizes:2 write_size:3 read_branch:1 read_old:4 write_account:2
 done
 ask A 'SELECT count(*) FROM mismatches;'
 awk -v n="$compared" -v wrong="$(cat "$out")" "$lib"'
-  BEGIN { printf "\n   %s comparisons, %d mismatches\n", commas(n), wrong }'
+  BEGIN { printf "%s comparisons with the loader, %d mismatches\n", commas(n), wrong }' | tell
 grep -qx 0 "$out" || {
   sql A 'SELECT * FROM mismatches LIMIT 10;' table
   die 'the cache was wrong'
@@ -278,7 +282,7 @@ if command -v redis-server >/dev/null 2>&1; then
   ready "SELECT state = 'up' FROM cache_redis"
   session C 3
   get C branch_balance 3
-  gain "$loaded" "$ms" 'after a restart'
+  gain "$loaded" "$ms" 'after a restart, from Redis and not from the loader'
   exact C branch_balance 3
   sql C "SELECT redis_hits, loads FROM cache_stats WHERE name = 'branch_balance';" table
   sql C 'UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = 200001;'
@@ -289,6 +293,9 @@ else
   say 'no redis-server is installed: what it adds is not shown'
   exec 3>&- 4>&-
 fi
+
+say 'in short'
+sed '/^$/d' "$SCRATCH/results"
 
 echo
 if [ -n "${KEEP-}" ]; then

@@ -71,7 +71,7 @@ inside() {
   [ ! -f /etc/ssl/certs/ca-certificates.crt ] ||
     cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 
-  git -c safe.directory="$top" -C "$top" bundle create -q "$root/root/cache.bundle" HEAD
+  mv "$bare/cache.bundle" "$root/root/"
   echo "installed in $(($(date +%s) - started)) s"
   # shellcheck disable=SC2016
   exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
@@ -136,6 +136,7 @@ if [ -z "${MIRROR-}" ]; then
 fi
 git -c safe.directory="$top" -C "$top" diff --quiet HEAD ||
   echo 'what is not committed is left out'
+git -c safe.directory="$top" -C "$top" bundle create -q "$bare/cache.bundle" HEAD
 unshare --mount --pid --fork --kill-child --propagation private \
   sh "$top/test/lib/bare.sh" inside "$bare" "$MIRROR" &
 child=$!

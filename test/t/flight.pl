@@ -56,7 +56,7 @@ my @clients = crowd($h, 1);
 $h->run('SELECT pg_advisory_unlock(1)');
 $_->{run}->finish for @clients;
 is((grep { $_->{out} =~ /^10$/m } @clients), $sessions, 'all get the value');
-is($h->run("SELECT loads, hits FROM cache_stats WHERE name = 'c'"), '1|' . ($sessions - 1), 'one has loaded it');
+is($h->run("SELECT loads, waits FROM cache_stats WHERE name = 'c'"), '1|' . ($sessions - 1), 'one has loaded it');
 
 @clients = crowd($h, 2);
 terminate($node, $h->run("SELECT pid FROM pg_locks WHERE $flight AND granted"));
@@ -65,7 +65,7 @@ waiting(1, $gate, 'which loads');
 $h->run('SELECT pg_advisory_unlock(1)');
 $_->{run}->finish for @clients;
 is((grep { $_->{out} =~ /^20$/m } @clients), $sessions - 1, 'the others get the value');
-is($h->run("SELECT hits FROM cache_stats WHERE name = 'c'"), $sessions - 2, 'one of them has loaded it');
+is($h->run("SELECT waits FROM cache_stats WHERE name = 'c'"), $sessions - 2, 'one of them has loaded it');
 is($h->run("SELECT count(*) FROM pg_locks WHERE $flight"), 0, 'no lock is left');
 is(mismatches($node), '', 'the oracle');
 $h->quit;

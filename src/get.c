@@ -431,10 +431,11 @@ fetch_remote(Fetch *fetch, StoreValue *value)
 static inline bool
 fetch_try(Fetch *fetch, StoreValue *value)
 {
-	if (likely(!OidIsValid(fetch->collation) ||
-			   fetch->collation == DEFAULT_COLLATION_OID ||
-			   key_collation_fits(fetch->def, fetch->collation)) &&
-		likely(coherence_begin(&fetch->get, fetch->def, &fetch->key.key)))
+	if (unlikely(OidIsValid(fetch->collation) &&
+				 fetch->collation != DEFAULT_COLLATION_OID &&
+				 !key_collation_fits(fetch->def, fetch->collation)))
+		fetch->get.refused = BYPASS_COLLATION;
+	else if (likely(coherence_begin(&fetch->get, fetch->def, &fetch->key.key)))
 		return fetch_lookup(fetch, value);
 	fetch->get.def = NULL;
 	return false;

@@ -37,6 +37,7 @@ static const char *const reasons[BYPASS_REASONS] = {
 	[BYPASS_DDL] = "ddl",
 	[BYPASS_TEMPORARY] = "temporary",
 	[BYPASS_WORKER] = "worker",
+	[BYPASS_COLLATION] = "collation",
 	[BYPASS_RESULT] = "result",
 };
 

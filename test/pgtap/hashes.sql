@@ -2,7 +2,7 @@
 -- key, under the collation of the key, is heard of. Brute force over all types that
 -- can be hashed, each with those that it compares with, and over collations.
 \ir exact.psql
-SELECT plan(15);
+SELECT plan(16);
 SET client_min_messages = error;
 CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE COLLATION plain (provider = icu, locale = 'und');
@@ -130,6 +130,7 @@ CREATE FUNCTION price_of_word(folded_word) RETURNS bigint LANGUAGE sql STABLE AS
 SELECT cache_create('p', 'price(text)'), cache_create('f', 'price_folded(text)'), cache_create('w', 'price_of_word(folded_word)') \g /dev/null
 SELECT cache_watch('p', 'fruit', 'name'), cache_watch('f', 'fruit', 'name_folded'), cache_watch('w', 'fruit', 'name') \g /dev/null
 SELECT is(hits('p', $$SELECT cache_get('p', 'PEAR' COLLATE folded), cache_get('p', 'PEAR' COLLATE folded)$$), 0::bigint, 'keys under another collation are not cached');
+SELECT is((SELECT array_agg(b.reason) FROM cache_bypasses b WHERE cache = 'p'), '{collation}', 'which is counted as the reason');
 SELECT is(hits('f', $$SELECT cache_get('f', 'PEAR' COLLATE folded) FROM generate_series(1, 3)$$), 2::bigint, 'under the same they are');
 SELECT is(hits('f', $$SELECT cache_get('f', 'PEAR') FROM generate_series(1, 3)$$), 2::bigint, 'and under the default');
 SELECT is(hits('w', $$SELECT cache_get('w', 'PEAR') FROM generate_series(1, 3)$$), 2::bigint, 'or that of their type');

@@ -181,7 +181,8 @@ CREATE FUNCTION cache_watches_rows(
 	OUT relation regclass,
 	OUT key_columns text[],
 	OUT keys text,
-	OUT state text)
+	OUT state text,
+	OUT rows bigint)
 RETURNS SETOF record
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_watches_rows';
@@ -190,7 +191,7 @@ COMMENT ON FUNCTION cache_watches_rows() IS
 
 CREATE VIEW cache_watches AS SELECT * FROM cache_watches_rows();
 COMMENT ON VIEW cache_watches IS
-	'which tables are watched for which caches, and whether their watches work';
+	'which tables are watched for which caches, whether their watches work, and how many rows they have seen';
 GRANT SELECT ON cache_watches TO PUBLIC;
 
 /*
@@ -242,7 +243,7 @@ COMMENT ON FUNCTION cache_get_many(text, cache_key) IS
  * Counters and views
  */
 CREATE FUNCTION cache_unstored_rows(
-	OUT name text,
+	OUT cache text,
 	OUT reason text,
 	OUT object text,
 	OUT loads bigint)

@@ -60,6 +60,9 @@ slot_init(CacheSlot *slot)
 	pg_atomic_init_u64(&slot->lists_of, 0);
 	pg_atomic_init_u32(&slot->nreads, 0);
 	pg_atomic_init_u32(&slot->nviews, 0);
+	memset(slot->watches, 0, sizeof(slot->watches));
+	for (int i = 0; i < SLOT_WATCHES; i++)
+		pg_atomic_init_u64(&slot->watch_rows[i], 0);
 	pg_atomic_init_u32(&slot->unstored_mask, 0);
 	for (int i = 0; i < REASONS; i++)
 	{
@@ -488,6 +491,80 @@ slot_variants(Oid dbid, uint64 id, uint32 *variants)
 	}
 	LWLockRelease(cache_registry_lock);
 	return n;
+}
+
+/* The place of a watch in a slot, -1: it has none. */
+static int
+watch_place(CacheSlot *slot, uint32 watch)
+{
+	for (int i = 0; i < SLOT_WATCHES; i++)
+	{
+		if (slot->watches[i] == watch)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Add to the rows that a watch has seen, if the cache has a slot.  Raises no
+ * errors.
+ */
+void
+slot_count_rows(Oid dbid, uint64 id, uint32 watch, uint64 rows)
+{
+	int			index;
+	int			place = -1;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+		place = watch_place(&cache_slots[index], watch);
+	if (place >= 0)
+		pg_atomic_fetch_add_u64(&cache_slots[index].watch_rows[place], rows);
+	LWLockRelease(cache_registry_lock);
+	if (index < 0 || place >= 0)
+		return;
+
+	/* Its first ones */
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+	{
+		place = watch_place(&cache_slots[index], watch);
+		if (place < 0)
+			place = watch_place(&cache_slots[index], 0);
+		if (place >= 0)
+		{
+			cache_slots[index].watches[place] = watch;
+			pg_atomic_fetch_add_u64(&cache_slots[index].watch_rows[place], rows);
+		}
+	}
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * The rows that a watch has seen; -1 if the cache's slot has no place for more
+ * watches.
+ */
+int64
+slot_read_rows(Oid dbid, uint64 id, uint32 watch)
+{
+	int64		rows = 0;
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+	{
+		int			place = watch_place(&cache_slots[index], watch);
+
+		if (place >= 0)
+			rows = pg_atomic_read_u64(&cache_slots[index].watch_rows[place]);
+		else if (watch_place(&cache_slots[index], 0) < 0)
+			rows = -1;
+	}
+	LWLockRelease(cache_registry_lock);
+	return rows;
 }
 
 /*

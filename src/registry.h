@@ -57,6 +57,7 @@ typedef enum StatsCounter
 
 #define SLOT_READS		48		/* relations that a cache's loads may read */
 #define SLOT_VIEWS		16		/* views among them */
+#define SLOT_WATCHES	32		/* watches whose rows are counted */
 #define SLOT_VARIANTS	16		/* of keys, in Redis */
 #define SLOT_PREFIXES	15		/* of keys, in memory */
 
@@ -130,6 +131,13 @@ typedef struct CacheSlot
 	pg_atomic_uint32 unstored_object[REASONS];
 	pg_atomic_uint64 unstored[REASONS];
 
+	/*
+	 * The rows that watches have seen, see watchrows.c.  0: a place that is
+	 * free.  Places are taken under the registry lock.
+	 */
+	uint32		watches[SLOT_WATCHES];
+	pg_atomic_uint64 watch_rows[SLOT_WATCHES];
+
 	pg_atomic_uint64 load_time; /* of the loader, see tier_note_load */
 
 	/* Since when they count, as TimestampTz; 0: since the server's start. */
@@ -155,6 +163,9 @@ extern bool slot_get_prefix(int index, uint64 generation, int number,
 extern bool slot_add_variant(int index, uint32 variant);
 extern uint32 slot_variants(Oid dbid, uint64 id, uint32 *variants);
 extern void slot_forget(Oid dbid, uint64 id);
+
+extern void slot_count_rows(Oid dbid, uint64 id, uint32 watch, uint64 rows);
+extern int64 slot_read_rows(Oid dbid, uint64 id, uint32 watch);
 
 extern void stats_count(int slot, StatsCounter counter, uint64 n);
 extern void stats_flush(void);

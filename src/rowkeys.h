@@ -17,6 +17,7 @@
 
 #include "definition.h"
 #include "keyfunction.h"
+#include "watchrows.h"
 
 /* A column that holds a part of the key. */
 typedef struct RowColumn
@@ -43,6 +44,7 @@ typedef struct RowKeys
 	uint64		catalogs;		/* coherence_catalog_state, if it depends */
 	KeyFunction *function;		/* that tells the keys, if any */
 	bool		called;			/* it has been, by this statement */
+	WatchRows	rows;
 	MemoryContext context;		/* of its own, if it is kept */
 	struct RowKeys *next;		/* in the list of those that are kept no more */
 	int			ncolumns;

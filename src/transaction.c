@@ -35,11 +35,13 @@
 #include "statement.h"
 #include "transaction.h"
 #include "utility.h"
+#include "watchrows.h"
 
 /* Forget everything that belongs to the transaction. */
 static void
-transaction_end(void)
+transaction_end(bool commit)
 {
+	watchrows_end(commit);
 	pending_reset();
 	statement_reset();
 	rowkeys_reset();
@@ -76,16 +78,16 @@ transaction_callback(XactEvent event, void *arg)
 			if (GUARD_REMOVED("publish_before_commit"))
 				pending_publish();
 			pending_after_commit();
-			transaction_end();
+			transaction_end(true);
 			break;
 		case XACT_EVENT_PREPARE:
 			pending_after_prepare();
-			transaction_end();
+			transaction_end(true);
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:
-			transaction_end();
+			transaction_end(false);
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;

@@ -31,6 +31,7 @@
 #include "pending.h"
 #include "rowkeys.h"
 #include "shared.h"
+#include "watchrows.h"
 
 /* The key that a row holds is pending. */
 static void
@@ -169,6 +170,8 @@ cache_trigger(PG_FUNCTION_ARGS)
 	if (keys->def == NULL)
 		return PointerGetDatum(NULL);
 	invalidate_mapped(keys->def);
+	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
+		watchrows_count(&keys->rows, keys->def->id, data->tg_trigger->tgname);
 	if (pending_is_whole(keys->def->id))
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))

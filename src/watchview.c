@@ -18,8 +18,9 @@
 #include "definition.h"
 #include "shared.h"
 #include "watch.h"
+#include "watchrows.h"
 
-#define WATCHES_COLUMNS	5
+#define WATCHES_COLUMNS	6
 
 /*
  * What becomes of writes.  Partitions have the row trigger of their parent, by
@@ -51,6 +52,15 @@ watch_state(List *watches, const Watch *watch)
 		}
 	}
 	return !enabled ? "disabled" : sound ? "enabled" : "altered";
+}
+
+/* How many rows it has seen; -1 if nobody counts. */
+static int64
+watch_rows_seen(const Watch *watch)
+{
+	CacheDef   *def = definition_find(watch->args[0]);
+
+	return def == NULL ? -1 : watchrows_read(def->id, watch->name);
 }
 
 /* The columns of a watch, as an array of text. */
@@ -93,6 +103,7 @@ cache_watches_rows(PG_FUNCTION_ARGS)
 		Watch	   *watch = lfirst(lc);
 		Datum		values[WATCHES_COLUMNS];
 		bool		nulls[WATCHES_COLUMNS] = {0};
+		int64		rows;
 
 		/* The trigger for TRUNCATE stands for the watch if it is alone. */
 		if (watch->inherited ||
@@ -107,6 +118,9 @@ cache_watches_rows(PG_FUNCTION_ARGS)
 		else
 			values[2] = columns_array(watch);
 		values[4] = CStringGetTextDatum(watch_state(watches, watch));
+		rows = watch_rows_seen(watch);
+		nulls[5] = rows < 0;
+		values[5] = Int64GetDatum(rows);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -12,7 +12,7 @@
  * is found, even a function or a plain UPDATE.
  *
  * Two changes are not meant.  pg_shdepend changes with nearly all DDL; to
- * loaders it is a table that nobody can watch (loader.c).  And VACUUM notes in
+ * loaders it is a table that nobody can watch (loads.c).  And VACUUM notes in
  * pg_database how far it has come.
  *
  * Locking: none, this is the backend's own.

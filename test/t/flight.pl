@@ -1,6 +1,6 @@
 # Fifty sessions miss one key: one loads it, and the others get what it has loaded. So
 # too when the first one is ended in the middle. The loader waits at a gate, which is
-# opened when all are where they should be.
+# opened when all are where they should be. The view cache_flights shows them.
 use strict;
 use warnings;
 use CacheTest;
@@ -47,6 +47,10 @@ sub crowd
 	$h->run('SELECT pg_advisory_unlock(2)');
 	waiting(1, $gate, 'one loads');
 	waiting($sessions - 1, $flight, 'the others wait for it');
+	is( $h->run(<<"END"), 't', 'the view shows who waits for whom');
+SELECT count(*) = $sessions AND count(DISTINCT leader) = 1 AND count(*) FILTER (WHERE pid = leader) = 1
+FROM cache_flights WHERE cache = 'c' AND key = '$key'
+END
 	return @clients;
 }
 
@@ -56,7 +60,9 @@ my @clients = crowd($h, 1);
 $h->run('SELECT pg_advisory_unlock(1)');
 $_->{run}->finish for @clients;
 is((grep { $_->{out} =~ /^10$/m } @clients), $sessions, 'all get the value');
-is($h->run("SELECT loads, waits FROM cache_stats WHERE name = 'c'"), '1|' . ($sessions - 1), 'one has loaded it');
+is( $h->run("SELECT loads, waits, hits FROM cache_stats WHERE name = 'c'"),
+	'1|' . ($sessions - 1) . '|0',
+	'one has loaded it, the others have waited');
 
 @clients = crowd($h, 2);
 terminate($node, $h->run("SELECT pid FROM pg_locks WHERE $flight AND granted"));
@@ -66,6 +72,7 @@ $h->run('SELECT pg_advisory_unlock(1)');
 $_->{run}->finish for @clients;
 is((grep { $_->{out} =~ /^20$/m } @clients), $sessions - 1, 'the others get the value');
 is($h->run("SELECT waits FROM cache_stats WHERE name = 'c'"), $sessions - 2, 'one of them has loaded it');
+is($h->run('SELECT count(*) FROM cache_flights'), 0, 'nothing is in flight');
 is($h->run("SELECT count(*) FROM pg_locks WHERE $flight"), 0, 'no lock is left');
 is(mismatches($node), '', 'the oracle');
 $h->quit;

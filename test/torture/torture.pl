@@ -5,13 +5,20 @@
 #   perl torture.pl [--clients 8] [--time 60] [--seed 1] [--redis PATH]
 #                   [--data DIRECTORY] [--without GUARD]
 #
-# Each client is a process that drives one psql, on the server and as the user of
-# libpq's environment, in a database "torture" that is made anew. Clients read,
-# write, take savepoints, abort, prepare, and now and then change definitions,
-# under all isolation levels, checking before and after. The first mismatch ends
-# the run with cache, key, both values and the transaction in which it was seen.
-# Serialization failures, deadlocks and lock timeouts are part of the game; any
-# other error fails the run.
+# Each client is a process that drives one psql (Client.pm), on the server and as
+# the user of libpq's environment, in a database "torture" that is made anew.
+# Clients read, write, take savepoints, abort, prepare, and now and then change
+# definitions, under all isolation levels, checking before and after (Oracle.pm).
+# They also do what has nothing to do with rows (Kinds.pm): change their settings,
+# call loaders directly, have temporary objects, replace functions, move
+# partitions. What empties all caches is done so often a second, not so often a
+# transaction, so that enough is found in them.
+#
+# The first mismatch ends the run with cache, key, both values and the transaction
+# in which it was seen. Serialization failures, deadlocks and lock timeouts are
+# part of the game, and what PostgreSQL answers to some commands, by SQLSTATE,
+# where these are run; any other error fails the run. At its end it is told what
+# was compared, found and not stored, and how often each thing was done.
 #
 # With --redis, a hostile Redis listens on that socket, to which the server's
 # cache.redis_addr must point. With --data, the server with this data directory
@@ -24,14 +31,17 @@ use FindBin;
 use Getopt::Long;
 use IO::Handle;
 use IO::Select;
-use IPC::Open2;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use lib $FindBin::Bin;
+use Client qw(run attempt fault connect_client begin block pick chance upto weighted %count %client);
 use HostileRedis;
+use Kinds;
+use Oracle qw(%cache names compare check fetch fill write_something);
 
 my ($clients, $seconds, $seed) = (8, 60, 1);
+my $changes_a_second = 2;    # by all clients together
 my ($redis_path, $data, $without);
 GetOptions(
 	'clients=i' => \$clients,
@@ -45,181 +55,9 @@ GetOptions(
   or die "usage: torture.pl [--clients n] [--time s] [--seed n] [--redis path] [--data directory] [--without guard]\n";
 
 # ---------------------------------------------------------------------------
-# A client's session: one psql.
+# Work in transactions
 
-# What contention may answer: serialization failure, deadlock, lock timeout,
-# duplicate key, and statement timeout where one is set.
-my @contention = qw(40001 40P01 55P03 23505 57014);
-
-my ($psql, $to_psql, $from_psql, @history, %count);
 my $redis;      # in the process that meddles with it
-my $blocked;    # a lock timeout: perhaps a prepared transaction is in the way
-
-# fault reports what ends the run, and ends this client.
-sub fault
-{
-	my ($what, @lines) = @_;
-	$redis->stop if $redis;
-	print join("\n", 'FAULT', $what, @lines, 'in', map { "  $_;" } @history), "\n";
-	STDOUT->flush;
-	POSIX::_exit(1);
-}
-
-sub set_up
-{
-	run("SET lock_timeout = '100ms'");
-	run("SET deadlock_timeout = '20ms'");
-	run('SET cache.redis_force = on') if $redis_path;
-	run("SET cache.removed_guard = '$without'") if $without;
-}
-
-# connect_psql starts the session, again if the server has been restarted.
-sub connect_psql
-{
-	for (1 .. 300)
-	{
-		my $begun = '';
-
-		$psql = open2($from_psql, $to_psql, 'exec psql -XqAt -P null=NULL -d torture 2>&1');
-		print $to_psql "\\echo begun\n";
-		$to_psql->flush;
-		while ($begun ne "begun\n") { $begun = <$from_psql> // last }
-		return if defined $begun && eval { set_up(); 1 };
-		die $@ if defined $begun && $@ ne "LOST\n";
-		waitpid $psql, 0;
-		last if !$data;
-		sleep 0.1;
-	}
-	fault('cannot connect');
-}
-
-# run runs one statement and returns its output. It dies with the SQLSTATE if the
-# statement fails as contention, or the further arguments, allow, and with LOST if
-# the server is restarted. Output that ends in a column "true" is a mismatch, also
-# in an error message.
-sub run
-{
-	my ($sql, @allowed) = @_;
-	my (@lines, $state);
-	push @history, $sql;
-	print $to_psql "$sql;\n\\echo \@\@ :SQLSTATE\n";
-	$to_psql->flush;
-	until ($state)
-	{
-		my $line = <$from_psql>;
-		if (!defined $line)
-		{
-			waitpid $psql, 0;
-			fault('the connection is lost', @lines) if !$data;
-			die "LOST\n";
-		}
-		chomp $line;
-		($state) = $line =~ /^\@\@ (\w+)$/ or push @lines, $line;
-	}
-	my ($mismatch) = grep { /\|t$/ } @lines;
-	fault('MISMATCH (cache|key|cached|loaded)', $mismatch =~ s/\|t$//r) if $mismatch;
-	return @lines if $state eq '00000';
-	fault("error $state", @lines) if !grep { $_ eq $state } @contention, @allowed;
-	$count{"sqlstate $state"}++;
-	$blocked = 1 if $state eq '55P03';
-	die "$state\n";
-}
-
-# attempt runs a piece of work and returns false if contention ended it.
-sub attempt
-{
-	my ($work) = @_;
-	return 1 if eval { $work->(); 1 };
-	die $@ if $@ !~ /^\w{5}\n$/;
-	return 0;
-}
-
-# ---------------------------------------------------------------------------
-# Random things. Low numbers are drawn more often, so that there are hits as well
-# as evictions.
-
-sub pick { return $_[ rand @_ ] }
-sub chance { return rand(100) < $_[0] }
-sub upto { return 1 + int rand $_[0] }
-sub skewed { return 1 + int($_[0] * rand()**2) }
-
-# weighted makes a list to pick from of [weight, thing]s.
-sub weighted
-{
-	return map { my ($weight, $thing) = @$_; ($thing) x $weight } @_;
-}
-
-# What stands for {name} in a statement.
-my %draw = (
-	id => sub { my $id = skewed(200); chance(10) ? "'$id'" : $id },
-	ids => sub { join ', ', map { skewed(200) } 1 .. upto(10) },
-	bid => sub { upto(8) },
-	number => sub { skewed(40) . pick('', '.0', '.00', '.000') },
-	letter => sub { "'" . chr(96 + upto(8)) . "'" },
-	part => sub { pick("'ui'", "'db'", "'net'", "'none'") },
-	setting => sub { upto(24) },
-	name => sub { "'doc " . skewed(400) . "'" },
-	length => sub { upto(90) },
-	cost => sub { upto(20) * 10000 },
-	bool => sub { pick('true', 'false') },
-	any => sub { upto(1_000_000) },
-);
-
-sub fill { return $_[0] =~ s/\{(\w+)\}/$draw{$1}->()/ger }
-
-# Each cache: its key, its type where it is not jsonb, and with how much shared
-# memory most of it is in Redis.
-my %cache = (
-	account => { key => '{id}', memory => 4000 },
-	branch => { key => '{bid}', memory => 400, type => 'bigint' },
-	conf => { key => '{part}', memory => 300 },
-	doc => { key => '{name}', memory => 40000, type => 'text' },
-	label => { key => '{id}', memory => 4000, type => 'text' },
-	nested => { key => '{bid}', memory => 400 },
-	pair => { key => '{bid}, {letter}', memory => 2000, type => 'text' },
-	price => { key => '{number}', memory => 1500, type => 'numeric' },
-);
-my @all = sort keys %cache;
-
-# ---------------------------------------------------------------------------
-# Reads
-
-# compare asks the caches and their loaders for these [cache, key]s, in this order
-# or the other.
-sub compare
-{
-	my @rows;
-	my $swap = chance(50);
-	for (@_)
-	{
-		my ($name, $key) = @$_;
-		my $type = $cache{$name}{type};
-		my $get = "cache_get('$name', $key)";
-		$get = "to_jsonb(cache_get_as(NULL::$type, '$name', $key))" if $type && chance(30);
-		my $shown = $key =~ s/'//gr;
-		my $load = "to_jsonb($name($key))";
-		push @rows, "('$name', '$shown', " . ($swap ? "$load, $get" : "$get, $load") . ')';
-	}
-	$count{checks} += @rows;
-	run('WITH c (cache, key, ' . ($swap ? 'loaded, cached' : 'cached, loaded')
-		  . ') AS MATERIALIZED (VALUES ' . join(', ', @rows)
-		  . ') SELECT cache, key, cached, loaded, true FROM c'
-		  . ' WHERE cached::text IS DISTINCT FROM loaded::text');
-}
-
-# check compares a few random keys.
-sub check
-{
-	compare(map { [ $_, fill($cache{$_}{key}) ] } map { pick(@all) } 1 .. upto(6));
-}
-
-# fetch reads without comparing: what it leaves in the cache is for others to check.
-sub fetch
-{
-	my @gets = map { "(cache_get('$_', " . fill($cache{$_}{key}) . '))' }
-	  map { pick(@all) } 1 .. upto(10);
-	run('SELECT count(*) FROM (VALUES ' . join(', ', @gets) . ') v');
-}
 
 # A cursor keeps the snapshot of its opening while its transaction writes on.
 sub check_in_cursor
@@ -232,42 +70,6 @@ sub check_in_cursor
 	write_something();
 	run('FETCH ALL FROM c');
 	run('CLOSE c');
-}
-
-# ---------------------------------------------------------------------------
-# Writes
-
-my @writes = weighted(
-	[ 30, 'UPDATE accounts SET balance = balance + 1 WHERE id = {id}' ],
-	[ 15, 'UPDATE accounts SET balance = balance + 1 WHERE id IN ({ids})' ],
-	[ 10, 'UPDATE accounts SET bid = {bid} WHERE id IN ({ids})' ],
-	[ 5, 'UPDATE accounts SET id = id + 1000 WHERE id = {id}' ],
-	[ 5, 'UPDATE accounts SET id = id - 1000 WHERE id > 1000' ],
-	[ 1, 'UPDATE accounts SET balance = balance + 3' ],
-	[ 5, 'DELETE FROM accounts WHERE id IN ({ids})' ],
-	[ 10, 'INSERT INTO accounts SELECT i, i % 8 + 1, i, i FROM generate_series(1, 200) i ON CONFLICT (id) DO NOTHING' ],
-	[ 10, 'SELECT touch(k, {bool}) FROM unnest(ARRAY[{ids}]) k' ],
-	[ 3, "UPDATE branches SET name = name || '+' WHERE bid = {bid}" ],
-	[ 15, 'UPDATE prices SET v = v + 0.25 WHERE k = {number}' ],
-	[ 5, 'UPDATE prices SET k = {number} WHERE k = {number}' ],
-	[ 5, 'INSERT INTO prices VALUES ({number}, 7.50) ON CONFLICT (k) DO UPDATE SET v = NULL' ],
-	[ 10, "INSERT INTO pairs VALUES ({bid}, {letter}, 'new') ON CONFLICT (a, b) DO UPDATE SET v = pairs.v || '!'" ],
-	[ 5, 'UPDATE pairs SET (a, b) = ({bid}, {letter}) WHERE a = {bid} AND b = {letter}' ],
-	[ 5, 'MERGE INTO pairs p USING (VALUES ({bid}, {letter})) s (a, b) ON p.a = s.a AND p.b = s.b'
-		  . " WHEN MATCHED AND p.v > 'm' THEN DELETE WHEN MATCHED THEN UPDATE SET v = 'z'"
-		  . " WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.b, 'merged')" ],
-	[ 2, 'TRUNCATE pairs' ],
-	[ 4, "INSERT INTO pairs SELECT {bid}, chr(96 + b), 'more' FROM generate_series(1, 8) b ON CONFLICT (a, b) DO NOTHING" ],
-	[ 5, "UPDATE settings SET value = to_jsonb({any}) WHERE name LIKE '%.{setting}'" ],
-	[ 15, "UPDATE docs SET body = repeat(md5('{any}'), {length}) WHERE name = {name}" ],
-	[ 2, 'DELETE FROM docs WHERE name = {name}' ],
-	[ 3, 'INSERT INTO docs VALUES ({name}, NULL) ON CONFLICT DO NOTHING' ],
-	[ 1, "SELECT cache_alter('doc', max_cost => {cost})" ],
-	map { [ 1, "SELECT cache_invalidate('$_', $cache{$_}{key})" ], [ 1, "SELECT cache_invalidate('$_')" ] } @all);
-
-sub write_something
-{
-	run(fill(pick(@writes)));
 }
 
 # steps does some work in a transaction block, at times in savepoints.
@@ -301,7 +103,7 @@ my @definitions = (
 
 	# the same loader again
 	sub {
-		run(fill('CREATE OR REPLACE FUNCTION branch(bid int) RETURNS bigint STABLE LANGUAGE plpgsql AS'
+		run(fill('CREATE OR REPLACE FUNCTION public.branch(bid int) RETURNS bigint STABLE LANGUAGE plpgsql AS'
 			  . ' $$ BEGIN RETURN (SELECT sum(balance) FROM accounts a WHERE a.bid = $1); END; -- {any}'
 			  . "\n\$\$"));
 	},
@@ -310,7 +112,7 @@ my @definitions = (
 	sub {
 		run('LOCK TABLE prices IN ACCESS EXCLUSIVE MODE');
 		check();
-		run(fill('CREATE OR REPLACE FUNCTION price(k numeric) RETURNS numeric STABLE LANGUAGE sql AS'
+		run(fill('CREATE OR REPLACE FUNCTION public.price(k numeric) RETURNS numeric STABLE LANGUAGE sql AS'
 			  . ' $$ SELECT v + {bid} FROM prices p WHERE p.k = $1 $$'));
 		check();
 	},
@@ -353,21 +155,6 @@ my @definitions = (
 
 my $prepare;    # prepares under this client's own name, at most one at a time
 
-# block runs work between a BEGIN and one of the endings.
-sub block
-{
-	my ($begin, $work, @endings) = @_;
-	run($begin);
-	return if attempt(sub { $work->(); run(pick(@endings), '42710') });
-	run('ROLLBACK');
-}
-
-sub begin
-{
-	return 'BEGIN ISOLATION LEVEL '
-	  . pick(('READ COMMITTED') x 2, ('REPEATABLE READ') x 2, 'SERIALIZABLE');
-}
-
 # finish_prepared ends a prepared transaction, whoever has prepared it; somebody
 # else may be about to do so (55000) or may have done it (42704).
 sub finish_prepared
@@ -390,22 +177,26 @@ my @transactions = weighted(
 	[ 30, sub { block(begin(), sub { steps(0) }, ('COMMIT') x 3, 'ROLLBACK') } ],
 	[ 2, sub { block(begin(), sub { run('SET LOCAL cache.enabled = off'); steps(0) }, 'COMMIT') } ],
 	[ 5, sub { block(begin(), sub { steps(0) }, $prepare) } ],
-	[ 8, \&finish_prepared ]);
+	[ 8, \&finish_prepared ],
+	map { [ 1, $_ ] } @Kinds::transactions);
 
 sub transaction
 {
 	my ($number) = @_;
 
-	if ($number == 0 && chance(3))
+	if ($number == 0 && chance(1))
 	{
 		block('BEGIN', pick(@definitions), 'COMMIT', 'COMMIT', 'ROLLBACK');
 	}
-	elsif ($blocked)
+	elsif ($client{blocked})
 	{
 		finish_prepared();
-		$blocked = 0;
+		$client{blocked} = 0;
 	}
-	else { pick(@transactions)->() }
+	elsif (!Kinds::change($clients, $changes_a_second))
+	{
+		pick(@transactions)->();
+	}
 	$count{transactions}++;
 }
 
@@ -421,15 +212,16 @@ sub client
 	my ($number, $deadline) = @_;
 	$prepare = "PREPARE TRANSACTION 'client $number'";
 	$SIG{PIPE} = 'IGNORE';
-	connect_psql();
+	push @{ $client{setup} }, "SET app.fixed = '" . substr('abc', $number % 3, 1) . "'";
+	connect_client();
 	my $told = time;
 	while (time < $deadline)
 	{
-		@history = ();
+		@{ $client{history} } = ();
 		next if eval { transaction($number); 1 };
 		die $@ if $@ ne "LOST\n";
 		$count{'lost connections'}++;
-		connect_psql();
+		connect_client();
 	}
 	continue
 	{
@@ -449,11 +241,17 @@ sub client
 # the server is restarted.
 sub note_stats
 {
-	for (admin('torture', '-c', 'SELECT name, hits, redis_hits, loads, bypasses, evictions FROM cache_stats'))
+	my @counted = qw(hits redis_hits loads bypasses evictions unstored);
+	for (admin('torture', '-c', 'SELECT name, hits, redis_hits, s.loads, bypasses, evictions, coalesce(sum(u.loads), 0)'
+			  . ' FROM cache_stats s LEFT JOIN cache_unstored u USING (name) GROUP BY 1, 2, 3, 4, 5, 6'))
 	{
 		my ($name, @counters) = split /\|/;
-		my @names = qw(hits redis_hits loads bypasses evictions);
-		$count{"cache $name $names[$_]"} += $counters[$_] for 0 .. $#names;
+		$count{"cache $name $counted[$_]"} += $counters[$_] for 0 .. $#counted;
+	}
+	for (admin('torture', '-c', 'SELECT name, reason, loads FROM cache_unstored'))
+	{
+		my ($name, $reason, $loads) = split /\|/;
+		$count{"reason $reason"} += $loads;
 	}
 	return if !$redis_path;
 	my @names = qw(gets hits stale corrupt absent failures skipped no_connection fills deletes messages);
@@ -481,6 +279,7 @@ sub meddle
 	$SIG{TERM} = sub { $redis->stop if $redis; POSIX::_exit(0) };
 	$redis = HostileRedis->new($redis_path) if $redis_path;
 	$redis->launch if $redis;
+	$client{at_fault} = sub { $redis->stop if $redis };
 	while (time < $deadline && getppid != 1)
 	{
 		$count{'act ' . $redis->act}++ if $redis;
@@ -510,12 +309,19 @@ sub admin
 	return @lines;
 }
 
-admin('postgres', '-c', 'SET client_min_messages = warning', '-c', 'DROP DATABASE IF EXISTS torture', '-c', 'CREATE DATABASE torture');
-admin('torture', '-f', dirname($0) . '/schema.sql');
+admin('postgres', '-c', 'SET client_min_messages = warning', '-c', 'DROP DATABASE IF EXISTS torture',
+	'-c', 'DROP ROLE IF EXISTS torture_role', '-c', 'CREATE ROLE torture_role', '-c', 'CREATE DATABASE torture');
+admin('torture', '-f', dirname($0) . "/$_.sql") for qw(schema kinds);
 
 # Little of it in shared memory, so that much is asked of Redis.
-admin('torture', map { ('-c', "SELECT cache_alter('$_', max_cost => $cache{$_}{memory})") } @all)
+admin('torture', map { ('-c', "SELECT cache_alter('$_', max_cost => $cache{$_}{memory})") } names())
   if $redis_path;
+$client{restarts} = defined $data;
+$client{setup} = [
+	"SET lock_timeout = '100ms'",
+	"SET deadlock_timeout = '20ms'",
+	$redis_path ? 'SET cache.redis_force = on' : (),
+	$without ? "SET cache.removed_guard = '$without'" : () ];
 my ($slots) = admin('torture', '-c', 'SHOW max_prepared_transactions');
 die "max_prepared_transactions is less than $clients\n" if $slots < $clients;
 
@@ -588,7 +394,7 @@ if (!%fault)
 {
 	my @prepared = admin('torture', '-c', 'SELECT gid FROM pg_prepared_xacts');
 	admin('torture', map { ('-c', "COMMIT PREPARED '$_'") } @prepared) if @prepared;
-	my @wrong = admin('torture', '-f', dirname($0) . '/final.sql');
+	my @wrong = map { admin('torture', '-f', dirname($0) . "/$_.sql") } qw(final kinds_final);
 	$fault{final} = join "\n", 'MISMATCH (cache|key|cached|loaded) after the run', @wrong if @wrong;
 }
 kill 'TERM', values %pid;
@@ -598,15 +404,34 @@ waitpid $_, 0 for values %pid;
 eval { note_stats(); 1 } or print $@;
 $total{$_} += $count{$_} for keys %count;
 my ($hits, $remote_hits) = (0, 0);
-for my $name (@all)
+my %kind;
+for my $name (names())
 {
-	my ($hit, $remote, $loads, $bypasses, $evictions) =
-	  map { $total{"cache $name $_"} // 0 } qw(hits redis_hits loads bypasses evictions);
-	printf "%-8s %9d hits %7d in Redis %9d loads %9d bypasses %7d evictions\n",
-	  $name, $hit, $remote, $loads, $bypasses, $evictions;
-	$fault{idle} = "the cache $name was never hit" if !%fault && !$hit;
-	$hits += $hit;
-	$remote_hits += $remote;
+	my $kind = $kind{ $cache{$name}{kind} } //= {};
+	my %of = map { ($_ => $total{"cache $name $_"} // 0) } qw(hits redis_hits loads bypasses evictions unstored);
+	printf "%-11s %9d hits %7d in Redis %9d loads %9d bypasses %7d evictions %7d not to be stored\n",
+	  $name, @of{qw(hits redis_hits loads bypasses evictions unstored)};
+	$kind->{$_} += $of{$_} for keys %of;
+	if ($cache{$name}{never})
+	{
+		$fault{stored} = "MISMATCH: what the cache $name gives must not be stored, but was hit" if $of{hits} + $of{redis_hits};
+	}
+	elsif ($cache{$name}{kind} eq 'rows')
+	{
+		$fault{idle} = "the cache $name was never hit" if !%fault && !$of{hits};
+	}
+}
+for my $name (sort keys %kind)
+{
+	my $of = $kind{$name};
+	my $found = $of->{hits} + $of->{redis_hits};
+
+	printf "%-11s %9d checks %7d hits %9d loads %9d not to be stored, %d %% hits\n",
+	  "$name:", $total{"checks $name"} // 0, $found, @$of{qw(loads unstored)},
+	  100 * $found / ($found + $of->{loads} || 1);
+	$fault{idle} = "caches of kind $name were never hit" if !%fault && !$found && $name ne 'tenants';
+	$hits += $of->{hits};
+	$remote_hits += $of->{redis_hits};
 }
 $fault{idle} = 'nothing was found in Redis' if !%fault && $redis_path && !$remote_hits;
 
@@ -620,6 +445,9 @@ sub told
 
 print "$_\n" for values %fault;
 told('contention, SQLSTATE', 'sqlstate');
+told('not stored because of', 'reason');
+told('done', 'done');
+told('refused by contention', 'refused');
 told('Redis', 'redis');
 told('done to Redis', 'act');
 told('restarts', 'restart');

@@ -41,7 +41,7 @@ add_caches('replaced',
 	typed => { key => '{k}', type => 'text', memory => 2000, gated => 1, loader => 'typed_oracle' },
 	coded => { key => '{code}', type => 'bigint', memory => 1000 });
 add_caches('partitions',
-	map { ($_ => { key => '{part_k}', type => 'bigint', memory => 2000 }) } qw(part part_plan));
+	map { ($_ => { key => '{part_k}', type => 'bigint', memory => 2000, moving => 1 }) } qw(part part_plan));
 add_caches('elsewhere',
 	may => { key => '{n}', type => 'boolean', memory => 400, gated => 1 },
 	about => { key => '{which}', type => 'text', memory => 400, gated => 1 },

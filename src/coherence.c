@@ -550,13 +550,17 @@ fill_check(void *arg)
 		fence_is_clear(&cache_now, &get->view);
 }
 
-/* The load itself may have changed what it reads. */
+/*
+ * The load itself may have changed what it reads, or have turned out to depend on
+ * this session's temporary objects.
+ */
 static bool
 load_is_own(CoherentGet *get)
 {
-	return !GUARD_REMOVED("own") &&
-		(pending_covers(get->def->id, get->key->hash) ||
-		 statement_changes(NameStr(get->def->name)));
+	return (!GUARD_REMOVED("own") &&
+			(pending_covers(get->def->id, get->key->hash) ||
+			 statement_changes(NameStr(get->def->name)))) ||
+		(!path_is_clear(get) && !GUARD_REMOVED("own_path"));
 }
 
 /* Make ready to store a value.  False if that is not possible any more. */

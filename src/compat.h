@@ -184,6 +184,34 @@ cache_find_setting(const char *name)
 #define EXECUTOR_RUN_PASS	query, direction, count, execute_once
 #endif
 
+/* 16 moved the columns that a query reads into a list of their own */
+#if PG_VERSION_NUM >= 160000
+static inline Bitmapset *
+cache_selected_columns(const RangeTblEntry *rte, const PlannedStmt *plan)
+{
+	if (rte->perminfoindex == 0)
+		return NULL;
+	return list_nth_node(RTEPermissionInfo, plan->permInfos,
+						 rte->perminfoindex - 1)->selectedCols;
+}
+#else
+#define cache_selected_columns(rte, plan)	((rte)->selectedCols)
+#endif
+
+/* 18 keeps the plans of functions in SQL for the session */
+#if PG_VERSION_NUM >= 180000
+#define CACHE_KEEPS_SQL_PLANS	true
+#else
+#define CACHE_KEEPS_SQL_PLANS	false
+#endif
+
+/* where PL/pgSQL puts what it has just compiled */
+#if PG_VERSION_NUM >= 180000
+#define CACHE_PLPGSQL_PARENT	CacheMemoryContext
+#else
+#define CACHE_PLPGSQL_PARENT	TopMemoryContext
+#endif
+
 /* PL/pgSQL's compiled functions have a common head since 18. */
 #if PG_VERSION_NUM >= 180000
 #define cache_plpgsql_xmin(function)	((function)->cfunc.fn_xmin)

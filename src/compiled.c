@@ -19,11 +19,11 @@
  *	before	what was not analysed and planned in such a load is marked as
  *			invalid, as PostgreSQL does after DDL; then PL/pgSQL makes it anew,
  *			now;
- *	after	what was analysed is inspected (inspect.c), and marked with what it
- *			depends on; later loads are told by the mark.
+ *	after	what was analysed and planned is inspected (inspect.c), and marked
+ *			with what it depends on; later loads are told by the mark.
  *
- * A function whose variables were compiled elsewhere cannot be made anew while
- * it runs.  It is marked as outdated, and the load is run once more (loader.c).
+ * A function that was not compiled in such a load cannot be made anew while it
+ * runs.  It is marked as outdated, and the load is run once more (loader.c).
  * For the loader itself that is seen to before it is called.
  *
  * Marks are reset callbacks of the memory contexts that hold what they speak
@@ -65,13 +65,17 @@
 #include "devel.h"
 #include "inspect.h"
 #include "loads.h"
+#include "pending.h"
 #include "routine.h"
+#include "settings.h"
 
 /* What something was made under. */
 typedef struct Made
 {
-	uint64		settings;		/* of the cache: its made_under */
+	uint64		settings;		/* of the cache: its made_under; and whatever a
+								 * function has set that is in progress */
 	uint64		ddl;			/* how much DDL there had been; 0: not known */
+	uint64		own_ddl;		/* the same of this session's */
 } Made;
 
 /* A mark: first a callback, by whose function it is told. */
@@ -85,7 +89,8 @@ typedef struct Mark
 typedef struct FunctionMark
 {
 	Mark		mark;
-	Reasons		why;			/* not to store: its variables' types */
+	Reasons		why;			/* not to store what it gives: its variables */
+	bool		to_time;		/* some of its variables can be times */
 	uint64		load;			/* of the flags: the number of a load */
 	unsigned int nstatements;
 	bool	   *checked;		/* statements that need not be looked at again
@@ -97,8 +102,24 @@ typedef struct QueryMark
 {
 	Mark		mark;
 	Reasons		why;			/* not to store what it gives */
-	uint64		load;			/* that has set the expression's state up */
+	bool		calls_sql;		/* its plan does, functions of users' */
+	uint64		outside;		/* of loads_sql_made_outside, when that was last
+								 * set up */
 } QueryMark;
+
+/* In the context of a CachedPlan. */
+typedef struct PlanMark
+{
+	Mark		mark;
+	Reasons		why;			/* not to store what it gives */
+} PlanMark;
+
+/* In portalContext of a cursor. */
+typedef struct CursorMark
+{
+	Mark		mark;
+	uint64		load;			/* that has opened it */
+} CursorMark;
 
 /* A call in progress of a PL/pgSQL function, inside a load. */
 typedef struct Activation
@@ -107,6 +128,11 @@ typedef struct Activation
 	PLpgSQL_function *function;
 	FunctionMark *mark;
 	Load	   *load;
+	uint64		deviation;		/* of the settings from the cache's */
+	Made		now;			/* what is made in it is made under; at its
+								 * beginning, so that DDL since then shows */
+	bool		known;			/* else all DDL may not have been heard of */
+	bool		tainted;		/* a load of another cache's has failed inside */
 	int			nestlevel;		/* of transactions, at its beginning */
 	struct Activation *outer;
 } Activation;
@@ -184,6 +210,9 @@ static bool
 made_now(Made *made)
 {
 	made->settings = current_load->def->made_under;
+	made->settings ^= activations != NULL && activations->load == current_load ?
+		activations->deviation : current_load->deviation;
+	made->own_ddl = pending_ddl_commands();
 	if (current_load->keys)
 	{
 		made->settings ^= MADE_FOR_KEYS;
@@ -199,7 +228,8 @@ made_now(Made *made)
 static bool
 made_equals(const Made *a, const Made *b)
 {
-	return a->settings == b->settings && a->ddl == b->ddl;
+	return a->settings == b->settings && a->ddl == b->ddl &&
+		a->own_ddl == b->own_ddl;
 }
 
 static Mark *
@@ -391,15 +421,16 @@ visit_expressions(PLpgSQL_function *function, PLpgSQL_stmt *stmt,
 /* What looking at the expressions of a statement needs and gives. */
 typedef struct Look
 {
-	Made		now;
+	const Activation *activation;
 	bool		complete;		/* all have been made, and marked */
 } Look;
 
 /*
- * Before: what was not made in a load like this one is made anew.  What an
- * expression keeps within a transaction (the functions that it calls, and what
- * these keep) may come from outside as well, so that is set up anew in each
- * load.
+ * Before: what was not made in a load like this one is made anew.
+ *
+ * Within a transaction an expression also keeps the functions that it calls,
+ * and what these keep: functions in SQL, their plans.  If one may have been
+ * made outside of loads meanwhile, that is set up anew.
  */
 static void
 expression_before(PLpgSQL_expr *expr, void *arg)
@@ -416,20 +447,20 @@ expression_before(PLpgSQL_expr *expr, void *arg)
 	{
 		CachedPlanSource *source = lfirst(lc);
 		QueryMark  *query;
-		Mark	   *plan = NULL;
+		PlanMark   *plan = NULL;
 
 		query = (QueryMark *) mark_find(source->query_context, query_tag);
 		if (!source->is_valid)
 			query = NULL;
-		if (query != NULL && !made_equals(&query->mark.made, &look->now))
+		if (query != NULL && !made_equals(&query->mark.made, &look->activation->now))
 			query = NULL;
-		if (source->gplan != NULL)
-			plan = mark_find(source->gplan->context, plan_tag);
+		if (source->gplan != NULL && query != NULL)
+			plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
 		if (query == NULL)
 			source->is_valid = false;
-		if (source->gplan != NULL &&
-			(query == NULL || plan == NULL ||
-			 !made_equals(&plan->made, &look->now)))
+		if (plan != NULL && !made_equals(&plan->mark.made, &look->activation->now))
+			plan = NULL;
+		if (source->gplan != NULL && plan == NULL)
 			source->gplan->is_valid = false;
 		if (query == NULL)
 		{
@@ -437,16 +468,71 @@ expression_before(PLpgSQL_expr *expr, void *arg)
 			continue;
 		}
 		loads_note_all(&query->why);
-		if (query->load != current_load->number)
+		if (plan != NULL)
+			loads_note_all(&plan->why);
+		else if (source->gplan != NULL)
+			look->complete = false;
+		if (query->calls_sql)
+			look->complete = false;
+		if (query->calls_sql && query->outside != loads_sql_made_outside())
 		{
-			query->load = current_load->number;
+			query->outside = loads_sql_made_outside();
 			if (!expr->expr_simple_in_use)
 				expr->expr_simple_lxid = InvalidLocalTransactionId;
 		}
 	}
 }
 
-/* After: what has been made is inspected and marked. */
+/* A plan that PL/pgSQL keeps has been made: what does its result depend on? */
+static bool
+inspect_kept(CachedPlan *gplan, Reasons *why)
+{
+	bool		calls_sql = false;
+	ListCell   *lc;
+
+	foreach(lc, gplan->stmt_list)
+	{
+		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
+
+		if (plan->commandType != CMD_UTILITY)
+			calls_sql |= inspect_plan(plan, loads_vouched, why);
+	}
+	return calls_sql;
+}
+
+/* What was analysed depends on this. */
+static void
+inspect_source(CachedPlanSource *source, Look *look, Reasons *why)
+{
+	FunctionMark *function = look->activation->mark;
+	ListCell   *lc;
+
+	foreach(lc, source->query_list)
+		inspect_query(lfirst_node(Query, lc), source->query_string,
+					  function == NULL || function->to_time,
+					  loads_vouched, why);
+}
+
+/*
+ * What was made has been invalidated meanwhile, so that it gets no mark; but it
+ * was used.
+ */
+static void
+note_source(CachedPlanSource *source, Look *look)
+{
+	Reasons		why = {0};
+
+	inspect_source(source, look, &why);
+	if (source->gplan != NULL)
+		(void) inspect_kept(source->gplan, &why);
+	loads_note_all(&why);
+}
+
+/*
+ * After: what has been made is inspected and marked.  What has a mark already
+ * was made by a load inside this one, under other settings perhaps, and is left
+ * alone; the same where such a load has failed and may not have got to mark it.
+ */
 static void
 expression_after(PLpgSQL_expr *expr, void *arg)
 {
@@ -462,31 +548,51 @@ expression_after(PLpgSQL_expr *expr, void *arg)
 	{
 		CachedPlanSource *source = lfirst(lc);
 		QueryMark  *query;
+		PlanMark   *plan;
 
-		if (!source->is_valid || source->query_context == NULL)
+		if (!source->is_valid)
 		{
+			note_source(source, look);
 			look->complete = false;
 			continue;
 		}
 		query = (QueryMark *) mark_find(source->query_context, query_tag);
-		if (query == NULL || !made_equals(&query->mark.made, &look->now))
+		if (query == NULL && !look->activation->tainted)
 		{
-			ListCell   *qc;
-			Reasons		why = {0};
-
-			foreach(qc, source->query_list)
-				inspect_query(lfirst_node(Query, qc), source->query_string,
-							  loads_vouched, &why);
 			query = (QueryMark *) mark_make(source->query_context, query_tag,
-											sizeof(QueryMark), &look->now);
-			query->why = why;
-			query->load = current_load->number;
-			loads_note_all(&why);
+											sizeof(QueryMark), &look->activation->now);
+			inspect_source(source, look, &query->why);
+			loads_note_all(&query->why);
 		}
-		if (source->gplan != NULL && source->gplan->is_valid &&
-			mark_find(source->gplan->context, plan_tag) == NULL)
-			(void) mark_make(source->gplan->context, plan_tag, sizeof(Mark),
-							 &look->now);
+		if (query == NULL || !made_equals(&query->mark.made, &look->activation->now))
+		{
+			look->complete = false;
+			continue;
+		}
+
+		/*
+		 * What was noted while something was planned is not seen again when that
+		 * plan is used, which this expression may keep.
+		 */
+		if (current_load->planned.mask != 0)
+		{
+			reasons_add_lasting(&query->why, &current_load->planned);
+			look->complete = false;
+		}
+		if (source->gplan == NULL || !source->gplan->is_valid)
+			continue;
+		plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
+		if (plan == NULL && !look->activation->tainted)
+		{
+			plan = (PlanMark *) mark_make(source->gplan->context, plan_tag,
+										  sizeof(PlanMark), &look->activation->now);
+			query->calls_sql = inspect_kept(source->gplan, &plan->why);
+			if (query->calls_sql)
+				query->outside = loads_sql_made_outside();
+			loads_note_all(&plan->why);
+		}
+		if (plan == NULL || !made_equals(&plan->mark.made, &look->activation->now))
+			look->complete = false;
 	}
 }
 
@@ -513,6 +619,7 @@ note_statement(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 {
 	ListCell   *lc;
 	Portal		portal;
+	CursorMark *cursor;
 	const char *value;
 
 	switch (stmt->cmd_type)
@@ -526,8 +633,10 @@ note_statement(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 			break;
 		case PLPGSQL_STMT_FETCH:
 			portal = cursor_of(estate, ((PLpgSQL_stmt_fetch *) stmt)->curvar);
+			cursor = portal == NULL ? NULL :
+				(CursorMark *) mark_find(portal->portalContext, cursor_tag);
 			if (portal != NULL &&
-				mark_find(portal->portalContext, cursor_tag) == NULL)
+				(cursor == NULL || cursor->load != current_load->number))
 				loads_note(REASON_SESSION, REASON_CURSOR);
 			break;
 		case PLPGSQL_STMT_ASSERT:
@@ -578,12 +687,17 @@ compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 		checked = statement_flag(activation, stmt);
 		if (checked == NULL || !*checked)
 		{
-			Look		look = {.complete = true};
+			Look		look = {.activation = activation, .complete = true};
 
-			if (made_now(&look.now) && !GUARD_REMOVED("compiled") &&
-				!visit_expressions(activation->function, stmt, expression_before, &look))
+			if (!activation->known || GUARD_REMOVED("compiled"))
+				look.complete = false;
+			else if (!visit_expressions(activation->function, stmt,
+										expression_before, &look))
 				loads_note(REASON_OPAQUE, activation->function->fn_oid);
 			note_statement(estate, stmt);
+			if (checked != NULL)
+				*checked = look.complete && stmt->cmd_type != PLPGSQL_STMT_OPEN &&
+					stmt->cmd_type != PLPGSQL_STMT_FETCH;
 		}
 	}
 	if (other_plugin != NULL && other_plugin->stmt_beg)
@@ -601,10 +715,10 @@ compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 		checked = statement_flag(activation, stmt);
 		if (checked == NULL || !*checked)
 		{
-			Look		look = {.complete = true};
+			Look		look = {.activation = activation, .complete = true};
 			Portal		portal;
 
-			if (!made_now(&look.now) ||
+			if (!activation->known ||
 				!visit_expressions(activation->function, stmt,
 								   expression_after, &look))
 				look.complete = false;
@@ -612,8 +726,9 @@ compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 			{
 				portal = cursor_of(estate, ((PLpgSQL_stmt_open *) stmt)->curvar);
 				if (portal != NULL)
-					(void) mark_make(portal->portalContext, cursor_tag,
-									 sizeof(Mark), &look.now);
+					((CursorMark *) mark_make(portal->portalContext, cursor_tag,
+											  sizeof(CursorMark), &activation->now))->load =
+						current_load->number;
 				look.complete = false;
 			}
 			if (stmt->cmd_type == PLPGSQL_STMT_FETCH)
@@ -631,10 +746,11 @@ compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
  *-------------------------------------------------------------------------
  */
 
-/* Do all types of the function's variables have names in the recorded path? */
-static bool
-types_are_visible(PLpgSQL_function *function)
+/* What a function is compiled into depends on the types of its variables. */
+static void
+inspect_variables(PLpgSQL_function *function, FunctionMark *mark)
 {
+	mark->to_time = inspect_holds_time(function->fn_rettype);
 	for (int i = 0; i < function->ndatums; i++)
 	{
 		PLpgSQL_datum *datum = function->datums[i];
@@ -644,12 +760,16 @@ types_are_visible(PLpgSQL_function *function)
 			datum->dtype == PLPGSQL_DTYPE_PROMISE)
 			type = ((PLpgSQL_var *) datum)->datatype;
 		else if (datum->dtype == PLPGSQL_DTYPE_REC)
+		{
+			/* of a type, or of none in particular */
 			type = ((PLpgSQL_rec *) datum)->datatype;
-		if (type != NULL && type->typoid >= FirstNormalObjectId &&
-			!TypeIsVisible(type->typoid))
-			return false;
+			mark->to_time = true;
+		}
+		if (type == NULL)
+			continue;
+		mark->to_time |= inspect_holds_time(type->typoid);
+		inspect_type(type->typoid, loads_vouched, &mark->why);
 	}
-	return true;
 }
 
 /*
@@ -698,121 +818,20 @@ inspect_types(PLpgSQL_function *function, Reasons *why)
 	}
 }
 
-static void
-note_planned(PLpgSQL_expr *expr, void *arg)
-{
-	if (expr->plan != NULL)
-		*(bool *) arg = true;
-}
-
-static void look_for_plans(PLpgSQL_function *function, List *statements,
-						   bool *planned);
-
-/* The statements in a statement. */
-static void
-look_inside(PLpgSQL_function *function, PLpgSQL_stmt *stmt, bool *planned)
-{
-	ListCell   *lc;
-
-#define INSIDE(list)	look_for_plans(function, (list), planned)
-#define STMT(type)		((PLpgSQL_stmt_##type *) stmt)
-
-	switch (stmt->cmd_type)
-	{
-		case PLPGSQL_STMT_BLOCK:
-			INSIDE(STMT(block)->body);
-			if (STMT(block)->exceptions != NULL)
-			{
-				foreach(lc, STMT(block)->exceptions->exc_list)
-					INSIDE(((PLpgSQL_exception *) lfirst(lc))->action);
-			}
-			break;
-		case PLPGSQL_STMT_IF:
-			INSIDE(STMT(if)->then_body);
-			foreach(lc, STMT(if)->elsif_list)
-				INSIDE(((PLpgSQL_if_elsif *) lfirst(lc))->stmts);
-			INSIDE(STMT(if)->else_body);
-			break;
-		case PLPGSQL_STMT_CASE:
-			foreach(lc, STMT(case)->case_when_list)
-				INSIDE(((PLpgSQL_case_when *) lfirst(lc))->stmts);
-			INSIDE(STMT(case)->else_stmts);
-			break;
-		case PLPGSQL_STMT_LOOP:
-			INSIDE(STMT(loop)->body);
-			break;
-		case PLPGSQL_STMT_WHILE:
-			INSIDE(STMT(while)->body);
-			break;
-		case PLPGSQL_STMT_FORI:
-			INSIDE(STMT(fori)->body);
-			break;
-		case PLPGSQL_STMT_FORS:
-			INSIDE(STMT(fors)->body);
-			break;
-		case PLPGSQL_STMT_FORC:
-			INSIDE(STMT(forc)->body);
-			break;
-		case PLPGSQL_STMT_FOREACH_A:
-			INSIDE(STMT(foreach_a)->body);
-			break;
-		case PLPGSQL_STMT_DYNFORS:
-			INSIDE(STMT(dynfors)->body);
-			break;
-		default:
-			break;
-	}
-
-#undef INSIDE
-#undef STMT
-}
-
-static void
-look_for_plans(PLpgSQL_function *function, List *statements, bool *planned)
-{
-	ListCell   *lc;
-
-	foreach(lc, statements)
-	{
-		if (*planned)
-			return;
-		(void) visit_expressions(function, lfirst(lc), note_planned, planned);
-		look_inside(function, lfirst(lc), planned);
-	}
-}
-
 /*
- * Can the function have been compiled just now, or as it would be now?  If none
- * of its expressions has been evaluated, it has at most been compiled before,
- * and all that comes of that are the types of its variables.
+ * Has the function been compiled since this load began?  New memory contexts
+ * are put in front of what their parent has.
  */
 static bool
 is_fresh(PLpgSQL_function *function)
 {
-	bool		planned = false;
+	MemoryContext context = CACHE_PLPGSQL_PARENT->firstchild;
 
-	if (!types_are_visible(function))
-		return false;
-	for (int i = 0; i < function->ndatums; i++)
-		visit_default(function->datums[i], note_planned, &planned);
-	look_for_plans(function, list_make1(function->action), &planned);
-	return !planned;
-}
-
-/*
- * Functions that were outdated on behalf of the outermost load in progress:
- * when they are entered without a mark, they have been compiled in it.
- */
-static Oid	outdated[64];
-static int	noutdated = 0;
-
-static bool
-is_outdated(Oid function)
-{
-	for (int i = 0; i < noutdated; i++)
+	while (context != NULL && context != current_load->newest)
 	{
-		if (outdated[i] == function)
+		if (context == function->fn_cxt)
 			return true;
+		context = context->nextchild;
 	}
 	return false;
 }
@@ -822,35 +841,31 @@ static void
 outdate(PLpgSQL_function *function)
 {
 	cache_plpgsql_xmin(function) = InvalidTransactionId;
-	if (!is_outdated(function->fn_oid) && noutdated < (int) lengthof(outdated))
-		outdated[noutdated++] = function->fn_oid;
 	current_load->stale = true;
 }
 
 /* The mark of a function that this load may run; NULL if it may not. */
 static FunctionMark *
-function_mark(PLpgSQL_function *function, bool running)
+function_mark(PLpgSQL_function *function)
 {
 	Made		now;
-	Mark	   *mark = mark_find(function->fn_cxt, function_tag);
-	FunctionMark *found = (FunctionMark *) mark;
+	FunctionMark *mark = (FunctionMark *) mark_find(function->fn_cxt, function_tag);
 
 	if (!made_now(&now))
 		return NULL;
-	if (mark == NULL || !made_equals(&mark->made, &now))
+	if (mark == NULL && is_fresh(function))
 	{
-		/* A mark of other settings or of before a DDL is no better than none. */
-		if (mark != NULL || !(is_outdated(function->fn_oid) ||
-							  (running && is_fresh(function))))
-			return NULL;
-		found = (FunctionMark *) mark_make(function->fn_cxt, function_tag,
-										   sizeof(FunctionMark), &now);
-		inspect_types(function, &found->why);
-		found->nstatements = function->nstatements + 1;
-		found->checked = MemoryContextAllocZero(function->fn_cxt,
-												found->nstatements);
+		mark = (FunctionMark *) mark_make(function->fn_cxt, function_tag,
+										  sizeof(FunctionMark), &now);
+		if (OidIsValid(function->fn_oid))
+			inspect_routine(function->fn_oid, loads_vouched, &mark->why);
+		inspect_variables(function, mark);
+		inspect_types(function, &mark->why);
+		mark->nstatements = function->nstatements + 1;
+		mark->checked = MemoryContextAllocZero(function->fn_cxt,
+											   mark->nstatements);
 	}
-	return found;
+	return mark != NULL && made_equals(&mark->mark.made, &now) ? mark : NULL;
 }
 
 static void
@@ -878,16 +893,23 @@ compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 		return;
 
 	loads_note_search_path();
-	if (routine_names_temp(function->fn_oid))
-		loads_note(REASON_SESSION, function->fn_oid);
 	activation = palloc(sizeof(Activation));
 	activation->estate = estate;
 	activation->function = function;
-	activation->mark = function_mark(function, true);
 	activation->load = current_load;
+	activation->deviation = current_load->deviation;
+	if (current_load->prepared == function)
+		current_load->prepared = NULL;	/* just now, under the load's settings */
+	else if (!GUARD_REMOVED("settings"))
+		activation->deviation = settings_deviation(&current_load->def->settings);
+	activation->tainted = false;
 	activation->nestlevel = GetCurrentTransactionNestLevel();
 	activation->outer = activations;
 	activations = activation;
+	activation->known = made_now(&activation->now);
+	activation->mark = function_mark(function);
+	if (activation->mark != NULL)
+		loads_note_all(&activation->mark->why);
 	vouched = loads_vouched(function->fn_oid);
 	if (activation->mark == NULL && !current_load->unsettled &&
 		!GUARD_REMOVED("compiled"))
@@ -922,11 +944,10 @@ compiled_end(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 
 /*
  * A load begins, or a key function is called: look at what PL/pgSQL does from
- * here on.  again: after it has turned out that functions were outdated.  Gives
- * what compiled_leave wants.
+ * here on.  Gives what compiled_leave wants.
  */
 void *
-compiled_enter(bool again)
+compiled_enter(void)
 {
 	Activation *before = activations;
 
@@ -936,8 +957,6 @@ compiled_enter(bool again)
 	{
 		other_plugin = *plugin_pointer;
 		*plugin_pointer = &our_plugin;
-		if (!again)
-			noutdated = 0;
 		activations = NULL;
 		before = NULL;
 	}
@@ -980,19 +999,44 @@ compiled_prepare(FunctionCallInfo fcinfo)
 	/* A function with settings or a role of its own is compiled under them. */
 	if (flinfo.fn_addr != handler || GUARD_REMOVED("compiled"))
 		return;
+
+	/*
+	 * The one that it was last time, if that has a mark for this load?  Else it
+	 * is none of these that is called: PL/pgSQL never frees the struct itself.
+	 */
+	function = flinfo.fn_extra;
+	if (function != NULL && function->fn_cxt != NULL &&
+		mark_find(function->fn_cxt, function_tag) != NULL &&
+		function_mark(function) != NULL)
+	{
+		current_load->prepared = function;
+		return;
+	}
 	memcpy(call, fcinfo, SizeForFunctionCallInfo(fcinfo->nargs));
 	flinfo.fn_extra = NULL;
 	flinfo.fn_mcxt = CurrentMemoryContext;
 	call->flinfo = &flinfo;
 	function = compile(call, false);
-	if (function_mark(function, false) == NULL && !current_load->unsettled)
+	if (function_mark(function) == NULL && !current_load->unsettled)
 	{
 		outdate(function);
 		flinfo.fn_extra = NULL;
 		function = compile(call, false);
-		(void) function_mark(function, false);
+		(void) function_mark(function);
 		current_load->stale = false;
 	}
+	current_load->prepared = function;
+}
+
+/*
+ * A load has ended with an error: what it has made may have no mark.
+ */
+void
+compiled_failed(void *before)
+{
+	for (Activation *outer = before; outer != NULL; outer = outer->outer)
+		outer->tainted = true;
+	compiled_leave(before);
 }
 
 /*

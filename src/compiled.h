@@ -15,8 +15,9 @@
 #include "fmgr.h"
 
 extern void compiled_prepare(FunctionCallInfo fcinfo);
-extern void *compiled_enter(bool again);
+extern void *compiled_enter(void);
 extern void compiled_leave(void *before);
+extern void compiled_failed(void *before);
 extern void compiled_subabort(int nestlevel);
 extern void compiled_reset(void);
 

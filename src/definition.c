@@ -47,7 +47,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
 #include "utils/formatting.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -453,6 +452,71 @@ find_loader(CacheDef *def, const char *schema, const char *name, Datum args)
 						   ObjectIdGetDatum(namespace));
 }
 
+/* The length of what is before this character, outside of quotes and brackets. */
+static size_t
+span_to(const char *text, char stop)
+{
+	bool		quoted = false;
+	int			depth = 0;
+	size_t		i;
+
+	for (i = 0; text[i] != '\0'; i++)
+	{
+		if (!quoted && depth == 0 && text[i] == stop)
+			break;
+		if (text[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && (text[i] == '(' || text[i] == '['))
+			depth++;
+		else if (!quoted && (text[i] == ')' || text[i] == ']'))
+			depth--;
+	}
+	return i;
+}
+
+/*
+ * The function of this full name, as format_procedure_qualified gives it;
+ * InvalidOid if there is none.  Raises no error and asks for no privileges,
+ * either.
+ */
+static Oid
+find_function(const char *full)
+{
+	size_t		length = span_to(full, '(');
+	List	   *name = cache_name_list(pnstrdup(full, length));
+	char	   *args = pstrdup(full + length);
+	Oid			types[FUNC_MAX_ARGS];
+	Oid			namespace;
+	int			n = 0;
+
+	if (list_length(name) != 2 || args[0] != '(')
+		return InvalidOid;
+	namespace = get_namespace_oid(strVal(linitial(name)), true);
+	if (!OidIsValid(namespace))
+		return InvalidOid;
+	args[strlen(args) - 1] = '\0';
+	for (char *arg = args + 1; *arg != '\0';)
+	{
+		int32		typmod;
+		bool		last;
+
+		length = span_to(arg, ',');
+		last = arg[length] == '\0';
+		arg[length] = '\0';
+		if (n >= FUNC_MAX_ARGS)
+			return InvalidOid;
+		types[n] = InvalidOid;
+		cache_parse_type(arg, &types[n], &typmod);
+		if (!OidIsValid(types[n++]))
+			return InvalidOid;
+		arg += length + (last ? 0 : 1);
+	}
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+						   CStringGetDatum(strVal(lsecond(name))),
+						   PointerGetDatum(buildoidvector(types, n)),
+						   ObjectIdGetDatum(namespace));
+}
+
 /* The functions that are vouched for, those that are still there. */
 static void
 read_trust(CacheDef *def, Datum array)
@@ -462,8 +526,7 @@ read_trust(CacheDef *def, Datum array)
 	for (int i = 0; i < def->ntrust; i++)
 	{
 		Oid			function = names[i] == NULL ? InvalidOid :
-			DatumGetObjectId(DirectFunctionCall1(to_regprocedure,
-												 CStringGetTextDatum(names[i])));
+			find_function(names[i]);
 
 		if (OidIsValid(function))
 			def->trusted = lappend_oid(def->trusted, function);

@@ -129,8 +129,8 @@ typedef struct CacheDef
 	FmgrInfo	to_jsonb;		/* from the loader's type */
 	MemoryContext loader_context;	/* of these two; NULL: to be set up */
 	LoaderState loader_state;	/* under which they were */
-	bool		loader_noted;	/* a load since then has noted: */
-	Reasons		loader_why;		/* what its plans depend on */
+	Reasons		loader_is;		/* what the loader itself depends on */
+	Reasons		loader_why;		/* what was noted when its plans were made */
 	int			users;			/* gets in progress */
 	int			loading;		/* loads in progress */
 	bool		valid;			/* false: something may have changed */

@@ -8,9 +8,10 @@
  * the session, of the clock and of the server's state, functions into which
  * nobody can see, locks of rows, system columns, samples, texts such as 'now'.
  *
- * Plans are inspected when they begin to run; the expressions that PL/pgSQL
- * evaluates without the executor are inspected as analysed queries, as which
- * it keeps them, before the planner has folded anything.
+ * Plans are inspected when they begin to run; literals, before they are planned,
+ * since the planner folds them.  The expressions that PL/pgSQL evaluates without
+ * the executor are inspected as analysed queries, as which it keeps them, and as
+ * plans, in which functions in SQL and default arguments have been expanded.
  *
  * current_user is not among what is looked for: entries are kept apart by role
  * where it matters (see key.c).
@@ -33,20 +34,35 @@
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "compat.h"
 #include "inspect.h"
+#include "literal.h"
 #include "routine.h"
+
+/* What texts may be turned into, where they are met. */
+typedef enum TextsUse
+{
+	TEXTS_ARE_VALUES,
+	TEXTS_MAY_BE_TIMES,			/* a text that can be nothing else is one */
+	TEXTS_BECOME_TIMES			/* each is */
+} TextsUse;
 
 typedef struct Inspection
 {
 	Reasons    *reasons;
 	InspectVouched vouched;		/* NULL: nothing is */
 	const char *source;			/* text that locations are in, or NULL */
-	List	   *rtable;			/* of a plan, or NIL */
+	PlannedStmt *plan;			/* or NULL */
+	bool		literals;		/* look for nothing else */
+	TextsUse	texts;
+	bool		calls_sql;		/* found: a function of a user's in SQL */
 } Inspection;
 
 static void
@@ -97,6 +113,10 @@ inspect_function(Oid function, Inspection *in)
 	};
 	RoutineKind kind = routine_kind(function);
 
+	if (kind == ROUTINE_KNOWN && function < FirstNormalObjectId)
+		return;
+	if (routine_is_sql(function))
+		in->calls_sql = true;
 	if (kind != ROUTINE_KNOWN &&
 		(in->vouched == NULL || !in->vouched(function)))
 		note(in, reasons[kind], function);
@@ -133,59 +153,61 @@ may_hold_time(Oid type)
 	}
 }
 
-/* Is one of these words in the text? */
-static bool
-has_time_word(const char *text, size_t len)
+/*
+ * Can a value of this type be, or have in it, a time?
+ */
+bool
+inspect_holds_time(Oid type)
 {
-	static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
+	return OidIsValid(type) && may_hold_time(type);
+}
 
-	for (size_t i = 0; i < len; i++)
-	{
-		if (i > 0 && isalnum((unsigned char) text[i - 1]))
-			continue;
-		for (int w = 0; w < (int) lengthof(words); w++)
-		{
-			size_t		end = i + strlen(words[w]);
+/* Is a zone's present offset what gives the literal its meaning? */
+static bool
+lacks_offset(const char *text)
+{
+	const char *sign = strpbrk(text, "+-");
 
-			if (end <= len &&
-				pg_strncasecmp(text + i, words[w], strlen(words[w])) == 0 &&
-				(end == len || !isalnum((unsigned char) text[end])))
-				return true;
-		}
-	}
-	return false;
+	return sign == NULL || !isdigit((unsigned char) sign[1]);
 }
 
 /*
- * Does the literal at this place of the text say 'now' or the like?  Such a
- * text is read once, when the query is analysed.  If an SQL function has been
- * inlined, the place may be one in another text: then there is most likely no
- * literal there.
+ * Was the constant made from a literal that means the present time?  Such a
+ * text is read once, when the query is analysed.
  */
 static bool
-says_now(const char *source, int location)
+constant_says_now(Const *constant, Inspection *in)
 {
-	const char *start;
-	const char *end;
+	Oid			type = constant->consttype;
+	char	   *literal;
+	bool		exact = true;
+	bool		says = false;
 
-	if (source == NULL || location < 0 || (size_t) location >= strlen(source))
+	if (constant->constisnull)
 		return false;
-	start = source + location;
-
-	/* 'text', E'text', U&'text', or $tag$text$tag$ */
-	if (*start == '$')
+	if (type == TEXTOID || type == VARCHAROID || type == BPCHAROID)
 	{
-		start = strchr(start + 1, '$');
-		if (start == NULL)
+		if (in->texts == TEXTS_ARE_VALUES)
 			return false;
-		end = strchr(start + 1, '$');
+		literal = TextDatumGetCString(constant->constvalue);
+		says = in->texts == TEXTS_BECOME_TIMES ?
+			text_has_time_word(literal, strlen(literal)) : text_is_time_word(literal);
+		pfree(literal);
+		return says;
 	}
-	else
+	if (in->source == NULL ||
+		!(may_hold_time(type) ||
+		  (in->texts != TEXTS_ARE_VALUES &&
+		   (type == JSONOID || type == JSONBOID || type == UNKNOWNOID))))
+		return false;
+	literal = literal_at(in->source, constant->location, &exact);
+	if (literal != NULL)
 	{
-		start += strspn(start, "eEuU&nN");
-		end = *start == '\'' ? strchr(start + 1, '\'') : NULL;
+		says = !exact || text_has_time_word(literal, strlen(literal)) ||
+			(type == TIMETZOID && lacks_offset(literal));
+		pfree(literal);
 	}
-	return end != NULL && has_time_word(start + 1, end - start - 1);
+	return says;
 }
 
 /* Is the type one of some session's temporary objects? */
@@ -203,6 +225,39 @@ type_is_temporary(Oid type)
 	temporary = isAnyTempNamespace(((Form_pg_type) GETSTRUCT(tuple))->typnamespace);
 	ReleaseSysCache(tuple);
 	return temporary;
+}
+
+/* Does the constant name an object of some session's? */
+static bool
+names_temporary(Const *constant)
+{
+	Oid			object;
+
+	if (constant->constisnull ||
+		(constant->consttype != REGCLASSOID && constant->consttype != REGTYPEOID))
+		return false;
+	object = DatumGetObjectId(constant->constvalue);
+	return constant->consttype == REGTYPEOID ? type_is_temporary(object) :
+		object >= FirstNormalObjectId &&
+		get_rel_persistence(object) == RELPERSISTENCE_TEMP;
+}
+
+static bool inspect_expression(Node *node, Inspection *in);
+
+/* The constraints of a domain are checked where a value becomes one. */
+static void
+inspect_domain(Oid domain, Inspection *in)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "cache domain",
+												  ALLOCSET_SMALL_SIZES);
+	DomainConstraintRef ref;
+	ListCell   *lc;
+
+	InitDomainConstraintRef(domain, &ref, context, false);
+	foreach(lc, ref.constraints)
+		(void) inspect_expression((Node *) ((DomainConstraintState *) lfirst(lc))->check_expr, in);
+	MemoryContextDelete(context);
 }
 
 static void
@@ -251,51 +306,101 @@ inspect_var(Var *var, Inspection *in)
 {
 	if (var->varattno < 0 && var->varattno != TableOidAttributeNumber)
 		note(in, REASON_SYSTEM_COLUMNS, REASON_NOTHING);
-	else if (!IS_SPECIAL_VARNO(var->varno) && var->varno > 0 &&
-			 (int) var->varno <= list_length(in->rtable) && var->varlevelsup == 0)
+	else if (in->plan != NULL && !IS_SPECIAL_VARNO(var->varno) &&
+			 var->varno > 0 && var->varlevelsup == 0 &&
+			 (int) var->varno <= list_length(in->plan->rtable))
 	{
-		RangeTblEntry *rte = rt_fetch(var->varno, in->rtable);
+		RangeTblEntry *rte = rt_fetch(var->varno, in->plan->rtable);
 
 		if (rte->rtekind == RTE_RELATION && is_statistic(rte->relid, var->varattno))
 			note(in, REASON_SYSTEM_COLUMNS, REASON_NOTHING);
 	}
 }
 
+/* An expression of a type: of which session, or with which constraints? */
+static void
+inspect_type_of(Oid type, Inspection *in)
+{
+	if (type < FirstNormalObjectId)
+		return;
+	if (type_is_temporary(type))
+		note(in, REASON_SESSION, REASON_TEMP_OBJECT);
+	if (get_typtype(type) == TYPTYPE_DOMAIN)
+		inspect_domain(type, in);
+}
+
+/* What texts in this expression, and not above it, may be turned into. */
+static TextsUse
+texts_in(Node *node, TextsUse above)
+{
+	switch (nodeTag(node))
+	{
+		case T_CoerceViaIO:
+		case T_FuncExpr:
+			return may_hold_time(exprType(node)) ||
+				exprType(node) == RECORDOID ? TEXTS_BECOME_TIMES :
+				TEXTS_ARE_VALUES;
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_CoalesceExpr:
+		case T_MinMaxExpr:
+		case T_NullIfExpr:
+		case T_RelabelType:
+		case T_CoerceToDomain:
+		case T_ArrayExpr:
+		case T_ArrayCoerceExpr:
+		case T_RowExpr:
+		case T_TargetEntry:
+		case T_FromExpr:
+		case T_List:
+		case T_Const:
+			return above;
+		default:
+			return TEXTS_ARE_VALUES;
+	}
+}
+
 static bool
 inspect_expression(Node *node, Inspection *in)
 {
-	Oid			type;
+	TextsUse	above = in->texts;
+	bool		stop;
 
 	if (node == NULL)
 		return false;
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, inspect_expression, in, 0);
-	(void) check_functions_in_node(node, function_walker, in);
-	switch (nodeTag(node))
+	in->texts = texts_in(node, above);
+	if (IsA(node, Const) && constant_says_now((Const *) node, in))
+		note(in, REASON_CLOCK, REASON_NOW_LITERAL);
+	if (!in->literals)
 	{
-		case T_SQLValueFunction:
-			inspect_value_function((SQLValueFunction *) node, in);
-			break;
-		case T_Var:
-			inspect_var((Var *) node, in);
-			break;
-		case T_Const:
-			type = ((Const *) node)->consttype;
-			if (in->source != NULL && may_hold_time(type) &&
-				says_now(in->source, ((Const *) node)->location))
-				note(in, REASON_CLOCK, REASON_NOW_LITERAL);
-			/* FALLTHROUGH */
-		case T_RelabelType:
-		case T_CoerceViaIO:
-		case T_CoerceToDomain:
-		case T_RowExpr:
-			if (type_is_temporary(exprType(node)))
-				note(in, REASON_SESSION, REASON_TEMP_TYPE);
-			break;
-		default:
-			break;
+		(void) check_functions_in_node(node, function_walker, in);
+		switch (nodeTag(node))
+		{
+			case T_SQLValueFunction:
+				inspect_value_function((SQLValueFunction *) node, in);
+				break;
+			case T_Var:
+				inspect_var((Var *) node, in);
+				break;
+			case T_Const:
+				if (names_temporary((Const *) node))
+					note(in, REASON_SESSION, REASON_TEMP_OBJECT);
+				/* FALLTHROUGH */
+			case T_RelabelType:
+			case T_CoerceViaIO:
+			case T_CoerceToDomain:
+			case T_RowExpr:
+				inspect_type_of(exprType(node), in);
+				break;
+			default:
+				break;
+		}
 	}
-	return expression_tree_walker(node, inspect_expression, in);
+	stop = expression_tree_walker(node, inspect_expression, in);
+	in->texts = above;
+	return stop;
 }
 
 static void
@@ -401,12 +506,67 @@ inspect_node(Plan *plan, Inspection *in)
 	}
 }
 
+/*
+ * Scans of a table often give all its columns, whether or not these are used.
+ * Then it is the query that tells which are: give its relation's entry.
+ */
+static RangeTblEntry *
+gives_all(Plan *plan, Inspection *in)
+{
+	RangeTblEntry *rte;
+	ListCell   *lc;
+	AttrNumber	attnum = 0;
+
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+		case T_IndexScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+			rte = rt_fetch(((Scan *) plan)->scanrelid, in->plan->rtable);
+			break;
+		default:
+			return NULL;
+	}
+	if (rte->rtekind != RTE_RELATION || !is_statistic(rte->relid, 0))
+		return NULL;
+	foreach(lc, plan->targetlist)
+	{
+		Var		   *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
+
+		if (!IsA(var, Var) || var->varattno != ++attnum)
+			return NULL;
+	}
+	return attnum == (rte->relid == RelationRelationId ? Natts_pg_class :
+					  Natts_pg_database) ? rte : NULL;
+}
+
+static void
+inspect_columns(RangeTblEntry *rte, Inspection *in)
+{
+	Bitmapset  *columns = cache_selected_columns(rte, in->plan);
+	int			column = -1;
+
+	while ((column = bms_next_member(columns, column)) >= 0)
+	{
+		if (is_statistic(rte->relid,
+						 column + FirstLowInvalidHeapAttributeNumber))
+			note(in, REASON_SYSTEM_COLUMNS, REASON_NOTHING);
+	}
+}
+
 static void
 inspect_node_tree(Plan *plan, Inspection *in)
 {
+	RangeTblEntry *rte;
+
 	if (plan == NULL)
 		return;
-	inspect_list(plan->targetlist, in);
+	rte = gives_all(plan, in);
+	if (rte != NULL)
+		inspect_columns(rte, in);
+	else
+		inspect_list(plan->targetlist, in);
 	inspect_list(plan->qual, in);
 	inspect_node(plan, in);
 	inspect_node_tree(plan->lefttree, in);
@@ -414,14 +574,15 @@ inspect_node_tree(Plan *plan, Inspection *in)
 }
 
 /*
- * Find out what a plan depends on besides rows.  source: the text that it was
- * made from, or NULL; vouched: NULL if nothing is.  Adds to the reasons.
+ * Find out what a plan depends on besides rows.  vouched: NULL if nothing is.
+ * Adds to the reasons.  True if it calls functions of users' in SQL.
+ *
+ * Literals are not looked for: the planner may have folded them.
  */
-void
-inspect_plan(PlannedStmt *plan, const char *source, InspectVouched vouched,
-			 Reasons *reasons)
+bool
+inspect_plan(PlannedStmt *plan, InspectVouched vouched, Reasons *reasons)
 {
-	Inspection	in = {reasons, vouched, source, plan->rtable};
+	Inspection	in = {.reasons = reasons, .vouched = vouched, .plan = plan};
 	ListCell   *lc;
 
 	foreach(lc, plan->rowMarks)
@@ -431,18 +592,47 @@ inspect_plan(PlannedStmt *plan, const char *source, InspectVouched vouched,
 	}
 	inspect_node_tree(plan->planTree, &in);
 	inspect_trees(plan->subplans, &in);
+	return in.calls_sql;
 }
 
 /*
- * The same of an analysed query.
+ * The same of an analysed query, literals included.  to_time: what it gives may
+ * be turned into a time afterwards.
  */
 void
-inspect_query(Query *query, const char *source, InspectVouched vouched,
-			  Reasons *reasons)
+inspect_query(Query *query, const char *source, bool to_time,
+			  InspectVouched vouched, Reasons *reasons)
 {
-	Inspection	in = {reasons, vouched, source, NIL};
+	Inspection	in = {.reasons = reasons, .vouched = vouched, .source = source};
+	ListCell   *lc;
 
 	(void) inspect_expression((Node *) query, &in);
+	in.literals = true;
+	in.texts = TEXTS_MAY_BE_TIMES;
+	foreach(lc, to_time ? query->targetList : NIL)
+		(void) inspect_expression(lfirst(lc), &in);
+}
+
+/*
+ * Find the literals of an analysed query that mean the present time.
+ */
+void
+inspect_literals(Query *query, const char *source, Reasons *reasons)
+{
+	Inspection	in = {.reasons = reasons, .source = source, .literals = true};
+
+	(void) inspect_expression((Node *) query, &in);
+}
+
+/*
+ * What a value's being of this type depends on.
+ */
+void
+inspect_type(Oid type, InspectVouched vouched, Reasons *reasons)
+{
+	Inspection	in = {.reasons = reasons, .vouched = vouched};
+
+	inspect_type_of(type, &in);
 }
 
 /*
@@ -451,7 +641,7 @@ inspect_query(Query *query, const char *source, InspectVouched vouched,
 void
 inspect_routine(Oid function, InspectVouched vouched, Reasons *reasons)
 {
-	Inspection	in = {reasons, vouched, NULL, NIL};
+	Inspection	in = {.reasons = reasons, .vouched = vouched};
 
 	inspect_function(function, &in);
 }

@@ -20,10 +20,14 @@
 /* Is this function vouched for? */
 typedef bool (*InspectVouched) (Oid function);
 
-extern void inspect_plan(PlannedStmt *plan, const char *source,
-						 InspectVouched vouched, Reasons *reasons);
-extern void inspect_query(Query *query, const char *source,
+extern bool inspect_plan(PlannedStmt *plan, InspectVouched vouched,
+						 Reasons *reasons);
+extern void inspect_query(Query *query, const char *source, bool to_time,
 						  InspectVouched vouched, Reasons *reasons);
+extern void inspect_literals(Query *query, const char *source,
+							 Reasons *reasons);
+extern void inspect_type(Oid type, InspectVouched vouched, Reasons *reasons);
+extern bool inspect_holds_time(Oid type);
 extern void inspect_routine(Oid function, InspectVouched vouched,
 							Reasons *reasons);
 

@@ -75,7 +75,10 @@ loader_prepare(CacheDef *def, Oid collation)
 												ALLOCSET_SMALL_SIZES);
 	def->loader_failed = true;
 	old = MemoryContextSwitchTo(def->loader_context);
-	def->loader_noted = false;
+	memset(&def->loader_why, 0, sizeof(Reasons));
+	memset(&def->loader_is, 0, sizeof(Reasons));
+	if (!def->is_volatile && !list_member_oid(def->trusted, def->loader))
+		inspect_routine(def->loader, NULL, &def->loader_is);
 	fmgr_info(def->loader, &def->loader_fn);
 	value_jsonb_setup(&def->to_jsonb, def->rettype);
 	MemoryContextSwitchTo(old);
@@ -153,13 +156,11 @@ typedef struct Run
 } Run;
 
 /*
- * Run the loader once, watched; more: not for the first time.  given: see
- * run_loader.
+ * Run the loader once, watched.  given: see run_loader.
  */
 static void
 run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
-		 bool native, const Datum *given, bool more, Run *run,
-		 LoadResult *result)
+		 bool native, const Datum *given, Run *run, LoadResult *result)
 {
 	FmgrInfo	again;
 	FmgrInfo   *function = &def->loader_fn;
@@ -176,7 +177,7 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		function = &again;
 	}
 
-	compiled = compiled_enter(more);
+	compiled = compiled_enter();
 	load_begin(&run->load, def, false);
 	def->loading++;
 	GetUserIdAndSecContext(&role, &context);
@@ -184,6 +185,10 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	PG_TRY();
 	{
 		nestlevel = settings_apply(&def->settings, &run->complete);
+		if (!run->complete)
+			run->load.deviation = settings_deviation(&def->settings);
+		loads_note_call(def->loader);
+		loads_note_all(&def->loader_is);
 		if (def->definer)
 			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
 		call_loader(def, function, args, nulls, collation, native, given,
@@ -192,7 +197,7 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	PG_CATCH();
 	{
 		load_end(&run->load);
-		compiled_leave(compiled);
+		compiled_failed(compiled);
 		def->loader_failed = true;
 		def->loading--;
 		PG_RE_THROW();
@@ -209,27 +214,49 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 /*
  * What a kept plan of the loader's was made with is not seen again when it is
  * used again: an IMMUTABLE function that was folded into it, for instance.  So
- * what the first load under it has noted holds for the others.
+ * what was noted when it was planned holds for all loads under it.
  */
 static void
-remember_first(CacheDef *def, Load *load)
+remember_planned(CacheDef *def, Load *load)
 {
-	if (!def->loader_noted)
-	{
-		def->loader_why = load->why;
+	reasons_add_lasting(&def->loader_why, &load->planned);
+	reasons_add(&load->why, &def->loader_why);
+}
 
-		/* These are found at each load, and pass. */
-		def->loader_why.mask &= ~(REASON_BIT(REASON_CAUGHT_ERROR) |
-								  REASON_BIT(REASON_UNWATCHED) |
-								  REASON_BIT(REASON_ROW_SECURITY) |
-								  REASON_BIT(REASON_TEMPORARY) |
-								  REASON_BIT(REASON_DETACHING) |
-								  REASON_BIT(REASON_COMPILED) |
-								  REASON_BIT(REASON_SETTINGS));
-		def->loader_noted = true;
-	}
-	else
-		reasons_add(&load->why, &def->loader_why);
+/* How far this transaction had come. */
+typedef struct Progress
+{
+	TransactionId xid;
+	CommandId	command;
+} Progress;
+
+static bool
+has_written(const Progress *since)
+{
+	return TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+		(!TransactionIdIsValid(since->xid) ||
+		 GetCurrentCommandId(false) != since->command);
+}
+
+/*
+ * Is there a point in running a load again, with its functions compiled anew?
+ * Not if its result would not be stored for other reasons, and never if it has
+ * written, or called something VOLATILE.
+ */
+static bool
+is_worthwhile(CacheDef *def, Load *load, const Progress *since)
+{
+	return !def->is_volatile && !has_written(since) &&
+		!(load->why.mask & REASON_BIT(REASON_VOLATILE)) &&
+		reasons_that_forbid(&load->why, def->ttl != NULL) == 0;
+}
+
+/* Note something of a load that has ended, and of those that it was a part of. */
+static void
+note_load(Load *load, Reason reason, Oid object)
+{
+	reasons_note(&load->why, reason, object);
+	loads_note(reason, object);
 }
 
 /*
@@ -250,7 +277,7 @@ may_store(CacheDef *def, Load *load, bool wrote)
 		return false;
 	}
 
-	if (load->unsettled)
+	if (load->unsettled || load->stale)
 		return false;
 
 	/*
@@ -269,8 +296,7 @@ run_loader(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		   bool native, const Datum *given, LoadResult *result)
 {
 	Run			run;
-	TransactionId xid = GetTopTransactionIdIfAny();
-	CommandId	command = GetCurrentCommandId(false);
+	Progress	before = {GetTopTransactionIdIfAny(), GetCurrentCommandId(false)};
 	bool		pushed = false;
 	int			passes = 0;
 
@@ -284,23 +310,23 @@ run_loader(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	else
 	{
 		do
-			run_once(def, args, nulls, collation, native, given, passes > 0,
-					 &run, result);
-		while (run.load.stale && !def->is_volatile && ++passes < LOADER_PASSES);
-		if (run.load.stale)
-			reasons_note(&run.load.why, REASON_COMPILED, def->loader);
+			run_once(def, args, nulls, collation, native, given, &run, result);
+		while (run.load.stale && is_worthwhile(def, &run.load, &before) &&
+			   ++passes < LOADER_PASSES);
+		if (run.load.stale && is_worthwhile(def, &run.load, &before))
+			note_load(&run.load, REASON_COMPILED, def->loader);
+		else if (run.load.stale && current_load != NULL)
+			current_load->stale = true;
 		if (!run.complete)
-			reasons_note(&run.load.why, REASON_SETTINGS, REASON_NOTHING);
+			note_load(&run.load, REASON_SETTINGS, REASON_NOTHING);
 		if (def->is_volatile)
 		{
 			/* Whatever else there is does not matter. */
 			memset(&run.load.why, 0, sizeof(Reasons));
-			reasons_note(&run.load.why, REASON_VOLATILE_LOADER, def->loader);
+			note_load(&run.load, REASON_VOLATILE_LOADER, def->loader);
 		}
-		else if (!list_member_oid(def->trusted, def->loader))
-			inspect_routine(def->loader, NULL, &run.load.why);
 		if (!def->plpgsql && given == NULL)
-			remember_first(def, &run.load);
+			remember_planned(def, &run.load);
 	}
 	if (pushed)
 		PopActiveSnapshot();
@@ -309,10 +335,7 @@ run_loader(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 
 	/* A load that writes does not give others what it gives itself. */
 	result->storable =
-		may_store(def, &run.load,
-				  !def->is_volatile &&
-				  TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
-				  (!TransactionIdIsValid(xid) || GetCurrentCommandId(false) != command));
+		may_store(def, &run.load, !def->is_volatile && has_written(&before));
 	result->expires = run.load.expires;
 	result->cost = 0;
 	def->unstorable = !result->storable;
@@ -382,7 +405,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 	do
 	{
 		/* Keys that are told twice are the same keys. */
-		compiled = compiled_enter(passes > 0);
+		compiled = compiled_enter();
 		load_begin(&load, def, true);
 		PG_TRY();
 		{
@@ -394,7 +417,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 		PG_CATCH();
 		{
 			load_end(&load);
-			compiled_leave(compiled);
+			compiled_failed(compiled);
 			definition_release(def);
 			PG_RE_THROW();
 		}
@@ -404,7 +427,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 		settings_restore(nestlevel);
 		load_end(&load);
 		compiled_leave(compiled);
-	} while (load.stale && ++passes < LOADER_PASSES);
+	} while (load.stale && load.why.mask == 0 && ++passes < LOADER_PASSES);
 	if (load.stale)
 		complete = false;
 	if (load.why.mask != 0)

@@ -39,7 +39,13 @@
 #include "catalog/pg_statistic_ext_data.h"
 #include "catalog/pg_subscription_rel.h"
 #include "executor/executor.h"
+#include "executor/functions.h"
+#include "nodes/parsenodes.h"
+#include "optimizer/planner.h"
+#include "parser/analyze.h"
+#include "parser/parse_node.h"
 #include "partitioning/partdesc.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -48,6 +54,7 @@
 #include "inspect.h"
 #include "loads.h"
 #include "registry.h"
+#include "routine.h"
 #include "shared.h"
 #include "watch.h"
 
@@ -55,7 +62,32 @@ Load	   *current_load = NULL;
 
 static uint64 loads_begun = 0;
 
+/* Plannings in progress, in loads */
+static int	planning = 0;
+
+/*
+ * Within a transaction expressions of PL/pgSQL keep what functions in SQL were
+ * made into.  This moves when such may have been made outside of loads, if it
+ * has been asked for in this transaction, and at its end.
+ */
+static uint64 sql_made_outside = 0;
+static bool sql_is_kept = false;
+
+/*
+ * Where PostgreSQL keeps the plans of functions in SQL for the session: some may
+ * have been made outside of loads, or have to be noted again; and under what the
+ * others were made.
+ */
+static bool sql_plans_are_foreign = true;
+static uint64 sql_plans_made_under = 0;
+
+/* What the parser is told for the body of a function in SQL. */
+static ParseParamRefHook sql_param_hook = NULL;
+
 static ExecutorStart_hook_type prev_executor_start = NULL;
+static planner_hook_type prev_planner = NULL;
+static needs_fmgr_hook_type prev_needs_fmgr = NULL;
+static post_parse_analyze_hook_type prev_post_parse_analyze = NULL;
 
 /*
  * A load begins: of the cache's loader, or (keys) of a key function of its.
@@ -67,6 +99,7 @@ load_begin(Load *load, CacheDef *def, bool keys)
 	load->def = def;
 	load->keys = keys;
 	load->number = ++loads_begun;
+	load->newest = CACHE_PLPGSQL_PARENT->firstchild;
 	load->outer = current_load;
 	current_load = load;
 }
@@ -78,6 +111,8 @@ void
 load_end(Load *load)
 {
 	current_load = load->outer;
+	if (load->planned.mask != 0)
+		sql_plans_are_foreign = true;
 }
 
 /*
@@ -100,6 +135,10 @@ void
 loads_reset(void)
 {
 	current_load = NULL;
+	planning = 0;
+	if (sql_is_kept)
+		sql_made_outside++;
+	sql_is_kept = false;
 }
 
 /*-------------------------------------------------------------------------
@@ -135,6 +174,8 @@ loads_note(Reason reason, Oid object)
 		if (load->vouched_by != NULL && reason_is_vouchable(reason))
 			break;
 		reasons_note(&load->why, reason, object);
+		if (planning > 0)
+			reasons_note(&load->planned, reason, object);
 	}
 }
 
@@ -279,26 +320,21 @@ calls_in_workers(PlannedStmt *plan)
 void
 loads_note_search_path(void)
 {
-	const Settings *settings = &current_load->def->settings;
+	const char *recorded = current_load->def->settings.search_path;
 
-	if (GUARD_REMOVED("settings"))
-		return;
-	for (int i = 0; i < settings->n; i++)
-	{
-		if (strcmp(settings->list[i].name, "search_path") == 0 &&
-			strcmp(settings->list[i].value, namespace_search_path) != 0)
-			note_own_path();
-	}
+	if (recorded != NULL && strcmp(recorded, namespace_search_path) != 0 &&
+		!GUARD_REMOVED("settings"))
+		note_own_path();
 }
 
 static void
-note_plan(PlannedStmt *plan, const char *source)
+note_plan(PlannedStmt *plan)
 {
 	ListCell   *lc;
 	Reasons		reasons = {0};
 
 	loads_note_search_path();
-	inspect_plan(plan, source, loads_vouched, &reasons);
+	(void) inspect_plan(plan, loads_vouched, &reasons);
 	loads_note_all(&reasons);
 	if (plan->dependsOnRole)
 		loads_note(REASON_ROLE, REASON_NOTHING);
@@ -328,11 +364,126 @@ static void
 loads_executor_start(QueryDesc *query, int eflags)
 {
 	if (current_load != NULL && query->plannedstmt != NULL)
-		note_plan(query->plannedstmt, query->sourceText);
+		note_plan(query->plannedstmt);
 	if (prev_executor_start)
 		prev_executor_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
+}
+
+/*
+ * The planner is asked for a plan.  Of what it folds into the plan nothing is
+ * seen when that is executed, now or in later loads: of literals that say 'now',
+ * and of functions that claim to be IMMUTABLE.
+ */
+static PlannedStmt *
+loads_planner(Query *query, const char *source, int options,
+			  ParamListInfo params)
+{
+	PlannedStmt *plan;
+
+	if (current_load == NULL)
+		return prev_planner ? prev_planner(query, source, options, params) :
+			standard_planner(query, source, options, params);
+
+	planning++;
+	PG_TRY();
+	{
+		Reasons		reasons = {0};
+
+		inspect_literals(query, source, &reasons);
+		loads_note_all(&reasons);
+		plan = prev_planner ? prev_planner(query, source, options, params) :
+			standard_planner(query, source, options, params);
+	}
+	PG_FINALLY();
+	{
+		planning--;
+	}
+	PG_END_TRY();
+	return plan;
+}
+
+/*
+ * A number that moves whenever a function in SQL may have been made into
+ * something, outside of loads, that an expression of PL/pgSQL keeps.
+ */
+uint64
+loads_sql_made_outside(void)
+{
+	sql_is_kept = true;
+	return sql_made_outside;
+}
+
+/*
+ * The load is about to call this function.  If it is in SQL, and PostgreSQL keeps
+ * the plans of such, all plans that the session keeps are made anew when they are
+ * used next, unless none of a function in SQL was made elsewhere since they were
+ * last.
+ */
+void
+loads_note_call(Oid function)
+{
+	uint64		under;
+
+	if (!CACHE_KEEPS_SQL_PLANS || !routine_is_sql(function))
+		return;
+	under = current_load->def->made_under ^
+		settings_deviation(&current_load->def->settings);
+	if (!sql_plans_are_foreign && sql_plans_made_under == under)
+		return;
+	ResetPlanCache();
+	sql_plans_are_foreign = false;
+	sql_plans_made_under = under;
+}
+
+/*
+ * A function is looked up for being called, inlined or folded.
+ *
+ * In a load, one in SQL that may have a literal such as 'now' is not inlined:
+ * then its text is seen together with what was made of it.
+ */
+static bool
+loads_needs_fmgr(Oid function)
+{
+	if (prev_needs_fmgr && prev_needs_fmgr(function))
+		return true;
+	if (current_load != NULL)
+	{
+		loads_note_call(function);
+		return routine_says_now(function);
+	}
+	if (sql_is_kept && routine_is_users(function))
+		sql_made_outside++;
+	if (CACHE_KEEPS_SQL_PLANS && !sql_plans_are_foreign)
+		sql_plans_are_foreign = routine_is_users(function);
+	return false;
+}
+
+/* The body of a function in SQL is analysed outside of loads. */
+static void
+loads_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jumble)
+{
+	if (current_load == NULL && pstate->p_paramref_hook == sql_param_hook)
+	{
+		sql_plans_are_foreign = true;
+		if (sql_is_kept)
+			sql_made_outside++;
+	}
+	if (prev_post_parse_analyze)
+		prev_post_parse_analyze(pstate, query, jumble);
+}
+
+/*
+ * A command that is not a query is executed: by a VOLATILE function, since
+ * others cannot.  What it gives is the session's, by and large.
+ */
+void
+loads_note_utility(Node *command)
+{
+	if (current_load != NULL && !IsA(command, CallStmt) &&
+		!IsA(command, DoStmt) && !IsA(command, LockStmt))
+		loads_note(REASON_SESSION, REASON_UTILITY);
 }
 
 /*
@@ -398,11 +549,21 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 }
 
 /*
- * Install the hook; once a process.
+ * Install the hooks; once a process.
  */
 void
 loads_init(void)
 {
+	ParseState	pstate = {0};
+
 	prev_executor_start = ExecutorStart_hook;
 	ExecutorStart_hook = loads_executor_start;
+	prev_planner = planner_hook;
+	planner_hook = loads_planner;
+	prev_needs_fmgr = needs_fmgr_hook;
+	needs_fmgr_hook = loads_needs_fmgr;
+	prev_post_parse_analyze = post_parse_analyze_hook;
+	post_parse_analyze_hook = loads_post_parse_analyze;
+	sql_fn_parser_setup(&pstate, NULL);
+	sql_param_hook = pstate.p_paramref_hook;
 }

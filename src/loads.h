@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "nodes/nodes.h"
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
 
@@ -24,12 +25,17 @@ typedef struct Load
 	CacheDef   *def;
 	bool		keys;			/* it is a key function, not the loader */
 	Reasons		why;			/* not to store what it gives */
+	Reasons		planned;		/* those of them that were found while something
+								 * was planned, which is kept */
 	TimestampTz expires;		/* of the entries that it has used, or 0 */
 	bool		stale;			/* something has to be compiled anew: see
 								 * compiled.c */
 	bool		unsettled;		/* this session may not have heard of all DDL */
+	uint64		deviation;		/* of its settings from the recorded ones */
+	void	   *prepared;		/* the loader as it is compiled: see compiled.c */
 	void	   *vouched_by;		/* the call of a function that is vouched for */
 	uint64		number;			/* of this load, in this session */
+	MemoryContext newest;		/* where functions are compiled, when it began */
 	struct Load *outer;
 } Load;
 
@@ -45,6 +51,9 @@ extern void loads_note(Reason reason, Oid object);
 extern void loads_note_all(const Reasons *reasons);
 extern void loads_note_relation(Relation rel);
 extern void loads_note_search_path(void);
+extern void loads_note_call(Oid function);
+extern void loads_note_utility(Node *command);
+extern uint64 loads_sql_made_outside(void);
 extern void loads_note_hit(CacheDef *inner, uint64 generation,
 						   TimestampTz expires);
 extern void loads_bound(TimestampTz expires);

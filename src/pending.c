@@ -138,6 +138,10 @@ static uint64 published_xid = 0;
 /* Grows with each DDL command of this session, and when one is undone. */
 static uint64 ddl_count = 0;
 
+/* The same of commands of DDL, and their end, alone. */
+static uint64 ddl_commands = 0;
+static bool ddl_in_progress = false;	/* in this transaction */
+
 /* Make room for more items. */
 static void
 items_grow(void)
@@ -492,7 +496,7 @@ pending_add_dropped(uint64 cache)
 void
 pending_add_database(Oid dbid)
 {
-	ddl_count++;
+	pending_count_ddl();
 	pending_add(PENDING_DATABASE, dbid, 0);
 }
 
@@ -504,6 +508,8 @@ void
 pending_count_ddl(void)
 {
 	ddl_count++;
+	ddl_commands++;
+	ddl_in_progress = true;
 }
 
 /*
@@ -513,6 +519,16 @@ uint64
 pending_ddl_count(void)
 {
 	return ddl_count;
+}
+
+/*
+ * A number that moves with this session's own commands of DDL, and when these
+ * are committed or rolled back.
+ */
+uint64
+pending_ddl_commands(void)
+{
+	return ddl_commands;
 }
 
 /*
@@ -670,6 +686,9 @@ pending_reset(void)
 {
 	if (nwide > 0)
 		ddl_count++;
+	if (ddl_in_progress)
+		ddl_commands++;
+	ddl_in_progress = false;
 	members = NULL;
 	items = few_items;
 	items_size = FEW_ITEMS;
@@ -705,6 +724,8 @@ void
 pending_subabort(int nestlevel)
 {
 	whole_cache = 0;
+	if (ddl_in_progress)
+		ddl_commands++;
 	mapping_subabort();
 	while (nlevels > 0 && levels[nlevels - 1].nestlevel >= nestlevel)
 	{

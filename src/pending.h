@@ -29,6 +29,7 @@ extern void pending_add_database(Oid dbid);
 extern void pending_drop_database(Oid dbid);
 extern void pending_count_ddl(void);
 extern uint64 pending_ddl_count(void);
+extern uint64 pending_ddl_commands(void);
 extern bool pending_is_whole(uint64 cache);
 extern bool pending_covers(uint64 cache, uint64 hash);
 

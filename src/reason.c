@@ -193,6 +193,24 @@ reasons_add(Reasons *to, const Reasons *more)
 }
 
 /*
+ * Add those of these that hold for as long as the plan that they were found at:
+ * the others are found again at each load, and pass.
+ */
+void
+reasons_add_lasting(Reasons *to, const Reasons *more)
+{
+	Reasons		lasting = *more;
+
+	lasting.mask &= ~(REASON_BIT(REASON_CAUGHT_ERROR) |
+					  REASON_BIT(REASON_ROW_SECURITY) |
+					  REASON_BIT(REASON_TEMPORARY) |
+					  REASON_BIT(REASON_DETACHING) |
+					  REASON_BIT(REASON_COMPILED) |
+					  REASON_BIT(REASON_SETTINGS));
+	reasons_add(to, &lasting);
+}
+
+/*
  * Those that forbid storing, as a mask of REASON_BIT; has_ttl: the user has
  * said for how long a result may be used.
  */
@@ -258,10 +276,12 @@ function_name(Oid function)
 			return pstrdup("GET DIAGNOSTICS ... PG_CONTEXT");
 		case REASON_CURSOR:
 			return pstrdup("a cursor that was opened elsewhere");
-		case REASON_TEMP_TYPE:
-			return pstrdup("a temporary type");
+		case REASON_TEMP_OBJECT:
+			return pstrdup("a temporary type or relation");
 		case REASON_ASSERT:
 			return pstrdup("plpgsql.check_asserts");
+		case REASON_UTILITY:
+			return pstrdup("a command such as SHOW or EXPLAIN");
 		default:
 			break;
 	}

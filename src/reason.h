@@ -63,13 +63,16 @@ typedef struct Reasons
 #define REASON_NOW_LITERAL		((Oid) 2)	/* a literal such as 'now' */
 #define REASON_PG_CONTEXT		((Oid) 3)	/* GET DIAGNOSTICS ... PG_CONTEXT */
 #define REASON_CURSOR			((Oid) 4)	/* a cursor opened elsewhere */
-#define REASON_TEMP_TYPE		((Oid) 5)	/* a temporary type */
+#define REASON_TEMP_OBJECT		((Oid) 5)	/* a temporary type or relation */
 #define REASON_ASSERT			((Oid) 6)	/* an ASSERT that is switched off */
+
+#define REASON_UTILITY			((Oid) 7)	/* SHOW, EXPLAIN and the like */
 
 #define REASON_BIT(reason)	((uint32) 1 << (reason))
 
 extern void reasons_note(Reasons *reasons, Reason reason, Oid object);
 extern void reasons_add(Reasons *reasons, const Reasons *more);
+extern void reasons_add_lasting(Reasons *reasons, const Reasons *more);
 extern uint32 reasons_that_forbid(const Reasons *reasons, bool has_ttl);
 extern const char *reason_name(Reason reason);
 extern char *reason_object(Reason reason, Oid object);

@@ -46,6 +46,7 @@
 #include "compat.h"
 #include "devel.h"
 #include "extension.h"
+#include "literal.h"
 #include "routine.h"
 
 /* What has been found out about a function. */
@@ -55,7 +56,16 @@ typedef struct Routine
 	RoutineKind kind;
 	bool		aggregate;
 	bool		names_temp;		/* its source speaks of pg_temp */
+	bool		users;			/* a user's, in SQL or PL/pgSQL */
+	bool		sql;			/* a user's, in SQL */
+	bool		says_now;		/* and its text has such a word */
 } Routine;
+
+/*
+ * The kinds of PostgreSQL's own functions, which most calls are of, by their
+ * OIDs: 1 + the kind, 0 if it is not known yet.
+ */
+static uint8 own_kinds[FirstGenbkiObjectId];
 
 static HTAB *routines = NULL;
 
@@ -81,9 +91,25 @@ static const char *const of_session[] = {
 	"show_config_by_name_missing_ok", "system_user"
 };
 
-/* Functions whose result depends on whether there are temporary objects. */
+/*
+ * Functions whose result depends on whether there are temporary objects: also
+ * those that look a name up, which may be that of one.
+ */
 static const char *const of_temporary[] = {
-	"current_schemas", "pg_is_other_temp_schema", "pg_my_temp_schema"
+	"current_schemas", "has_any_column_privilege_id_name",
+	"has_any_column_privilege_name", "has_any_column_privilege_name_name",
+	"has_column_privilege_id_name_attnum",
+	"has_column_privilege_id_name_name", "has_column_privilege_name_attnum",
+	"has_column_privilege_name_name", "has_column_privilege_name_name_attnum",
+	"has_column_privilege_name_name_name", "has_sequence_privilege_id_name",
+	"has_sequence_privilege_name", "has_sequence_privilege_name_name",
+	"has_table_privilege_id_name", "has_table_privilege_name",
+	"has_table_privilege_name_name", "has_type_privilege_id_name",
+	"has_type_privilege_name", "has_type_privilege_name_name",
+	"pg_get_serial_sequence", "pg_get_viewdef_name",
+	"pg_get_viewdef_name_ext", "pg_is_other_temp_schema", "pg_my_temp_schema",
+	"pg_table_is_visible", "pg_type_is_visible", "regclassin", "regtypein",
+	"text_regclass", "to_regclass", "to_regtype", "to_regtypemod"
 };
 
 /* Functions of the time, also those that read a zone's present offset. */
@@ -94,9 +120,12 @@ static const char *const of_clock[] = {
 	"timetz_at_local", "timetz_in", "timetz_zone"
 };
 
-/* They are declared IMMUTABLE, but read the server's state. */
+/*
+ * Functions that read the server's state: some are declared IMMUTABLE; version()
+ * is another one after an update, which Redis outlives.
+ */
 static const char *const of_state[] = {
-	"pg_walfile_name", "pg_walfile_name_offset"
+	"pg_walfile_name", "pg_walfile_name_offset", "pgsql_version"
 };
 
 /* VOLATILE ones whose results nobody uses: of giving back what was taken. */
@@ -115,29 +144,23 @@ static const char *const known[] = {
 	"anymultirange_in", "anymultirange_out", "anyrange_in", "anyrange_out",
 	"array_in", "array_out", "array_send", "array_to_json",
 	"array_to_json_pretty", "array_to_text", "array_to_text_null",
-	"bpcharsend", "brin_bloom_summary_send",
-	"brin_minmax_multi_summary_send", "cash_in", "cash_numeric", "cash_out",
-	"cstring_send", "current_database", "current_schema", "current_user",
-	"database_to_xml", "database_to_xml_and_xmlschema",
-	"database_to_xmlschema", "date_cmp_timestamptz", "date_eq_timestamptz",
-	"date_ge_timestamptz", "date_gt_timestamptz", "date_in",
-	"date_le_timestamptz", "date_lt_timestamptz", "date_ne_timestamptz",
-	"date_out", "date_timestamptz", "domain_in", "enum_first", "enum_in",
-	"enum_last", "enum_out", "enum_range_all", "enum_range_bounds",
-	"enum_send", "extract_timestamptz", "float4_to_char", "float8_to_char",
-	"format_type", "generate_series_timestamptz",
-	"generate_series_timestamptz_at_zone", "get_current_ts_config",
-	"getdatabaseencoding", "has_any_column_privilege_id",
-	"has_any_column_privilege_id_id", "has_any_column_privilege_id_name",
-	"has_any_column_privilege_name", "has_any_column_privilege_name_id",
-	"has_any_column_privilege_name_name", "has_column_privilege_id_attnum",
+	"bpcharsend", "brin_bloom_summary_send", "brin_minmax_multi_summary_send",
+	"cash_in", "cash_numeric", "cash_out", "cstring_send", "current_database",
+	"current_schema", "current_user", "database_to_xml",
+	"database_to_xml_and_xmlschema", "database_to_xmlschema",
+	"date_cmp_timestamptz", "date_eq_timestamptz", "date_ge_timestamptz",
+	"date_gt_timestamptz", "date_in", "date_le_timestamptz",
+	"date_lt_timestamptz", "date_ne_timestamptz", "date_out",
+	"date_timestamptz", "domain_in", "enum_first", "enum_in", "enum_last",
+	"enum_out", "enum_range_all", "enum_range_bounds", "enum_send",
+	"extract_timestamptz", "float4_to_char", "float8_to_char", "format_type",
+	"generate_series_timestamptz", "generate_series_timestamptz_at_zone",
+	"get_current_ts_config", "getdatabaseencoding",
+	"has_any_column_privilege_id", "has_any_column_privilege_id_id",
+	"has_any_column_privilege_name_id", "has_column_privilege_id_attnum",
 	"has_column_privilege_id_id_attnum", "has_column_privilege_id_id_name",
-	"has_column_privilege_id_name", "has_column_privilege_id_name_attnum",
-	"has_column_privilege_id_name_name", "has_column_privilege_name_attnum",
-	"has_column_privilege_name_id_attnum",
-	"has_column_privilege_name_id_name", "has_column_privilege_name_name",
-	"has_column_privilege_name_name_attnum",
-	"has_column_privilege_name_name_name", "has_database_privilege_id",
+	"has_column_privilege_id_name", "has_column_privilege_name_id_attnum",
+	"has_column_privilege_name_id_name", "has_database_privilege_id",
 	"has_database_privilege_id_id", "has_database_privilege_id_name",
 	"has_database_privilege_name", "has_database_privilege_name_id",
 	"has_database_privilege_name_name",
@@ -160,27 +183,22 @@ static const char *const known[] = {
 	"has_schema_privilege_id_name", "has_schema_privilege_name",
 	"has_schema_privilege_name_id", "has_schema_privilege_name_name",
 	"has_sequence_privilege_id", "has_sequence_privilege_id_id",
-	"has_sequence_privilege_id_name", "has_sequence_privilege_name",
-	"has_sequence_privilege_name_id", "has_sequence_privilege_name_name",
-	"has_server_privilege_id", "has_server_privilege_id_id",
-	"has_server_privilege_id_name", "has_server_privilege_name",
-	"has_server_privilege_name_id", "has_server_privilege_name_name",
-	"has_table_privilege_id", "has_table_privilege_id_id",
-	"has_table_privilege_id_name", "has_table_privilege_name",
-	"has_table_privilege_name_id", "has_table_privilege_name_name",
+	"has_sequence_privilege_name_id", "has_server_privilege_id",
+	"has_server_privilege_id_id", "has_server_privilege_id_name",
+	"has_server_privilege_name", "has_server_privilege_name_id",
+	"has_server_privilege_name_name", "has_table_privilege_id",
+	"has_table_privilege_id_id", "has_table_privilege_name_id",
 	"has_tablespace_privilege_id", "has_tablespace_privilege_id_id",
 	"has_tablespace_privilege_id_name", "has_tablespace_privilege_name",
 	"has_tablespace_privilege_name_id", "has_tablespace_privilege_name_name",
 	"has_type_privilege_id", "has_type_privilege_id_id",
-	"has_type_privilege_id_name", "has_type_privilege_name",
-	"has_type_privilege_name_id", "has_type_privilege_name_name",
-	"in_range_timestamptz_interval", "int4_cash", "int4_to_char",
-	"int8_cash", "int8_to_char", "interval_in", "interval_out",
-	"interval_to_char", "json_agg_strict_transfn", "json_agg_transfn",
-	"json_build_array", "json_build_array_noargs", "json_build_object",
-	"json_build_object_noargs", "json_object_agg_strict_transfn",
-	"json_object_agg_transfn", "json_object_agg_unique_strict",
-	"json_object_agg_unique_strict_transfn",
+	"has_type_privilege_name_id", "in_range_timestamptz_interval",
+	"int4_cash", "int4_to_char", "int8_cash", "int8_to_char", "interval_in",
+	"interval_out", "interval_to_char", "json_agg_strict_transfn",
+	"json_agg_transfn", "json_build_array", "json_build_array_noargs",
+	"json_build_object", "json_build_object_noargs",
+	"json_object_agg_strict_transfn", "json_object_agg_transfn",
+	"json_object_agg_unique_strict", "json_object_agg_unique_strict_transfn",
 	"json_object_agg_unique_transfn", "json_populate_record",
 	"json_populate_recordset", "json_string_to_tsvector", "json_to_record",
 	"json_to_recordset", "json_to_tsvector", "jsonb_agg_finalfn",
@@ -205,50 +223,45 @@ static const char *const known[] = {
 	"pg_get_constraintdef", "pg_get_constraintdef_ext", "pg_get_expr",
 	"pg_get_expr_ext", "pg_get_function_arg_default",
 	"pg_get_function_arguments", "pg_get_function_identity_arguments",
-	"pg_get_function_result", "pg_get_function_sqlbody",
-	"pg_get_functiondef", "pg_get_indexdef", "pg_get_indexdef_ext",
-	"pg_get_keywords", "pg_get_object_address",
-	"pg_get_partition_constraintdef", "pg_get_partkeydef",
-	"pg_get_publication_tables", "pg_get_replica_identity_index",
-	"pg_get_ruledef", "pg_get_ruledef_ext", "pg_get_serial_sequence",
+	"pg_get_function_result", "pg_get_function_sqlbody", "pg_get_functiondef",
+	"pg_get_indexdef", "pg_get_indexdef_ext", "pg_get_keywords",
+	"pg_get_object_address", "pg_get_partition_constraintdef",
+	"pg_get_partkeydef", "pg_get_publication_tables",
+	"pg_get_replica_identity_index", "pg_get_ruledef", "pg_get_ruledef_ext",
 	"pg_get_statisticsobjdef", "pg_get_statisticsobjdef_columns",
 	"pg_get_statisticsobjdef_expressions", "pg_get_triggerdef",
 	"pg_get_triggerdef_ext", "pg_get_userbyid", "pg_get_viewdef",
-	"pg_get_viewdef_ext", "pg_get_viewdef_name", "pg_get_viewdef_name_ext",
-	"pg_get_viewdef_wrap", "pg_has_role_id", "pg_has_role_id_id",
-	"pg_has_role_id_name", "pg_has_role_name", "pg_has_role_name_id",
-	"pg_has_role_name_name", "pg_identify_object",
+	"pg_get_viewdef_ext", "pg_get_viewdef_wrap", "pg_has_role_id",
+	"pg_has_role_id_id", "pg_has_role_id_name", "pg_has_role_name",
+	"pg_has_role_name_id", "pg_has_role_name_name", "pg_identify_object",
 	"pg_identify_object_as_address", "pg_index_column_has_property",
-	"pg_index_has_property", "pg_indexam_has_property",
-	"pg_input_error_info", "pg_input_is_valid", "pg_mcv_list_send",
-	"pg_ndistinct_send", "pg_node_tree_send", "pg_opclass_is_visible",
-	"pg_operator_is_visible", "pg_opfamily_is_visible",
-	"pg_options_to_table", "pg_relation_is_publishable",
-	"pg_relation_is_updatable", "pg_sequence_parameters",
-	"pg_settings_get_flags", "pg_statistics_obj_is_visible",
-	"pg_stats_ext_mcvlist_items", "pg_table_is_visible",
+	"pg_index_has_property", "pg_indexam_has_property", "pg_input_error_info",
+	"pg_input_is_valid", "pg_mcv_list_send", "pg_ndistinct_send",
+	"pg_node_tree_send", "pg_opclass_is_visible", "pg_operator_is_visible",
+	"pg_opfamily_is_visible", "pg_options_to_table",
+	"pg_relation_is_publishable", "pg_relation_is_updatable",
+	"pg_sequence_parameters", "pg_settings_get_flags",
+	"pg_statistics_obj_is_visible", "pg_stats_ext_mcvlist_items",
 	"pg_ts_config_is_visible", "pg_ts_dict_is_visible",
-	"pg_ts_parser_is_visible", "pg_ts_template_is_visible",
-	"pg_type_is_visible", "pg_typeof", "pgsql_version", "phraseto_tsquery",
-	"plainto_tsquery", "range_in", "range_out", "range_send", "record_in",
-	"record_out", "record_send", "regclassin", "regclassout",
+	"pg_ts_parser_is_visible", "pg_ts_template_is_visible", "pg_typeof",
+	"phraseto_tsquery", "plainto_tsquery", "range_in", "range_out",
+	"range_send", "record_in", "record_out", "record_send", "regclassout",
 	"regcollationin", "regcollationout", "regconfigin", "regconfigout",
 	"regdatabasein", "regdatabaseout", "regdictionaryin", "regdictionaryout",
 	"regnamespacein", "regnamespaceout", "regoperatorin", "regoperatorout",
 	"regoperin", "regoperout", "regprocedurein", "regprocedureout",
-	"regprocin", "regprocout", "regrolein", "regroleout", "regtypein",
-	"regtypeout", "row_to_json", "row_to_json_pretty", "schema_to_xml",
+	"regprocin", "regprocout", "regrolein", "regroleout", "regtypeout",
+	"row_to_json", "row_to_json_pretty", "schema_to_xml",
 	"schema_to_xml_and_xmlschema", "schema_to_xmlschema", "table_to_xml",
 	"table_to_xml_and_xmlschema", "table_to_xmlschema", "text_concat",
-	"text_concat_ws", "text_format", "text_format_nv", "text_regclass",
-	"textsend", "texttoxml", "time_in", "timestamp_at_local",
-	"timestamp_cmp_timestamptz", "timestamp_eq_timestamptz",
-	"timestamp_ge_timestamptz", "timestamp_gt_timestamptz", "timestamp_in",
-	"timestamp_le_timestamptz", "timestamp_lt_timestamptz",
-	"timestamp_ne_timestamptz", "timestamp_out", "timestamp_timestamptz",
-	"timestamp_to_char", "timestamptz_at_local", "timestamptz_cmp_date",
-	"timestamptz_cmp_timestamp", "timestamptz_date", "timestamptz_eq_date",
-	"timestamptz_eq_timestamp", "timestamptz_ge_date",
+	"text_concat_ws", "text_format", "text_format_nv", "textsend",
+	"texttoxml", "time_in", "timestamp_at_local", "timestamp_cmp_timestamptz",
+	"timestamp_eq_timestamptz", "timestamp_ge_timestamptz",
+	"timestamp_gt_timestamptz", "timestamp_in", "timestamp_le_timestamptz",
+	"timestamp_lt_timestamptz", "timestamp_ne_timestamptz", "timestamp_out",
+	"timestamp_timestamptz", "timestamp_to_char", "timestamptz_at_local",
+	"timestamptz_cmp_date", "timestamptz_cmp_timestamp", "timestamptz_date",
+	"timestamptz_eq_date", "timestamptz_eq_timestamp", "timestamptz_ge_date",
 	"timestamptz_ge_timestamp", "timestamptz_gt_date",
 	"timestamptz_gt_timestamp", "timestamptz_in", "timestamptz_le_date",
 	"timestamptz_le_timestamp", "timestamptz_lt_date",
@@ -258,11 +271,10 @@ static const char *const known[] = {
 	"timestamptz_pl_interval", "timestamptz_pl_interval_at_zone",
 	"timestamptz_time", "timestamptz_timestamp", "timestamptz_timetz",
 	"timestamptz_to_char", "timestamptz_trunc", "timestamptz_trunc_zone",
-	"to_date", "to_json", "to_jsonb", "to_regclass", "to_regcollation",
-	"to_regdatabase", "to_regnamespace", "to_regoper", "to_regoperator",
-	"to_regproc", "to_regprocedure", "to_regrole", "to_regtype",
-	"to_regtypemod", "to_timestamp", "to_tsquery", "to_tsvector",
-	"ts_headline", "ts_headline_json", "ts_headline_json_opt",
+	"to_date", "to_json", "to_jsonb", "to_regcollation", "to_regdatabase",
+	"to_regnamespace", "to_regoper", "to_regoperator", "to_regproc",
+	"to_regprocedure", "to_regrole", "to_timestamp", "to_tsquery",
+	"to_tsvector", "ts_headline", "ts_headline_json", "ts_headline_json_opt",
 	"ts_headline_jsonb", "ts_headline_jsonb_opt", "ts_headline_opt",
 	"ts_match_tq", "ts_match_tt", "ts_parse_byname", "ts_token_type_byname",
 	"varcharsend", "websearch_to_tsquery", "xml_in", "xml_is_well_formed",
@@ -348,6 +360,7 @@ routine_changed(Datum arg, int cacheid, uint32 hashvalue)
 	if (routines != NULL)
 		hash_destroy(routines);
 	routines = NULL;
+	memset(own_kinds, 0, sizeof(own_kinds));
 }
 
 static const Routine *
@@ -379,6 +392,11 @@ routine_find(Oid function)
 		found.kind = find_kind(proc, source);
 		found.aggregate = proc->prokind == PROKIND_AGGREGATE &&
 			function >= FirstNormalObjectId;
+		found.users = function >= FirstNormalObjectId &&
+			language_is_looked_into(proc->prolang);
+		found.sql = proc->prolang == SQLlanguageId &&
+			function >= FirstNormalObjectId;
+		found.says_now = found.sql && text_has_time_word(source, strlen(source));
 		found.names_temp = function >= FirstNormalObjectId &&
 			strstr(asc_tolower(source, strlen(source)), "pg_temp") != NULL;
 		ReleaseSysCache(tuple);
@@ -404,7 +422,14 @@ routine_find(Oid function)
 RoutineKind
 routine_kind(Oid function)
 {
-	return routine_find(function)->kind;
+	RoutineKind kind;
+
+	if (function < FirstGenbkiObjectId && own_kinds[function] != 0)
+		return (RoutineKind) (own_kinds[function] - 1);
+	kind = routine_find(function)->kind;
+	if (function < FirstGenbkiObjectId)
+		own_kinds[function] = (uint8) (kind + 1);
+	return kind;
 }
 
 /*
@@ -413,7 +438,7 @@ routine_kind(Oid function)
 bool
 routine_is_aggregate(Oid function)
 {
-	return routine_find(function)->aggregate;
+	return function >= FirstNormalObjectId && routine_find(function)->aggregate;
 }
 
 /*
@@ -422,7 +447,36 @@ routine_is_aggregate(Oid function)
 bool
 routine_names_temp(Oid function)
 {
-	return routine_find(function)->names_temp && !GUARD_REMOVED("temporary");
+	return function >= FirstNormalObjectId && routine_find(function)->names_temp &&
+		!GUARD_REMOVED("temporary");
+}
+
+/*
+ * Is it a function of a user's in SQL?
+ */
+bool
+routine_is_sql(Oid function)
+{
+	return function >= FirstNormalObjectId && routine_find(function)->sql;
+}
+
+/*
+ * Is it a function of a user's that can be looked into?
+ */
+bool
+routine_is_users(Oid function)
+{
+	return function >= FirstNormalObjectId && routine_find(function)->users;
+}
+
+/*
+ * Is there, in the text of a function of a user's in SQL, a word that may mean
+ * the present time?
+ */
+bool
+routine_says_now(Oid function)
+{
+	return function >= FirstNormalObjectId && routine_find(function)->says_now;
 }
 
 /*

@@ -27,5 +27,8 @@ extern void routine_init(void);
 extern RoutineKind routine_kind(Oid function);
 extern bool routine_is_aggregate(Oid function);
 extern bool routine_names_temp(Oid function);
+extern bool routine_says_now(Oid function);
+extern bool routine_is_sql(Oid function);
+extern bool routine_is_users(Oid function);
 
 #endif							/* CACHE_ROUTINE_H */

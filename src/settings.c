@@ -133,6 +133,7 @@ settings_parse(Settings *settings, ArrayType *recorded)
 	settings->list = palloc0(sizeof(Setting) * Max(n, 1));
 	settings->context = CurrentMemoryContext;
 	settings->hash = 0;
+	settings->search_path = NULL;
 	for (int i = 0; i < n; i++)
 	{
 		char	   *name = TextDatumGetCString(elems[i]);
@@ -149,6 +150,8 @@ settings_parse(Settings *settings, ArrayType *recorded)
 		setting->name = name;
 		setting->value = value;
 		setting->variable = find_variable(name);
+		if (strcmp(name, "search_path") == 0)
+			settings->search_path = value;
 		settings->n++;
 	}
 }
@@ -160,7 +163,8 @@ setting_remember(Setting *setting, MemoryContext context)
 	struct config_generic *variable = setting->variable;
 	const char *string;
 
-	if (setting->known && variable->vartype == PGC_STRING)
+	if (setting->known && variable->vartype == PGC_STRING &&
+		setting->is.s != NULL)
 		pfree(setting->is.s);
 	setting->known = false;
 	switch (variable->vartype)
@@ -179,9 +183,8 @@ setting_remember(Setting *setting, MemoryContext context)
 			break;
 		case PGC_STRING:
 			string = *((struct config_string *) variable)->variable;
-			if (string == NULL)
-				return;
-			setting->is.s = MemoryContextStrdup(context, string);
+			setting->is.s = string == NULL ? NULL :
+				MemoryContextStrdup(context, string);
 			break;
 	}
 	setting->known = true;
@@ -208,7 +211,9 @@ setting_is_same(const Setting *setting)
 			return setting->is.i == *((struct config_enum *) variable)->variable;
 		case PGC_STRING:
 			string = *((struct config_string *) variable)->variable;
-			return string != NULL && strcmp(setting->is.s, string) == 0;
+			if (string == NULL || setting->is.s == NULL)
+				return string == setting->is.s;
+			return strcmp(setting->is.s, string) == 0;
 	}
 	return false;
 }
@@ -268,4 +273,29 @@ void
 settings_restore(int nestlevel)
 {
 	AtEOXact_GUC(true, nestlevel);
+}
+
+/*
+ * A number for how the settings that are in force differ from these; 0 if they
+ * do not.
+ */
+uint64
+settings_deviation(Settings *settings)
+{
+	uint64		deviation = 0;
+
+	for (int i = 0; i < settings->n; i++)
+	{
+		Setting    *setting = &settings->list[i];
+		const char *now;
+
+		if (setting_holds(setting, settings->context))
+			continue;
+		now = GetConfigOption(setting->name, true, false);
+		if (now == NULL)
+			now = "";
+		deviation = hash_bytes_extended((const unsigned char *) now, strlen(now),
+										deviation + i + 1) | 1;
+	}
+	return deviation;
 }

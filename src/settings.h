@@ -39,12 +39,14 @@ typedef struct Settings
 	Setting    *list;
 	MemoryContext context;
 	uint64		hash;			/* of all names and values */
+	const char *search_path;	/* the recorded one, NULL: none */
 } Settings;
 
 extern char *settings_search_path(void);
 extern ArrayType *settings_record(void);
 extern void settings_parse(Settings *settings, ArrayType *recorded);
 extern int	settings_apply(Settings *settings, bool *complete);
+extern uint64 settings_deviation(Settings *settings);
 extern void settings_restore(int nestlevel);
 
 #endif							/* CACHE_SETTINGS_H */

@@ -50,6 +50,7 @@
 #include "devel.h"
 #include "extension.h"
 #include "invalidate.h"
+#include "loads.h"
 #include "partition.h"
 #include "pending.h"
 #include "rename.h"
@@ -367,6 +368,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 			anchor_reassign((ReassignOwnedStmt *) command);
 	}
 
+	loads_note_utility(command);
 	if (is_ddl)
 		pending_count_ddl();
 	note_effect(effect);

@@ -517,6 +517,15 @@ coherence_catalog_state(void)
 }
 
 /*
+ * How much DDL this session has heard of.
+ */
+uint64
+coherence_catalog_heard(void)
+{
+	return settled_changes;
+}
+
+/*
  * How much DDL has been published, whether or not this session has heard of it.
  * The shared memory must be ready.
  */

@@ -54,6 +54,7 @@ extern bool coherence_settle(void);
 extern bool coherence_has_moved(void);
 extern uint64 coherence_catalog_state(void);
 extern uint64 coherence_catalog_changes(void);
+extern uint64 coherence_catalog_heard(void);
 extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
 extern BypassReason coherence_refusal(CoherentGet *get);
 extern void coherence_fill_many(CacheDef *def, CoherentFill *fills, int n);

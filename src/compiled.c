@@ -74,7 +74,7 @@ typedef struct Made
 {
 	uint64		settings;		/* of the cache: its made_under; and whatever a
 								 * function has set that is in progress */
-	uint64		ddl;			/* how much DDL there had been; 0: not known */
+	uint64		ddl;			/* how much DDL there had been */
 	uint64		own_ddl;		/* the same of this session's */
 } Made;
 
@@ -131,7 +131,6 @@ typedef struct Activation
 	uint64		deviation;		/* of the settings from the cache's */
 	Made		now;			/* what is made in it is made under; at its
 								 * beginning, so that DDL since then shows */
-	bool		known;			/* else all DDL may not have been heard of */
 	bool		tainted;		/* a load of another cache's has failed inside */
 	int			nestlevel;		/* of transactions, at its beginning */
 	struct Activation *outer;
@@ -201,12 +200,16 @@ mark_find(MemoryContext context, MemoryContextCallbackFunction tag)
 /* Key functions run in sessions that may not have heard of all DDL. */
 #define MADE_FOR_KEYS	UINT64CONST(0x9e3779b97f4a7c15)
 
+/* Nor is it known in loads whose results are not stored for that. */
+#define MADE_UNSETTLED	(UINT64CONST(1) << 63)
+
 /*
  * What is made now.  Where it is not known whether this session has heard of
- * all DDL, a load's result is not stored, and there is nothing to be made sure
- * of; then false.
+ * all DDL, a load's result is not stored; but it has to be that of the recorded
+ * settings all the same, so what such loads run is kept apart from what others
+ * do.
  */
-static bool
+static void
 made_now(Made *made)
 {
 	made->settings = current_load->def->made_under;
@@ -221,8 +224,10 @@ made_now(Made *made)
 	else
 		made->ddl = coherence_catalog_state();
 	if (made->ddl == 0)
+	{
 		current_load->unsettled = true;
-	return made->ddl != 0;
+		made->ddl = MADE_UNSETTLED | coherence_catalog_heard();
+	}
 }
 
 static bool
@@ -689,7 +694,7 @@ compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 		{
 			Look		look = {.activation = activation, .complete = true};
 
-			if (!activation->known || GUARD_REMOVED("compiled"))
+			if (GUARD_REMOVED("compiled"))
 				look.complete = false;
 			else if (!visit_expressions(activation->function, stmt,
 										expression_before, &look))
@@ -718,8 +723,7 @@ compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 			Look		look = {.activation = activation, .complete = true};
 			Portal		portal;
 
-			if (!activation->known ||
-				!visit_expressions(activation->function, stmt,
+			if (!visit_expressions(activation->function, stmt,
 								   expression_after, &look))
 				look.complete = false;
 			if (stmt->cmd_type == PLPGSQL_STMT_OPEN)
@@ -745,32 +749,6 @@ compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
  * Functions
  *-------------------------------------------------------------------------
  */
-
-/* What a function is compiled into depends on the types of its variables. */
-static void
-inspect_variables(PLpgSQL_function *function, FunctionMark *mark)
-{
-	mark->to_time = inspect_holds_time(function->fn_rettype);
-	for (int i = 0; i < function->ndatums; i++)
-	{
-		PLpgSQL_datum *datum = function->datums[i];
-		PLpgSQL_type *type = NULL;
-
-		if (datum->dtype == PLPGSQL_DTYPE_VAR ||
-			datum->dtype == PLPGSQL_DTYPE_PROMISE)
-			type = ((PLpgSQL_var *) datum)->datatype;
-		else if (datum->dtype == PLPGSQL_DTYPE_REC)
-		{
-			/* of a type, or of none in particular */
-			type = ((PLpgSQL_rec *) datum)->datatype;
-			mark->to_time = true;
-		}
-		if (type == NULL)
-			continue;
-		mark->to_time |= inspect_holds_time(type->typoid);
-		inspect_type(type->typoid, loads_vouched, &mark->why);
-	}
-}
 
 /*
  * What assigning to a variable of this type may call: PL/pgSQL casts by itself,
@@ -804,18 +782,32 @@ inspect_casts(Oid type, Reasons *why)
 	table_close(casts, AccessShareLock);
 }
 
+/* What a function is compiled into depends on the types of its variables. */
 static void
-inspect_types(PLpgSQL_function *function, Reasons *why)
+inspect_variables(PLpgSQL_function *function, FunctionMark *mark)
 {
-	inspect_casts(function->fn_rettype, why);
+	mark->to_time = inspect_holds_time(function->fn_rettype);
 	for (int i = 0; i < function->ndatums; i++)
 	{
 		PLpgSQL_datum *datum = function->datums[i];
+		PLpgSQL_type *type = NULL;
 
-		if (datum->dtype == PLPGSQL_DTYPE_VAR &&
-			((PLpgSQL_var *) datum)->datatype != NULL)
-			inspect_casts(((PLpgSQL_var *) datum)->datatype->typoid, why);
+		if (datum->dtype == PLPGSQL_DTYPE_VAR ||
+			datum->dtype == PLPGSQL_DTYPE_PROMISE)
+			type = ((PLpgSQL_var *) datum)->datatype;
+		else if (datum->dtype == PLPGSQL_DTYPE_REC)
+		{
+			/* of a type, or of none in particular */
+			type = ((PLpgSQL_rec *) datum)->datatype;
+			mark->to_time = true;
+		}
+		if (type == NULL)
+			continue;
+		mark->to_time |= inspect_holds_time(type->typoid);
+		inspect_type(type->typoid, loads_vouched, &mark->why);
+		inspect_casts(type->typoid, &mark->why);
 	}
+	inspect_casts(function->fn_rettype, &mark->why);
 }
 
 /*
@@ -851,8 +843,7 @@ function_mark(PLpgSQL_function *function)
 	Made		now;
 	FunctionMark *mark = (FunctionMark *) mark_find(function->fn_cxt, function_tag);
 
-	if (!made_now(&now))
-		return NULL;
+	made_now(&now);
 	if (mark == NULL && is_fresh(function))
 	{
 		mark = (FunctionMark *) mark_make(function->fn_cxt, function_tag,
@@ -860,7 +851,6 @@ function_mark(PLpgSQL_function *function)
 		if (OidIsValid(function->fn_oid))
 			inspect_routine(function->fn_oid, loads_vouched, &mark->why);
 		inspect_variables(function, mark);
-		inspect_types(function, &mark->why);
 		mark->nstatements = function->nstatements + 1;
 		mark->checked = MemoryContextAllocZero(function->fn_cxt,
 											   mark->nstatements);
@@ -906,13 +896,12 @@ compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 	activation->nestlevel = GetCurrentTransactionNestLevel();
 	activation->outer = activations;
 	activations = activation;
-	activation->known = made_now(&activation->now);
+	made_now(&activation->now);
 	activation->mark = function_mark(function);
 	if (activation->mark != NULL)
 		loads_note_all(&activation->mark->why);
 	vouched = loads_vouched(function->fn_oid);
-	if (activation->mark == NULL && !current_load->unsettled &&
-		!GUARD_REMOVED("compiled"))
+	if (activation->mark == NULL && !GUARD_REMOVED("compiled"))
 		outdate(function);
 	else if (activation->mark != NULL &&
 			 activation->mark->load != current_load->number)
@@ -922,8 +911,6 @@ compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 	}
 	if (vouched && current_load->vouched_by == NULL)
 		current_load->vouched_by = activation;
-	if (activation->mark != NULL)
-		loads_note_all(&activation->mark->why);
 }
 
 static void
@@ -1017,7 +1004,7 @@ compiled_prepare(FunctionCallInfo fcinfo)
 	flinfo.fn_mcxt = CurrentMemoryContext;
 	call->flinfo = &flinfo;
 	function = compile(call, false);
-	if (function_mark(function) == NULL && !current_load->unsettled)
+	if (function_mark(function) == NULL)
 	{
 		outdate(function);
 		flinfo.fn_extra = NULL;

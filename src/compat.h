@@ -17,6 +17,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "postmaster/autovacuum.h"
 #include "storage/latch.h"

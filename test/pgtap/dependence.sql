@@ -139,7 +139,7 @@ SELECT cache_create(name, ('ld_' || name || '(int)')::regprocedure), cache_watch
 SET my.tenant = 'a';
 SET my.n = 5;
 SELECT format('SELECT cache_get(%L, %s)', name, k) FROM cases, generate_series(1, 3) k ORDER BY n, k \gexec
-SELECT is(CASE WHEN entries = 3 THEN 'stored' WHEN entries = 0 THEN coalesce((SELECT string_agg(u.reason, ', ') FROM cache_unstored u WHERE u.name = s.name), 'temporary objects') ELSE entries || ' stored' END,
+SELECT is(CASE WHEN entries = 3 THEN 'stored' WHEN entries = 0 THEN coalesce((SELECT string_agg(u.reason, ', ') FROM cache_unstored u WHERE u.cache = s.name), 'temporary objects') ELSE entries || ' stored' END,
 		  reason, s.name)
 FROM cases JOIN cache_stats s USING (name) ORDER BY n;
 SET my.tenant = 'b';

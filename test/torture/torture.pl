@@ -243,12 +243,12 @@ sub note_stats
 {
 	my @counted = qw(hits redis_hits loads bypasses evictions unstored);
 	for (admin('torture', '-c', 'SELECT name, hits, redis_hits, s.loads, bypasses, evictions, coalesce(sum(u.loads), 0)'
-			  . ' FROM cache_stats s LEFT JOIN cache_unstored u USING (name) GROUP BY 1, 2, 3, 4, 5, 6'))
+			  . ' FROM cache_stats s LEFT JOIN cache_unstored u ON u.cache = s.name GROUP BY 1, 2, 3, 4, 5, 6'))
 	{
 		my ($name, @counters) = split /\|/;
 		$count{"cache $name $counted[$_]"} += $counters[$_] for 0 .. $#counted;
 	}
-	for (admin('torture', '-c', 'SELECT name, reason, loads FROM cache_unstored'))
+	for (admin('torture', '-c', 'SELECT cache, reason, loads FROM cache_unstored'))
 	{
 		my ($name, $reason, $loads) = split /\|/;
 		$count{"reason $reason"} += $loads;

@@ -15,8 +15,12 @@
  *	callsite, coercion, parameter				keys as calls give them
  *	rowkeys, keyfunction						from rows to keys
  *	get											one read-through get
- *	utility, rename, transaction				DDL; commit
- *	loader, session, flight						running loaders
+ *	utility, rename, partition, sharedcatalog,	DDL; commit
+ *	transaction
+ *	loader, flight								running loaders
+ *	loads, compiled, inspect, routine, literal,	what a load depends on
+ *	plexpr, reason, unstored
+ *	searchpath									whose tables its names mean
  *	invalidate									what a transaction changes
  *	keyvalue									what cache_set() has set
  *	anchor										dependencies of caches
@@ -28,7 +32,8 @@
  *	queue										from backends to the worker
  *	store, index, evict							entries
  *	mapping										key functions that race
- *	registry, fence, lineage, persist			caches, invalidations
+ *	registry, fence, lineage, persist, software	caches, invalidations
+ *	watchrows									rows that watches have seen
  *	arena										memory
  *	policy, shadow, admission, space, camp,
  *	sketch, node								which entries go

@@ -57,8 +57,6 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "plpgsql.h"
-
 #include "compat.h"
 #include "coherence.h"
 #include "compiled.h"
@@ -66,6 +64,7 @@
 #include "inspect.h"
 #include "loads.h"
 #include "pending.h"
+#include "plexpr.h"
 #include "routine.h"
 #include "settings.h"
 
@@ -257,171 +256,6 @@ mark_make(MemoryContext context, MemoryContextCallbackFunction tag, Size size,
  * Expressions
  *-------------------------------------------------------------------------
  */
-
-typedef void (*ExpressionCallback) (PLpgSQL_expr *expr, void *arg);
-
-static void
-visit(PLpgSQL_expr *expr, ExpressionCallback callback, void *arg)
-{
-	if (expr != NULL)
-		callback(expr, arg);
-}
-
-static void
-visit_list(List *expressions, ExpressionCallback callback, void *arg)
-{
-	ListCell   *lc;
-
-	foreach(lc, expressions)
-		visit((PLpgSQL_expr *) lfirst(lc), callback, arg);
-}
-
-static void
-visit_default(PLpgSQL_datum *datum, ExpressionCallback callback, void *arg)
-{
-	switch (datum->dtype)
-	{
-		case PLPGSQL_DTYPE_VAR:
-		case PLPGSQL_DTYPE_PROMISE:
-			visit(((PLpgSQL_var *) datum)->default_val, callback, arg);
-			break;
-		case PLPGSQL_DTYPE_REC:
-			visit(((PLpgSQL_rec *) datum)->default_val, callback, arg);
-			break;
-		default:
-			break;
-	}
-}
-
-static void
-visit_cursor(PLpgSQL_function *function, int cursor, ExpressionCallback callback,
-			 void *arg)
-{
-	PLpgSQL_datum *datum = function->datums[cursor];
-
-	if (datum->dtype == PLPGSQL_DTYPE_VAR)
-		visit(((PLpgSQL_var *) datum)->cursor_explicit_expr, callback, arg);
-}
-
-/*
- * The expressions that executing a statement itself evaluates, not those of the
- * statements in it.  False: the statement is of a kind that is not known.
- */
-static bool
-visit_expressions(PLpgSQL_function *function, PLpgSQL_stmt *stmt,
-				  ExpressionCallback callback, void *arg)
-{
-	ListCell   *lc;
-
-#define EACH(expr)		visit((expr), callback, arg)
-#define EACH_OF(list)	visit_list((list), callback, arg)
-#define STMT(type)		((PLpgSQL_stmt_##type *) stmt)
-
-	switch (stmt->cmd_type)
-	{
-		case PLPGSQL_STMT_BLOCK:
-			for (int i = 0; i < STMT(block)->n_initvars; i++)
-				visit_default(function->datums[STMT(block)->initvarnos[i]],
-							  callback, arg);
-			return true;
-		case PLPGSQL_STMT_ASSIGN:
-			EACH(STMT(assign)->expr);
-			return true;
-		case PLPGSQL_STMT_IF:
-			EACH(STMT(if)->cond);
-			foreach(lc, STMT(if)->elsif_list)
-				EACH(((PLpgSQL_if_elsif *) lfirst(lc))->cond);
-			return true;
-		case PLPGSQL_STMT_CASE:
-			EACH(STMT(case)->t_expr);
-			foreach(lc, STMT(case)->case_when_list)
-				EACH(((PLpgSQL_case_when *) lfirst(lc))->expr);
-			return true;
-		case PLPGSQL_STMT_LOOP:
-			return true;
-		case PLPGSQL_STMT_WHILE:
-			EACH(STMT(while)->cond);
-			return true;
-		case PLPGSQL_STMT_FORI:
-			EACH(STMT(fori)->lower);
-			EACH(STMT(fori)->upper);
-			EACH(STMT(fori)->step);
-			return true;
-		case PLPGSQL_STMT_FORS:
-			EACH(STMT(fors)->query);
-			return true;
-		case PLPGSQL_STMT_FORC:
-			EACH(STMT(forc)->argquery);
-			visit_cursor(function, STMT(forc)->curvar, callback, arg);
-			return true;
-		case PLPGSQL_STMT_FOREACH_A:
-			EACH(STMT(foreach_a)->expr);
-			return true;
-		case PLPGSQL_STMT_EXIT:
-			EACH(STMT(exit)->cond);
-			return true;
-		case PLPGSQL_STMT_RETURN:
-			EACH(STMT(return)->expr);
-			return true;
-		case PLPGSQL_STMT_RETURN_NEXT:
-			EACH(STMT(return_next)->expr);
-			return true;
-		case PLPGSQL_STMT_RETURN_QUERY:
-			EACH(STMT(return_query)->query);
-			EACH(STMT(return_query)->dynquery);
-			EACH_OF(STMT(return_query)->params);
-			return true;
-		case PLPGSQL_STMT_RAISE:
-			EACH_OF(STMT(raise)->params);
-			foreach(lc, STMT(raise)->options)
-				EACH(((PLpgSQL_raise_option *) lfirst(lc))->expr);
-			return true;
-		case PLPGSQL_STMT_ASSERT:
-			EACH(STMT(assert)->cond);
-			EACH(STMT(assert)->message);
-			return true;
-		case PLPGSQL_STMT_EXECSQL:
-			EACH(STMT(execsql)->sqlstmt);
-			return true;
-		case PLPGSQL_STMT_DYNEXECUTE:
-			EACH(STMT(dynexecute)->query);
-			EACH_OF(STMT(dynexecute)->params);
-			return true;
-		case PLPGSQL_STMT_DYNFORS:
-			EACH(STMT(dynfors)->query);
-			EACH_OF(STMT(dynfors)->params);
-			return true;
-		case PLPGSQL_STMT_GETDIAG:
-			return true;
-		case PLPGSQL_STMT_OPEN:
-			EACH(STMT(open)->argquery);
-			EACH(STMT(open)->query);
-			EACH(STMT(open)->dynquery);
-			EACH_OF(STMT(open)->params);
-			visit_cursor(function, STMT(open)->curvar, callback, arg);
-			return true;
-		case PLPGSQL_STMT_FETCH:
-			EACH(STMT(fetch)->expr);
-			return true;
-		case PLPGSQL_STMT_CLOSE:
-			return true;
-		case PLPGSQL_STMT_PERFORM:
-			EACH(STMT(perform)->expr);
-			return true;
-		case PLPGSQL_STMT_CALL:
-			EACH(STMT(call)->expr);
-			return true;
-		case PLPGSQL_STMT_COMMIT:
-		case PLPGSQL_STMT_ROLLBACK:
-			return true;
-		default:
-			return false;
-	}
-
-#undef EACH
-#undef EACH_OF
-#undef STMT
-}
 
 /* What looking at the expressions of a statement needs and gives. */
 typedef struct Look
@@ -696,8 +530,8 @@ compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 
 			if (GUARD_REMOVED("compiled"))
 				look.complete = false;
-			else if (!visit_expressions(activation->function, stmt,
-										expression_before, &look))
+			else if (!plexpr_visit(activation->function, stmt,
+								   expression_before, &look))
 				loads_note(REASON_OPAQUE, activation->function->fn_oid);
 			note_statement(estate, stmt);
 			if (checked != NULL)
@@ -723,8 +557,7 @@ compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 			Look		look = {.activation = activation, .complete = true};
 			Portal		portal;
 
-			if (!visit_expressions(activation->function, stmt,
-								   expression_after, &look))
+			if (!plexpr_visit(activation->function, stmt, expression_after, &look))
 				look.complete = false;
 			if (stmt->cmd_type == PLPGSQL_STMT_OPEN)
 			{

@@ -12,7 +12,7 @@
  *	functions, many, set, admin, watch, trigger,	what SQL calls
  *	stats, memory, verify, check, redisview,
  *	watchview, flightview
- *	callsite, coercion, parameter				keys as calls give them
+ *	callsite, coercion, parameter, keytext		keys as calls give them
  *	rowkeys, keyfunction						from rows to keys
  *	get											one read-through get
  *	utility, rename, partition, sharedcatalog,	DDL; commit

@@ -263,7 +263,7 @@ sub each_of
 sub copy
 {
 	my ($self, $pattern) = @_;
-	my @names = $self->entries($pattern);
+	my @names = grep { !/:probe$/ } $self->entries($pattern);
 	my @values = $self->each_of(sub { ('DUMP', @_) }, @names);
 
 	return { map { $names[$_] => $values[$_] } 0 .. $#names };

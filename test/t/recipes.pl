@@ -55,7 +55,7 @@ CREATE ROLE leaver;
 CREATE ROLE team;
 SELECT cache_create('old_config', 'load_config(text)'), cache_alter('old_config', owner => 'leaver');
 END
-like(try_out('Write migrations', 'started'), qr/^config\|config\|\{name\}\|\|enabled$/m, 'migrations: the watch that there is');
+like(try_out('Write migrations', 'started'), qr/^config\|config\|\{name\}\|\|enabled\|\d+$/m, 'migrations: the watch that there is');
 is($node->safe_psql('started', "SELECT name, owner, loader_name FROM cache_definition; SELECT cache_get('config', 'theme')"),
 	qq(config|postgres|load_config2\n"{\\"dark\\": false}"), 'migrations: another loader');
 $node->safe_psql('started', 'DROP ROLE leaver');

@@ -169,7 +169,9 @@ SELECT cache_get('c', 1), load(1);
 
 -- disabled, the watch counts as none
 ALTER TABLE t DISABLE TRIGGER ALL;
+\set VERBOSITY terse
 SELECT cache_get('c', 1), load(1);
+\set VERBOSITY default
 UPDATE t SET v = 13;
 SELECT cache_get('c', 1), load(1);
 ALTER TABLE t ENABLE TRIGGER ALL;
@@ -213,3 +215,33 @@ CREATE TRIGGER nowhere AFTER INSERT ON f FOR EACH ROW EXECUTE FUNCTION cache_tri
 CREATE TRIGGER column_too AFTER INSERT ON f FOR EACH ROW EXECUTE FUNCTION cache_trigger('c', 'no_such_column');
 INSERT INTO f VALUES (1);
 SELECT * FROM f;
+
+-- a watch that does not work: what is said leads to its repair
+CREATE TABLE r (k int, v int) PARTITION BY LIST (k);
+CREATE TABLE r1 PARTITION OF r DEFAULT;
+CREATE FUNCTION load_r(a int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(v) FROM r WHERE k = a';
+SELECT cache_create('r', 'load_r(int)');
+CREATE TRIGGER "row" AFTER INSERT OR UPDATE OR DELETE ON r FOR EACH ROW EXECUTE FUNCTION cache_trigger('r', 'k');
+CREATE TRIGGER whole BEFORE TRUNCATE ON r EXECUTE FUNCTION cache_trigger('r', 'k');
+SELECT cache_get('r', 1);
+SELECT cache_watch('r', 'r', 'k');
+SELECT cache_watch('r', 'r', 'k', if_not_exists => true);
+SELECT object, problem, hint FROM cache_check() WHERE cache = 'r' ORDER BY object, problem;
+ALTER TABLE public.r ENABLE ALWAYS TRIGGER "row", ENABLE ALWAYS TRIGGER whole;
+SELECT object, problem, hint FROM cache_check() WHERE cache = 'r';
+SELECT cache_get('r', 1);
+SELECT entries FROM cache_stats WHERE name = 'r';
+SELECT cache_watch('r', 'r', 'k');
+-- of a partition
+ALTER TABLE r1 ENABLE TRIGGER USER;
+SELECT cache_get('r', 1);
+ALTER TABLE public.r1 ENABLE ALWAYS TRIGGER "row";
+SELECT cache_get('r', 1);
+SELECT entries FROM cache_stats WHERE name = 'r';
+-- what ENABLE ALWAYS does not mend
+DROP TRIGGER whole ON r;
+SELECT cache_watch('r', 'r', 'k');
+SELECT cache_unwatch('r', 'r'), cache_watch('r', 'r', 'k');
+SELECT object, problem, hint FROM cache_check() WHERE cache = 'r';
+DROP TABLE r;
+SELECT cache_drop('r');

@@ -145,14 +145,22 @@ check_trigger(Check *check, const Watch *watch)
 								 relation_name(watch->relid)));
 		return;
 	}
+	if (!watch->enabled)
+	{
+		report_relation(check, cache, watch->relid,
+						psprintf("trigger %s of the watch is disabled, or enabled in another way than ALWAYS",
+								 quote_identifier(watch->name)),
+						psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;",
+								 relation_name(watch->relid),
+								 quote_identifier(watch->name)));
+		return;
+	}
 	if (!watch->sound)
 	{
 		report_relation(check, cache, watch->relid,
-						psprintf("trigger %s of the watch is disabled or has been altered",
+						psprintf("trigger %s of the watch has been altered",
 								 quote_identifier(watch->name)),
-						psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s; or call cache_unwatch() and cache_watch() again.",
-								 relation_name(watch->relid),
-								 quote_identifier(watch->name)));
+						"Call cache_unwatch() and cache_watch() again.");
 		return;
 	}
 	if (watch->inherited)
@@ -326,7 +334,7 @@ check_unstored(Check *check, CacheDef *def)
 			   name != NULL ? name :
 			   def->signature != NULL ? def->signature : NameStr(def->name),
 			   psprintf("results are not stored, because %s",
-						reason_problem(i, object)),
+						reason_problem(i, object, NameStr(def->name))),
 			   reason_hint(i, object, NameStr(def->name), def->signature));
 	}
 }

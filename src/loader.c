@@ -39,6 +39,7 @@
 #include "shared.h"
 #include "unstored.h"
 #include "value.h"
+#include "watch.h"
 
 /*
  * A load whose functions turn out to have been compiled elsewhere is run again,
@@ -369,15 +370,20 @@ static void
 warn_keys(CacheDef *def, Oid function, const Reasons *why)
 {
 	Reason		reason = 0;
+	char	   *repair = NULL;
 
 	while (!(why->mask & REASON_BIT(reason)))
 		reason++;
 	if (!unstored_first(def, why->object[reason] ^ reason, true))
 		return;
+	if (reason == REASON_UNWATCHED)
+		repair = watch_repair(NameStr(def->name), why->object[reason]);
 	ereport(WARNING,
 			(errmsg("key function %s invalidates all of cache \"%s\"",
 					format_procedure(function), NameStr(def->name)),
-			 errdetail("%s", reason_of_keys(reason, why->object[reason])),
+			 errdetail("%s", reason_of_keys(reason, why->object[reason],
+											NameStr(def->name))),
+			 repair != NULL ? errhint("%s", repair) :
 			 reason == REASON_UNWATCHED ?
 			 errhint("Watch that table as well.") :
 			 errhint("The keys of a row must depend on nothing but watched tables without row level security.")));

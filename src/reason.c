@@ -29,6 +29,7 @@
 
 #include "keyvalue.h"
 #include "reason.h"
+#include "watch.h"
 
 typedef enum ReasonSubject
 {
@@ -324,13 +325,16 @@ reason_object(Reason reason, Oid object)
 }
 
 /*
- * What is wrong, as a clause; palloc'd.
+ * What is wrong with this cache, as a clause; palloc'd.
  */
 char *
-reason_problem(Reason reason, Oid object)
+reason_problem(Reason reason, Oid object, const char *cache)
 {
 	char	   *name = reason_object(reason, object);
 
+	if (reason == REASON_UNWATCHED && watch_repair(cache, object) != NULL)
+		return psprintf("its loader reads table %s, whose watch does not work",
+						name);
 	return name == NULL ? pstrdup(reasons[reason].problem) :
 		psprintf(reasons[reason].problem, name);
 }
@@ -348,10 +352,10 @@ is_watchable(Oid relid)
  * The same of a key function, as a sentence; palloc'd.
  */
 char *
-reason_of_keys(Reason reason, Oid object)
+reason_of_keys(Reason reason, Oid object, const char *cache)
 {
 	static const char loader[] = "its loader ";
-	char	   *problem = reason_problem(reason, object);
+	char	   *problem = reason_problem(reason, object, cache);
 
 	if (strncmp(problem, loader, strlen(loader)) == 0)
 		return psprintf("It %s.", problem + strlen(loader));
@@ -366,6 +370,7 @@ char *
 reason_hint(Reason reason, Oid object, const char *cache, const char *loader)
 {
 	const char *quoted = quote_literal_cstr(cache);
+	char	   *repair;
 
 	if (reasons[reason].hint != NULL)
 		return pstrdup(reasons[reason].hint);
@@ -375,6 +380,9 @@ reason_hint(Reason reason, Oid object, const char *cache, const char *loader)
 			return psprintf("If the function only reads, declare it so: ALTER FUNCTION %s STABLE.",
 							loader);
 		case REASON_UNWATCHED:
+			repair = watch_repair(cache, object);
+			if (repair != NULL)
+				return repair;
 			return is_watchable(object) ?
 				psprintf("Watch the table with SELECT cache_watch(%s, %s, ...), naming the columns that hold the key, or give the cache a ttl.",
 						 quoted, quote_literal_cstr(relation_name(object))) :

@@ -76,8 +76,8 @@ extern void reasons_add_lasting(Reasons *reasons, const Reasons *more);
 extern uint32 reasons_that_forbid(const Reasons *reasons, bool has_ttl);
 extern const char *reason_name(Reason reason);
 extern char *reason_object(Reason reason, Oid object);
-extern char *reason_problem(Reason reason, Oid object);
-extern char *reason_of_keys(Reason reason, Oid object);
+extern char *reason_problem(Reason reason, Oid object, const char *cache);
+extern char *reason_of_keys(Reason reason, Oid object, const char *cache);
 extern char *reason_hint(Reason reason, Oid object, const char *cache,
 						 const char *loader);
 extern bool reason_is_vouchable(Reason reason);

@@ -92,7 +92,8 @@ unstored_note(CacheDef *def, const Reasons *why, uint32 mask)
 		if (reason_warns(i) && first(def->id, i, why->object[i]))
 			ereport(WARNING,
 					(errmsg("results of cache \"%s\" are not stored, because %s",
-							NameStr(def->name), reason_problem(i, why->object[i])),
+							NameStr(def->name),
+							reason_problem(i, why->object[i], NameStr(def->name))),
 					 errhint("%s", reason_hint(i, why->object[i],
 											   NameStr(def->name),
 											   def->signature))));

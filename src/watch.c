@@ -5,16 +5,16 @@
  *
  * A watch is a pair of triggers on the table, and nothing else: their
  * arguments are the cache's name and the columns that hold the key, or the
- * names of a function that tells the keys (keyfunction.c).  So a
- * watch follows its table through renames, dumps and restores; partitions
- * inherit the row trigger; and whoever wants to know what is watched looks at
- * the table's triggers.
+ * names of a function that tells the keys (keyfunction.c).  So a watch follows
+ * its table through renames, dumps and restores; partitions inherit the row
+ * trigger; and whoever wants to know what is watched looks at the table's
+ * triggers.
  *
  * The triggers fire always, also where a subscription applies changes.  They
- * depend on the extension, and on the cache's anchor, and go away with either.  Their names start with a
- * character that sorts before all that people use: appliers that fire only
- * row triggers, and do not go through the executor, have the key pending
- * before the triggers of others run.
+ * depend on the extension, and on the cache's anchor, and go away with either.
+ * Their names start with a character that sorts before all that people use:
+ * appliers that fire only row triggers, and do not go through the executor,
+ * have the key pending before the triggers of others run.
  *
  * Locking: cache_watch() takes SHARE ROW EXCLUSIVE on the table, as CREATE
  * TRIGGER does, and so waits for all who are writing to it unwatched;
@@ -324,6 +324,41 @@ watch_has_companion(List *watches, const Watch *watch)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * What repairs the watches of a relation for a cache, if one of them does not
+ * work: a sentence with the command, palloc'd; else NULL.
+ */
+char *
+watch_repair(const char *cache, Oid relid)
+{
+	List	   *watches = find_triggers(cache, relid, true);
+	StringInfoData commands;
+	bool		altered = false;
+	ListCell   *lc;
+
+	initStringInfo(&commands);
+	foreach(lc, watches)
+	{
+		Watch	   *watch = lfirst(lc);
+
+		if (!watch->enabled)
+			appendStringInfo(&commands, "%sENABLE ALWAYS TRIGGER %s",
+							 commands.len > 0 ? ", " : "",
+							 quote_identifier(watch->name));
+		else
+			altered |= !watch->sound ||
+				(!watch->inherited && !watch_has_companion(watches, watch));
+	}
+	if (altered)
+		return pstrdup("Call cache_unwatch() and cache_watch() again.");
+	if (commands.len == 0)
+		return NULL;
+	return psprintf("Enable its watch with ALTER TABLE %s %s.",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+											   get_rel_name(relid)),
+					commands.data);
 }
 
 /*
@@ -820,15 +855,20 @@ is_watched(CacheDef *def, Relation rel, List *args, const char *how, bool skip)
 
 	foreach(lc, watch_triggers(NameStr(def->name), RelationGetRelid(rel)))
 	{
+		char	   *repair;
+
 		if (!watch_is_same(lfirst(lc), columns, n))
 			continue;
+		repair = watch_repair(NameStr(def->name), RelationGetRelid(rel));
 		ereport(skip ? NOTICE : ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 skip ?
 				 errmsg("relation \"%s\" is already watched for cache \"%s\"%s, skipping",
 						RelationGetRelationName(rel), NameStr(def->name), how) :
 				 errmsg("relation \"%s\" is already watched for cache \"%s\"%s",
-						RelationGetRelationName(rel), NameStr(def->name), how)));
+						RelationGetRelationName(rel), NameStr(def->name), how),
+				 repair != NULL ? errdetail("Its watch does not work.") : 0,
+				 repair != NULL ? errhint("%s", repair) : 0));
 		return true;
 	}
 	return false;

@@ -38,6 +38,7 @@ extern char **watch_arguments(HeapTuple tuple, Relation pg_trigger, int n);
 extern bool watch_has_companion(List *watches, const Watch *watch);
 extern bool watch_is_same(const Watch *watch, char **columns, int n);
 extern bool watch_covers(Relation rel, const char *cache);
+extern char *watch_repair(const char *cache, Oid relid);
 extern List *watch_caches(Relation rel);
 extern List *watch_caches_below(Oid parent);
 extern List *watch_caches_of(Oid relid);

@@ -164,6 +164,7 @@ ROLLBACK;
 CREATE FUNCTION outer_load(k text) RETURNS jsonb LANGUAGE sql STABLE AS 'SELECT cache_get(''kv'', k)';
 SELECT cache_create('outer', 'outer_load(text)');
 SELECT cache_get('outer', 'gone');
+SELECT cache_watch('outer', 'cache_value');
 SELECT cache_set('kv', 'gone', '4');
 SELECT cache_get('outer', 'gone');
 SELECT cache_get('outer', 'gone');

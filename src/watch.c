@@ -62,6 +62,7 @@
 #include "invalidate.h"
 #include "key.h"
 #include "keyfunction.h"
+#include "keyvalue.h"
 #include "shared.h"
 #include "watch.h"
 
@@ -728,6 +729,13 @@ check_relation(Relation rel)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("system table \"%s\" cannot be watched",
 						RelationGetRelationName(rel))));
+	if (RelationGetRelid(rel) == keyvalue_table())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" cannot be watched",
+						RelationGetRelationName(rel)),
+				 errdetail("It has the values of caches without a loader."),
+				 errhint("Give the cache a ttl.")));
 }
 
 /*

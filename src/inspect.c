@@ -121,7 +121,7 @@ inspect_function(Oid function, Inspection *in)
 		(in->vouched == NULL || !in->vouched(function)))
 		note(in, reasons[kind], function);
 	if (routine_names_temp(function))
-		note(in, REASON_SESSION, function);
+		note(in, REASON_SESSION, REASON_PG_TEMP);
 	if (routine_is_aggregate(function))
 		inspect_aggregate(function, in);
 }

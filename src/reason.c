@@ -281,6 +281,8 @@ function_name(Oid function)
 			return pstrdup("a temporary type or relation");
 		case REASON_ASSERT:
 			return pstrdup("plpgsql.check_asserts");
+		case REASON_PG_TEMP:
+			return pstrdup("pg_temp");
 		case REASON_UTILITY:
 			return pstrdup("a command such as SHOW or EXPLAIN");
 		default:

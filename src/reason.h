@@ -65,8 +65,8 @@ typedef struct Reasons
 #define REASON_CURSOR			((Oid) 4)	/* a cursor opened elsewhere */
 #define REASON_TEMP_OBJECT		((Oid) 5)	/* a temporary type or relation */
 #define REASON_ASSERT			((Oid) 6)	/* an ASSERT that is switched off */
-
 #define REASON_UTILITY			((Oid) 7)	/* SHOW, EXPLAIN and the like */
+#define REASON_PG_TEMP			((Oid) 8)	/* the name pg_temp in a source */
 
 #define REASON_BIT(reason)	((uint32) 1 << (reason))
 

@@ -4,7 +4,7 @@
 -- is for sessions without.
 \ir exact.psql
 SET client_min_messages = error;
-SELECT plan(174);
+SELECT plan(175);
 
 CREATE TABLE t (k int PRIMARY KEY, v int, s text, ts timestamptz);
 INSERT INTO t SELECT i, i * 10, 'x' || i, timestamptz '2020-01-01 00:00+00' + i * interval '1 hour' FROM generate_series(1, 20) i;
@@ -165,6 +165,14 @@ SELECT is(entries::int, 1, 'the harmless branch is stored, the other one is not'
 SELECT is(cache_get('branches', 2), '"b"', 'the other one');
 SET my.tenant = 'c';
 SELECT is(cache_get('branches', 2), '"c"', 'in the same session, again');
+
+-- a name that means another schema in each session
+CREATE FUNCTION names_pg_temp(a int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (''pg_temp'' < ''q'')::int + a; END';
+SELECT cache_create('names_pg_temp', 'names_pg_temp(int)');
+SELECT cache_get('names_pg_temp', 1);
+SELECT is(string_agg(object || ': ' || problem, ', '),
+          'pg_temp: results are not stored, because its loader uses pg_temp, whose result depends on the session', 'pg_temp')
+FROM cache_check() WHERE cache = 'names_pg_temp';
 
 -- temporary objects: names that others do not have
 CREATE FUNCTION there(a text) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT to_regclass(a) IS NOT NULL';

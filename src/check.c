@@ -236,7 +236,7 @@ check_read(Check *check, CacheDef *def, Oid relid)
 	if (rel->rd_rel->relrowsecurity)
 		report_relation(check, NameStr(def->name), relid,
 						"the loader reads a table with row level security, so that results are not stored",
-						"Let the loader read another table or pass what the policies depend on as an argument.");
+						"Let the loader read a table without policies, with what they depend on as an argument.");
 	else if (def->ttl != NULL)
 		;						/* whoever gives one knows */
 	else if ((rel->rd_rel->relkind != RELKIND_RELATION &&

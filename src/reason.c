@@ -65,7 +65,7 @@ static const struct
 	[REASON_ROW_SECURITY] = {
 		"row level security", false, false, false, SUBJECT_RELATION,
 		"its loader reads table %s, which has row level security",
-		"Let the loader read another table, or pass what the policies depend on as an argument."
+		"Let the loader read a table without policies, with what they depend on as an argument."
 	},
 	[REASON_TEMPORARY] = {
 		"temporary table", false, false, false, SUBJECT_RELATION,

@@ -191,6 +191,9 @@ slot_attach_locked(Oid dbid, uint64 id)
 	pg_atomic_write_u64(&slot->load_time, 0);
 	stats_begin(slot, cache_shared->counters_lost ? GetCurrentTimestamp() : 0);
 	pg_atomic_write_u32(&slot->unstored_mask, 0);
+	memset(slot->watches, 0, sizeof(slot->watches));
+	for (int i = 0; i < SLOT_WATCHES; i++)
+		pg_atomic_write_u64(&slot->watch_rows[i], 0);
 	slot->id = id;
 	slot->dbid = dbid;
 	slot->made = ++cache_shared->slots_made;

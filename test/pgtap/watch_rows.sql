@@ -1,6 +1,6 @@
 -- cache_watches counts the rows that each watch has seen, when they are committed.
 \ir exact.psql
-SELECT plan(9);
+SELECT plan(10);
 CREATE TABLE t (k int, l int);
 CREATE TABLE p (k int, v int) PARTITION BY LIST (k);
 CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
@@ -31,4 +31,15 @@ SELECT is(seen(), 'p : 3; p k: 3', 'a watch that has ended');
 SELECT cache_watch('c', 't', 'k');
 INSERT INTO t VALUES (1, 1);
 SELECT is(seen(), 'p : 3; p k: 3; t k: 1', 'begins anew');
+
+-- There are counts for 32 watches.
+DO $$
+BEGIN
+  FOR i IN 1 .. 33 LOOP
+    PERFORM cache_unwatch('c', 't'), cache_watch('c', 't', 'k');
+    INSERT INTO t VALUES (1, 1);
+    COMMIT;
+  END LOOP;
+END $$;
+SELECT is(seen(), 'p : 3; p k: 3; t k: ', 'no place for more watches');
 SELECT * FROM finish();

@@ -640,6 +640,8 @@ inspect_variables(PLpgSQL_function *function, FunctionMark *mark)
 		inspect_type(type->typoid, loads_vouched, &mark->why);
 		inspect_casts(type->typoid, &mark->why);
 	}
+	if (get_typtype(function->fn_rettype) != TYPTYPE_PSEUDO)
+		inspect_type(function->fn_rettype, loads_vouched, &mark->why);
 	inspect_casts(function->fn_rettype, &mark->why);
 }
 

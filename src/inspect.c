@@ -32,6 +32,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
@@ -317,16 +318,69 @@ inspect_var(Var *var, Inspection *in)
 	}
 }
 
-/* An expression of a type: of which session, or with which constraints? */
+/*
+ * A value becomes one of a type: of which session, and with which constraints,
+ * its own or those of what it is composed of?  Made from a text, or by a function
+ * that knows of types what catalogs say, it is checked, and read by the types'
+ * input functions, where no expression tells.
+ */
 static void
-inspect_type_of(Oid type, Inspection *in)
+inspect_type_of(Oid type, bool from_text, Inspection *in)
 {
-	if (type < FirstNormalObjectId)
+	TupleDesc	row;
+	Oid			input;
+	Oid			param;
+	Oid			element = InvalidOid;
+
+	if (type < FirstNormalObjectId && !from_text)
 		return;
+	check_stack_depth();
+	if (from_text)
+	{
+		getTypeInputInfo(type, &input, &param);
+		inspect_function(input, in);
+	}
 	if (type_is_temporary(type))
 		note(in, REASON_SESSION, REASON_TEMP_OBJECT);
-	if (get_typtype(type) == TYPTYPE_DOMAIN)
-		inspect_domain(type, in);
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_DOMAIN:
+			inspect_domain(type, in);
+			element = getBaseType(type);
+			break;
+		case TYPTYPE_COMPOSITE:
+			row = lookup_rowtype_tupdesc_noerror(type, -1, true);
+			for (int i = 0; row != NULL && i < row->natts; i++)
+			{
+				if (!TupleDescAttr(row, i)->attisdropped)
+					inspect_type_of(TupleDescAttr(row, i)->atttypid, from_text, in);
+			}
+			if (row != NULL)
+				ReleaseTupleDesc(row);
+			break;
+		case TYPTYPE_RANGE:
+			element = get_range_subtype(type);
+			break;
+		case TYPTYPE_MULTIRANGE:
+			element = get_multirange_range(type);
+			break;
+		case TYPTYPE_BASE:
+			element = get_element_type(type);
+			break;
+		default:
+			break;
+	}
+	if (OidIsValid(element))
+		inspect_type_of(element, from_text, in);
+}
+
+static void
+inspect_types(List *types, Inspection *in)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		inspect_type_of(lfirst_oid(lc), true, in);
 }
 
 /* What texts in this expression, and not above it, may be turned into. */
@@ -389,10 +443,26 @@ inspect_expression(Node *node, Inspection *in)
 					note(in, REASON_SESSION, REASON_TEMP_OBJECT);
 				/* FALLTHROUGH */
 			case T_RelabelType:
-			case T_CoerceViaIO:
 			case T_CoerceToDomain:
 			case T_RowExpr:
-				inspect_type_of(exprType(node), in);
+				inspect_type_of(exprType(node), false, in);
+				break;
+			case T_CoerceViaIO:
+#if PG_VERSION_NUM >= 170000
+			case T_JsonExpr:
+#endif
+				inspect_type_of(exprType(node), true, in);
+				break;
+			case T_FuncExpr:
+				if (exprType(node) >= FirstNormalObjectId &&
+					!routine_is_users(((FuncExpr *) node)->funcid))
+					inspect_type_of(exprType(node), true, in);
+				break;
+			case T_RangeTblFunction:
+				inspect_types(((RangeTblFunction *) node)->funccoltypes, in);
+				break;
+			case T_TableFunc:
+				inspect_types(((TableFunc *) node)->coltypes, in);
 				break;
 			default:
 				break;
@@ -632,7 +702,7 @@ inspect_type(Oid type, InspectVouched vouched, Reasons *reasons)
 {
 	Inspection	in = {.reasons = reasons, .vouched = vouched};
 
-	inspect_type_of(type, &in);
+	inspect_type_of(type, true, &in);
 }
 
 /*

@@ -364,6 +364,14 @@ reason_of_keys(Reason reason, Oid object, const char *cache)
 	return psprintf("%c%s.", pg_toupper((unsigned char) problem[0]), problem + 1);
 }
 
+/* What to do about a function that has to be taken as it is. */
+static char *
+vouch_hint(Oid function, const char *cache)
+{
+	return psprintf("If its result depends on nothing but its arguments and watched tables, vouch for it: SELECT cache_alter(%s, trust => %s).  Else give the cache a ttl.",
+					cache, quote_literal_cstr(function_name(function)));
+}
+
 /*
  * What to do about it, as sentences; cache and loader: their names, the loader's
  * as ALTER FUNCTION takes it.  palloc'd.
@@ -390,15 +398,14 @@ reason_hint(Reason reason, Oid object, const char *cache, const char *loader)
 						 quoted, quote_literal_cstr(relation_name(object))) :
 				pstrdup("It cannot be watched; give the cache a ttl.");
 		case REASON_VOLATILE:
-			return object < FirstNormalObjectId ||
-				OidIsValid(getExtensionOfObject(ProcedureRelationId, object)) ?
-				pstrdup("Leave it out, or give the cache a ttl.") :
-				psprintf("If it only reads, declare it so: ALTER FUNCTION %s STABLE.  Else leave it out, or give the cache a ttl.",
-						 function_name(object));
+			if (object < FirstNormalObjectId)
+				return pstrdup("Leave it out, or give the cache a ttl.");
+			if (OidIsValid(getExtensionOfObject(ProcedureRelationId, object)))
+				return vouch_hint(object, quoted);
+			return psprintf("If it only reads, declare it so: ALTER FUNCTION %s STABLE.  Else leave it out, or give the cache a ttl.",
+							function_name(object));
 		case REASON_OPAQUE:
-			return psprintf("If its result depends on nothing but its arguments and watched tables, vouch for it: SELECT cache_alter(%s, trust => %s).  Else give the cache a ttl.",
-							quoted,
-							quote_literal_cstr(function_name(object)));
+			return vouch_hint(object, quoted);
 		case REASON_PARALLEL:
 			return psprintf("Keep its plans from being parallel: ALTER FUNCTION %s SET max_parallel_workers_per_gather = 0.",
 							loader);

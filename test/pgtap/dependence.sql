@@ -4,7 +4,7 @@
 -- is for sessions without.
 \ir exact.psql
 SET client_min_messages = error;
-SELECT plan(175);
+SELECT plan(193);
 
 CREATE TABLE t (k int PRIMARY KEY, v int, s text, ts timestamptz);
 INSERT INTO t SELECT i, i * 10, 'x' || i, timestamptz '2020-01-01 00:00+00' + i * interval '1 hour' FROM generate_series(1, 20) i;
@@ -15,6 +15,8 @@ CREATE VIEW plain_view AS SELECT * FROM t;
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE TYPE pair AS (x int, d date);
 CREATE DOMAIN below AS int CHECK (VALUE < current_setting('my.n')::int);
+CREATE TYPE of_below AS (n below);
+CREATE TYPE of_timetz AS (w timetz);
 CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 
 -- helpers: inlined, in one expression, two deep, folded, and so on
@@ -98,7 +100,16 @@ INSERT INTO cases (reason, name, returns, language, body) VALUES
 ('clock', 'text_cast', 'date', 'sql', $$SELECT 'today'::text::date$$),
 ('clock', 'json_cast', 'date', 'plpgsql', $$BEGIN RETURN (jsonb_populate_record(NULL::pair, '{"d": "today"}')).d; END$$),
 ('clock', 'offset_of_zone', 'timetz', 'sql', $$SELECT timetz '12:00'$$),
+-- where a function reads a text as what catalogs say that a type is
+('session', 'domain_in_array', 'text', 'sql', $$SELECT ('{' || a || '}')::below[]::text$$),
+('session', 'domain_in_row', 'text', 'sql', $$SELECT (('(' || a || ')')::of_below)::text$$),
+('session', 'domain_of_json', 'int', 'sql', $$SELECT (jsonb_populate_record(NULL::of_below, jsonb_build_object('n', a))).n$$),
+('session', 'domain_of_columns', 'int', 'sql', $$SELECT n FROM jsonb_to_record(jsonb_build_object('n', a)) AS x (n below)$$),
+('session', 'domain_of_field', 'int', 'plpgsql', $$DECLARE x of_below; BEGIN x := ROW(a); RETURN x.n; END$$),
+('clock', 'offset_in_row', 'text', 'sql', $$SELECT (jsonb_populate_record(NULL::of_timetz, '{"w": "12:00"}')).w::text$$),
 -- other things that change without notice, or are one session's
+('session', 'language', 'text', 'sql', $$SELECT pg_describe_object('pg_class'::regclass, 't'::regclass, 0)$$),
+('temporary objects', 'looked_up', 'boolean', 'sql', $$SELECT to_regproc(s) IS NULL FROM t WHERE k = a$$),
 ('volatile function', 'volatile_helper', 'int', 'plpgsql', $$BEGIN RETURN volatile_one(); END$$),
 ('state of the server', 'release', 'text', 'sql', $$SELECT version()$$),
 ('state of the server', 'size', 'int', 'sql', $$SELECT pg_column_size(s) FROM t WHERE k = a$$),
@@ -119,6 +130,7 @@ INSERT INTO cases (reason, name, returns, language, body) VALUES
 ('stored', 'typed', 'text', 'plpgsql', $$DECLARE m mood; arr int[] := '{1,2}'; p pair; x positive := a; BEGIN m := 'ok'; p := ROW(x, '2020-01-01'); RETURN m::text || int4range(a, 10) || array_append(arr, a)::text || (arr || ARRAY[a])[2] || p.d; END$$),
 ('temporary objects', 'schema_columns', 'text', 'sql', $$SELECT string_agg(table_name || column_name, ',' ORDER BY 1) FROM information_schema.columns WHERE table_schema = 'public'$$),
 ('stored', 'catalogs', 'text', 'sql', $$SELECT string_agg(attname || format_type(atttypid, atttypmod), ',' ORDER BY attnum) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 't' AND attnum > 0$$),
+('stored', 'databases', 'text', 'sql', $$SELECT datname FROM pg_database WHERE datname = current_database() AND a > 0$$),
 ('temporary objects', 'privileges', 'text', 'sql', $$SELECT has_table_privilege('t', 'select')::text || has_schema_privilege('public', 'usage') || pg_has_role('pg_read_all_data', 'member')$$),
 ('stored', 'of_record', 'jsonb', 'plpgsql', $$DECLARE r record; q t%ROWTYPE; BEGIN SELECT * INTO r FROM t WHERE k = a; q := r; RETURN row_to_json(r)::jsonb || to_jsonb(q) || jsonb_build_object('f', format('%s %I %L', a, 'b c', r.s)); END$$),
 ('stored', 'windows', 'text', 'sql', $$SELECT string_agg(x::text || rn, ',') FROM (SELECT x, row_number() OVER (ORDER BY x) rn FROM generate_series(1, a + 2) x, unnest(ARRAY[1, 2]) y) q$$),

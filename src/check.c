@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "definition.h"
@@ -28,6 +29,7 @@
 #include "keyfunction.h"
 #include "keyvalue.h"
 #include "registry.h"
+#include "routine.h"
 #include "searchpath.h"
 #include "shared.h"
 #include "watch.h"
@@ -287,16 +289,23 @@ check_names(Check *check, CacheDef *def)
  *-------------------------------------------------------------------------
  */
 
-/* Does what a load has met in a relation not hold any more? */
+/* Does what a load has met at an object not hold any more? */
 static bool
-is_mended(CacheDef *def, Reason reason, Oid relid)
+is_mended(CacheDef *def, Reason reason, Oid object)
 {
 	Relation	rel;
 	bool		mended;
 
+	if (reason_is_vouchable(reason) && list_member_oid(def->trusted, object))
+		return true;
+	if (reason == REASON_VOLATILE)
+		return routine_kind(object) != ROUTINE_VOLATILE;
+	if (reason == REASON_OPAQUE)
+		return routine_kind(object) != ROUTINE_OPAQUE ||
+			!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(object));
 	if (reason != REASON_UNWATCHED && reason != REASON_ROW_SECURITY)
 		return false;
-	rel = try_relation_open(relid, AccessShareLock);
+	rel = try_relation_open(object, AccessShareLock);
 	if (rel == NULL)
 		return true;
 	mended = reason == REASON_ROW_SECURITY ? !rel->rd_rel->relrowsecurity :
@@ -325,9 +334,9 @@ check_unstored(Check *check, CacheDef *def)
 		if (!(mask & REASON_BIT(i)))
 			continue;
 		object = pg_atomic_read_u32(&cache_slots[index].unstored_object[i]);
-		if (reason_is_of_relation(i) &&
-			(is_reported(check, NameStr(def->name), object) ||
-			 is_mended(def, i, object)))
+		if (is_mended(def, i, object) ||
+			(reason_is_of_relation(i) &&
+			 is_reported(check, NameStr(def->name), object)))
 			continue;
 		name = reason_object(i, object);
 		report(check, NameStr(def->name),
@@ -335,7 +344,8 @@ check_unstored(Check *check, CacheDef *def)
 			   def->signature != NULL ? def->signature : NameStr(def->name),
 			   psprintf("results are not stored, because %s",
 						reason_problem(i, object, NameStr(def->name))),
-			   reason_hint(i, object, NameStr(def->name), def->signature));
+			   reason_hint(i, object, NameStr(def->name), def->signature,
+						   def->trusted));
 	}
 }
 
@@ -392,7 +402,8 @@ check_cache(Check *check, const char *name)
 	if (def->is_volatile)
 		report(check, name, def->signature,
 			   "the loader has become volatile, so that it is run for every get",
-			   reason_hint(REASON_VOLATILE_LOADER, def->loader, name, def->signature));
+			   reason_hint(REASON_VOLATILE_LOADER, def->loader, name, def->signature,
+						   def->trusted));
 	check_trust(check, def);
 	check_reads(check, def);
 	if (!def->is_volatile)

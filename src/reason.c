@@ -23,10 +23,12 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 
+#include "extension.h"
 #include "keyvalue.h"
 #include "reason.h"
 #include "watch.h"
@@ -364,23 +366,44 @@ reason_of_keys(Reason reason, Oid object, const char *cache)
 	return psprintf("%c%s.", pg_toupper((unsigned char) problem[0]), problem + 1);
 }
 
-/* What to do about a function that has to be taken as it is. */
-static char *
-vouch_hint(Oid function, const char *cache)
+static bool
+is_own(Oid extension)
 {
+	const Extension *own = extension_find();
+
+	return own != NULL && own->oid == extension;
+}
+
+/*
+ * What to do about a function that has to be taken as it is: vouch for it, and
+ * go on vouching for those that are already.
+ */
+static char *
+vouch_hint(Oid function, const char *cache, List *trusted)
+{
+	StringInfoData names;
+	ListCell   *lc;
+
+	initStringInfo(&names);
+	foreach(lc, trusted)
+		appendStringInfo(&names, "%s, ", format_procedure(lfirst_oid(lc)));
+	appendStringInfoString(&names, format_procedure(function));
 	return psprintf("If its result depends on nothing but its arguments and watched tables, vouch for it: SELECT cache_alter(%s, trust => %s).  Else give the cache a ttl.",
-					cache, quote_literal_cstr(function_name(function)));
+					cache, quote_literal_cstr(names.data));
 }
 
 /*
  * What to do about it, as sentences; cache and loader: their names, the loader's
- * as ALTER FUNCTION takes it.  palloc'd.
+ * as ALTER FUNCTION takes it; trusted: the OIDs of functions that the cache
+ * vouches for.  palloc'd.
  */
 char *
-reason_hint(Reason reason, Oid object, const char *cache, const char *loader)
+reason_hint(Reason reason, Oid object, const char *cache, const char *loader,
+			List *trusted)
 {
 	const char *quoted = quote_literal_cstr(cache);
 	char	   *repair;
+	Oid			extension;
 
 	if (reasons[reason].hint != NULL)
 		return pstrdup(reasons[reason].hint);
@@ -398,14 +421,16 @@ reason_hint(Reason reason, Oid object, const char *cache, const char *loader)
 						 quoted, quote_literal_cstr(relation_name(object))) :
 				pstrdup("It cannot be watched; give the cache a ttl.");
 		case REASON_VOLATILE:
-			if (object < FirstNormalObjectId)
+			extension = object < FirstNormalObjectId ? InvalidOid :
+				getExtensionOfObject(ProcedureRelationId, object);
+			if (object < FirstNormalObjectId || is_own(extension))
 				return pstrdup("Leave it out, or give the cache a ttl.");
-			if (OidIsValid(getExtensionOfObject(ProcedureRelationId, object)))
-				return vouch_hint(object, quoted);
+			if (OidIsValid(extension))
+				return vouch_hint(object, quoted, trusted);
 			return psprintf("If it only reads, declare it so: ALTER FUNCTION %s STABLE.  Else leave it out, or give the cache a ttl.",
 							function_name(object));
 		case REASON_OPAQUE:
-			return vouch_hint(object, quoted);
+			return vouch_hint(object, quoted, trusted);
 		case REASON_PARALLEL:
 			return psprintf("Keep its plans from being parallel: ALTER FUNCTION %s SET max_parallel_workers_per_gather = 0.",
 							loader);

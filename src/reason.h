@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
+
 /* In the order in which they are told.  What each means: reason.c. */
 typedef enum Reason
 {
@@ -79,7 +81,7 @@ extern char *reason_object(Reason reason, Oid object);
 extern char *reason_problem(Reason reason, Oid object, const char *cache);
 extern char *reason_of_keys(Reason reason, Oid object, const char *cache);
 extern char *reason_hint(Reason reason, Oid object, const char *cache,
-						 const char *loader);
+						 const char *loader, List *trusted);
 extern bool reason_is_vouchable(Reason reason);
 extern bool reason_warns(Reason reason);
 extern bool reason_is_of_relation(Reason reason);

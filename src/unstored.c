@@ -96,7 +96,8 @@ unstored_note(CacheDef *def, const Reasons *why, uint32 mask)
 							reason_problem(i, why->object[i], NameStr(def->name))),
 					 errhint("%s", reason_hint(i, why->object[i],
 											   NameStr(def->name),
-											   def->signature))));
+											   def->signature,
+											   def->trusted))));
 	}
 }
 

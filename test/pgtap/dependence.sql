@@ -228,6 +228,25 @@ SELECT is(problem, 'a function that the cache vouches for is gone', 'which cache
 DROP OWNED BY regress_cache_writer;
 DROP ROLE regress_cache_writer;
 
+-- following the hints ends with a value that is stored: each names all functions
+-- that are vouched for by then
+CREATE FUNCTION opaque_stable(cache_owner) RETURNS cstring LANGUAGE c STABLE STRICT AS '$libdir/cache', 'cache_owner_out';
+CREATE FUNCTION secret.opaque_other(cache_owner, "a,b" int DEFAULT 1) RETURNS cstring LANGUAGE c STABLE STRICT AS '$libdir/cache', 'cache_owner_out';
+CREATE FUNCTION volatile_reads(a int) RETURNS int LANGUAGE sql AS 'SELECT v FROM t WHERE k = a';
+CREATE FUNCTION ld_hints(a int) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN textin(opaque_stable('postgres'::cache_owner)) || textin(secret.opaque_other('postgres'::cache_owner)) || (SELECT volatile_reads(k) FROM t WHERE k = a);
+END $$;
+SELECT cache_create('hints', 'ld_hints(int)'), cache_watch('hints', 't', 'k');
+SELECT cache_get('hints', 1);
+SELECT substring(hint FROM '(?:SELECT cache_alter|ALTER FUNCTION).*?(?:STABLE|(?=\.  ))') FROM cache_check() WHERE cache = 'hints' LIMIT 1 \gexec
+SELECT cache_get('hints', 1);
+SELECT substring(hint FROM '(?:SELECT cache_alter|ALTER FUNCTION).*?(?:STABLE|(?=\.  ))') FROM cache_check() WHERE cache = 'hints' LIMIT 1 \gexec
+SELECT cache_get('hints', 1);
+SELECT substring(hint FROM '(?:SELECT cache_alter|ALTER FUNCTION).*?(?:STABLE|(?=\.  ))') FROM cache_check() WHERE cache = 'hints' LIMIT 1 \gexec
+SELECT cache_get('hints', 1);
+SELECT is(entries::int, 1, 'stored, after what the hints say') FROM cache_stats WHERE name = 'hints';
+
 -- a load inside a load passes on what it depends on itself
 CREATE FUNCTION changing(a int) RETURNS text LANGUAGE sql STABLE AS $$SELECT 'x'::text$$;
 CREATE FUNCTION ld_outside(a int) RETURNS jsonb LANGUAGE sql STABLE AS $$SELECT cache_get('changing', a)$$;

@@ -646,15 +646,15 @@ inspect_variables(PLpgSQL_function *function, FunctionMark *mark)
 }
 
 /*
- * Has the function been compiled since this load began?  New memory contexts
- * are put in front of what their parent has.
+ * Has the function been compiled since this load began, or since one inside it
+ * did?  New memory contexts are put in front of what their parent has.
  */
 static bool
 is_fresh(PLpgSQL_function *function)
 {
 	MemoryContext context = CACHE_PLPGSQL_PARENT->firstchild;
 
-	while (context != NULL && context != current_load->newest)
+	while (context != NULL && context != loads_boundary)
 	{
 		if (context == function->fn_cxt)
 			return true;

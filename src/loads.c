@@ -60,6 +60,12 @@
 
 Load	   *current_load = NULL;
 
+/*
+ * An empty context, which is moved to the front of its siblings when a load
+ * begins: what is in front of it has been made since the last one began.
+ */
+MemoryContext loads_boundary = NULL;
+
 static uint64 loads_begun = 0;
 
 /* Plannings in progress, in loads */
@@ -99,7 +105,11 @@ load_begin(Load *load, CacheDef *def, bool keys)
 	load->def = def;
 	load->keys = keys;
 	load->number = ++loads_begun;
-	load->newest = CACHE_PLPGSQL_PARENT->firstchild;
+	if (loads_boundary == NULL)
+		loads_boundary = AllocSetContextCreate(TopMemoryContext, "cache loads",
+											   ALLOCSET_SMALL_SIZES);
+	MemoryContextSetParent(loads_boundary, NULL);
+	MemoryContextSetParent(loads_boundary, CACHE_PLPGSQL_PARENT);
 	load->outer = current_load;
 	current_load = load;
 }

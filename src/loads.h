@@ -35,12 +35,12 @@ typedef struct Load
 	void	   *prepared;		/* the loader as it is compiled: see compiled.c */
 	void	   *vouched_by;		/* the call of a function that is vouched for */
 	uint64		number;			/* of this load, in this session */
-	MemoryContext newest;		/* where functions are compiled, when it began */
 	struct Load *outer;
 } Load;
 
 /* The innermost one, NULL: none. */
 extern Load *current_load;
+extern MemoryContext loads_boundary;
 
 extern void loads_init(void);
 extern void load_begin(Load *load, CacheDef *def, bool keys);

@@ -848,6 +848,9 @@ compiled_prepare(FunctionCallInfo fcinfo)
 		current_load->stale = false;
 	}
 	current_load->prepared = function;
+
+	/* Else it would be compiled once more in place of what this has kept. */
+	fcinfo->flinfo->fn_extra = function;
 }
 
 /*

@@ -4,7 +4,7 @@
 -- is for sessions without.
 \ir exact.psql
 SET client_min_messages = error;
-SELECT plan(193);
+SELECT plan(194);
 
 CREATE TABLE t (k int PRIMARY KEY, v int, s text, ts timestamptz);
 INSERT INTO t SELECT i, i * 10, 'x' || i, timestamptz '2020-01-01 00:00+00' + i * interval '1 hour' FROM generate_series(1, 20) i;

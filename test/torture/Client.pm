@@ -37,6 +37,24 @@ sub fault
 	POSIX::_exit(1);
 }
 
+# answer reads a line of what psql says; undef: it has ended. Where the server is
+# restarted, psql can be left without a session and wait for more, as if it had
+# answered: then it is ended, too. A session that hangs is another thing.
+sub answer
+{
+	return scalar <$from_psql> if !$client{restarts};
+	local $SIG{ALRM} = sub {
+		my $sessions = `psql -XAtq -d torture -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$ENV{PGAPPNAME}'" 2>&1`;
+
+		kill 'KILL', $psql if $sessions eq "0\n";
+		alarm 10;
+	};
+	alarm 10;
+	my $line = <$from_psql>;
+	alarm 0;
+	return $line;
+}
+
 # connect_client starts the session, again if the server has been restarted.
 sub connect_client
 {
@@ -44,10 +62,11 @@ sub connect_client
 	{
 		my $begun = '';
 
+		$ENV{PGAPPNAME} = "client $client{number} $$";
 		$psql = open2($from_psql, $to_psql, 'exec psql -XqAt -P null=NULL -d torture 2>&1');
 		print $to_psql "\\echo begun\n";
 		$to_psql->flush;
-		while ($begun ne "begun\n") { $begun = <$from_psql> // last }
+		while ($begun ne "begun\n") { $begun = answer() // last }
 		return if defined $begun && eval { run($_) for @{ $client{setup} }; 1 };
 		die $@ if defined $begun && $@ ne "LOST\n";
 		waitpid $psql, 0;
@@ -70,7 +89,7 @@ sub run
 	$to_psql->flush;
 	until ($state)
 	{
-		my $line = <$from_psql>;
+		my $line = answer();
 		if (!defined $line)
 		{
 			waitpid $psql, 0;

@@ -42,6 +42,7 @@
 
 #include "compat.h"
 #include "devel.h"
+#include "extension.h"
 #include "partition.h"
 #include "watch.h"
 
@@ -230,6 +231,9 @@ drop_owned(DropOwnedStmt *stmt)
 void
 partition_begin(Node *command)
 {
+	if ((!IsA(command, AlterTableStmt) && !IsA(command, DropOwnedStmt) &&
+		 !IsA(command, DropStmt)) || extension_find() == NULL)
+		return;
 	if (IsA(command, AlterTableStmt))
 		alter_table((AlterTableStmt *) command);
 	else if (IsA(command, DropOwnedStmt))

@@ -509,17 +509,20 @@ watch_place(CacheSlot *slot, uint32 watch)
 }
 
 /*
- * Add to the rows that a watch has seen, if the cache has a slot.  Raises no
- * errors.
+ * Add to the rows that a watch has seen, if the cache has a slot.  known: where
+ * the caller saw that last, or -1; kept up to date.  Raises no errors.
  */
 void
-slot_count_rows(Oid dbid, uint64 id, uint32 watch, uint64 rows)
+slot_count_rows(Oid dbid, uint64 id, int *known, uint32 watch, uint64 rows)
 {
-	int			index;
+	int			index = *known;
 	int			place = -1;
 
 	LWLockAcquire(cache_registry_lock, LW_SHARED);
-	index = slot_find_locked(dbid, id);
+	if (index < 0 || !cache_slots[index].used ||
+		cache_slots[index].id != id || cache_slots[index].dbid != dbid)
+		index = slot_find_locked(dbid, id);
+	*known = index;
 	if (index >= 0)
 		place = watch_place(&cache_slots[index], watch);
 	if (place >= 0)

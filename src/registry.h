@@ -164,7 +164,8 @@ extern bool slot_add_variant(int index, uint32 variant);
 extern uint32 slot_variants(Oid dbid, uint64 id, uint32 *variants);
 extern void slot_forget(Oid dbid, uint64 id);
 
-extern void slot_count_rows(Oid dbid, uint64 id, uint32 watch, uint64 rows);
+extern void slot_count_rows(Oid dbid, uint64 id, int *known, uint32 watch,
+							uint64 rows);
 extern int64 slot_read_rows(Oid dbid, uint64 id, uint32 watch);
 
 extern void stats_count(int slot, StatsCounter counter, uint64 n);

@@ -141,13 +141,13 @@ watch_caches(Relation rel)
 List *
 watch_caches_of(Oid relid)
 {
-	Relation	rel = try_relation_open(relid, AccessShareLock);
+	Relation	rel = RelationIdGetRelation(relid);
 	List	   *names;
 
-	if (rel == NULL)
+	if (!RelationIsValid(rel))
 		return NIL;
 	names = watch_caches(rel);
-	relation_close(rel, AccessShareLock);
+	RelationClose(rel);
 	return names;
 }
 

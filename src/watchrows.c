@@ -29,12 +29,14 @@ typedef struct Counted
 {
 	uint64		cache;
 	uint32		watch;
-	uint64		rows;
+	uint64		rows;			/* of this transaction */
+	int			slot;			/* where the cache's slot was last */
 } Counted;
 
 static Counted counted[COUNTED_WATCHES];
 static int	ncounted = 0;
-static uint64 transaction = 1;
+static uint64 table = 1;		/* which one this is: moves when it is emptied */
+static bool dirty = false;		/* some rows have been counted */
 
 /* What a watch is called in a slot; never 0. */
 static uint32
@@ -61,6 +63,7 @@ find_place(uint64 cache, const char *trigger)
 	counted[ncounted].cache = cache;
 	counted[ncounted].watch = watch;
 	counted[ncounted].rows = 0;
+	counted[ncounted].slot = -1;
 	return ncounted++;
 }
 
@@ -71,11 +74,12 @@ find_place(uint64 cache, const char *trigger)
 void
 watchrows_count(WatchRows *rows, uint64 cache, const char *trigger)
 {
-	if (unlikely(rows->transaction != transaction))
+	if (unlikely(rows->table != table))
 	{
-		rows->transaction = transaction;
+		rows->table = table;
 		rows->place = find_place(cache, trigger);
 	}
+	dirty = true;
 	if (likely(rows->place >= 0))
 		counted[rows->place].rows++;
 }
@@ -86,11 +90,21 @@ watchrows_count(WatchRows *rows, uint64 cache, const char *trigger)
 void
 watchrows_end(bool commit)
 {
-	for (int i = 0; commit && cache_shared != NULL && i < ncounted; i++)
-		slot_count_rows(MyDatabaseId, counted[i].cache, counted[i].watch,
-						counted[i].rows);
-	ncounted = 0;
-	transaction++;
+	if (!dirty)
+		return;
+	for (int i = 0; i < ncounted; i++)
+	{
+		if (commit && counted[i].rows > 0 && cache_shared != NULL)
+			slot_count_rows(MyDatabaseId, counted[i].cache, &counted[i].slot,
+							counted[i].watch, counted[i].rows);
+		counted[i].rows = 0;
+	}
+	if (ncounted == COUNTED_WATCHES)
+	{
+		ncounted = 0;
+		table++;
+	}
+	dirty = false;
 }
 
 /*

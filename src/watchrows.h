@@ -12,10 +12,10 @@
 
 #include "postgres.h"
 
-/* A place among the counts of this transaction; see watchrows_count. */
+/* A place among the counts of this backend; see watchrows_count. */
 typedef struct WatchRows
 {
-	uint64		transaction;
+	uint64		table;
 	int			place;
 } WatchRows;
 

@@ -17,7 +17,7 @@
  *	get											one read-through get
  *	utility, rename, partition, sharedcatalog,	DDL; commit
  *	transaction
- *	loader, flight								running loaders
+ *	loader, flight, ownlocks					running loaders
  *	loads, compiled, inspect, routine, literal,	what a load depends on
  *	plexpr, reason, unstored
  *	searchpath									whose tables its names mean

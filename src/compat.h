@@ -23,9 +23,13 @@
 #include "storage/latch.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
+#if PG_VERSION_NUM < 160000
+#include "storage/shmem.h"
+#endif
 #include "utils/acl.h"
 #include "utils/guc_tables.h"
 #include "utils/memutils.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
 #error "cache needs PostgreSQL 15 or later"
@@ -172,6 +176,46 @@ cache_find_setting(const char *name)
 #else
 #define cache_try_lock(tag, mode) \
 	LockAcquireExtended((tag), (mode), false, true, false, NULL)
+#endif
+
+/* Wait for a lock; LOCKACQUIRE_NOT_AVAIL: there is no memory for it. */
+#if PG_VERSION_NUM >= 180000
+#define cache_wait_lock(tag, mode) \
+	LockAcquireExtended((tag), (mode), false, false, false, NULL, false)
+#else
+#define cache_wait_lock(tag, mode) \
+	LockAcquireExtended((tag), (mode), false, false, false, NULL)
+#endif
+
+/* 16 replaced SHM_QUEUE: the locks of a process, of one partition */
+#if PG_VERSION_NUM >= 160000
+#define cache_next_proclock(list, lock) \
+	cache_proclock((list), (lock) == NULL ? (list)->head.next : (lock)->procLink.next)
+static inline PROCLOCK *
+cache_proclock(dlist_head *list, dlist_node *node)
+{
+	return node == NULL || node == &list->head ? NULL :
+		dlist_container(PROCLOCK, procLink, node);
+}
+#else
+#define cache_next_proclock(list, lock) \
+	((PROCLOCK *) SHMQueueNext((list), (lock) == NULL ? (list) : &(lock)->procLink, \
+							   offsetof(PROCLOCK, procLink)))
+#endif
+
+/* 17 lets extensions name what they wait for */
+#if PG_VERSION_NUM >= 170000
+static inline uint32
+cache_wait_event(void)
+{
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = WaitEventExtensionNew("CacheFlight");
+	return event;
+}
+#else
+#define cache_wait_event()	PG_WAIT_EXTENSION
 #endif
 
 /* 18 dropped the last argument of the ExecutorRun hook */

@@ -25,7 +25,7 @@
 #include "keytext.h"
 #include "shared.h"
 
-/* The notes of this database. */
+/* The notes of this database, also of those who lead within a load only. */
 static int
 read_notes(FlightNote *notes)
 {
@@ -46,9 +46,11 @@ leader_of(const FlightNote *note, const FlightNote *notes, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		if (notes[i].leads && notes[i].hash == note->hash &&
-			notes[i].cache == note->cache)
-			return notes[i].pid;
+		for (uint32 j = 0; j < Min(notes[i].nled, FLIGHT_DEPTH); j++)
+		{
+			if (notes[i].led[j] == note->hash)
+				return notes[i].pid;
+		}
 	}
 	return 0;
 }

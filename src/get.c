@@ -540,8 +540,7 @@ fetch_miss(Fetch *fetch, bool asked)
 			found = fetch_convert(fetch, counter, &result.value);
 		if (found)
 		{
-			if (leading)
-				flight_end(&flight, true);
+			flight_end(&flight, true);
 			return result.value;
 		}
 	}
@@ -554,8 +553,7 @@ fetch_miss(Fetch *fetch, bool asked)
 		stats_bypass(fetch->def->slot, BYPASS_CONCURRENT_CHANGES);
 	else
 		stored = fetch_store(fetch, &result);
-	if (leading)
-		flight_end(&flight, stored);
+	flight_end(&flight, stored);
 	return result.value;
 }
 
@@ -585,6 +583,7 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	Fetch		fetch;
 	StoreValue	value;
 	Datum		result = (Datum) 0;
+	int			mark;
 
 	if (!fetch_start(&fetch, def, args, nulls, collation, native, isnull))
 		return (Datum) 0;
@@ -593,13 +592,14 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 
 	/* Other code runs from here on, which may replace the definition. */
 	definition_use(def);
+	mark = flight_mark();
 	PG_TRY();
 	{
 		result = fetch_otherwise(&fetch, false);
 	}
 	PG_FINALLY();
 	{
-		flight_forget();
+		flight_forget(mark);
 		definition_release(def);
 	}
 	PG_END_TRY();
@@ -822,6 +822,7 @@ cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
 	Missed	  **missed = palloc(sizeof(Missed *) * n);
 	Missed	   *next = palloc(sizeof(Missed));
 	int			nmissed = 0;
+	int			mark;
 	bool		complete = true;
 
 	for (int i = 0; i < n; i++)
@@ -854,6 +855,7 @@ cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
 		return true;
 
 	definition_use(def);
+	mark = flight_mark();
 	PG_TRY();
 	{
 		many_convert(def, missed, nmissed);
@@ -865,7 +867,7 @@ cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
 	}
 	PG_FINALLY();
 	{
-		flight_forget();
+		flight_forget(mark);
 		definition_release(def);
 	}
 	PG_END_TRY();

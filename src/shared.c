@@ -242,8 +242,6 @@ shared_startup(void)
 		pg_atomic_init_u32(&shared->ready, 0);
 		pg_atomic_init_u64(&shared->xid_reference, 0);
 		pg_atomic_init_u64(&shared->ddl_changes, 0);
-		for (int i = 0; i < (int) lengthof(shared->outcomes); i++)
-			pg_atomic_init_u64(&shared->outcomes[i], 0);
 		pg_atomic_init_u32(&shared->ndead, 0);
 		pg_atomic_init_u32(&shared->sweep_wanted, 0);
 		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
@@ -259,7 +257,7 @@ shared_startup(void)
 			pg_atomic_init_u32(&cache_buckets[i].seq, 0);
 		for (int i = 0; i < SHARED_SLOTS; i++)
 			slot_init(&cache_slots[i]);
-		flight_notes_init();
+		flight_init();
 		policy_init(cache_pool, cache_policy,
 					layout.arena_bytes / ARENA_UNIT, shared->pool_entries);
 		arena_init(&shared->arena, cache_arena, layout.arena_bytes);

@@ -14,6 +14,7 @@
 
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
+#include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 
 #include "arena.h"
@@ -30,6 +31,9 @@
 #define SHARED_DATABASE_FENCES	64	/* a power of two */
 #define SHARED_STAMPS			8	/* per fence; a power of two */
 #define SHARED_MARKS			16	/* bits per stamp; a power of two */
+
+#define FLIGHT_OUTCOMES			4096	/* a power of two, 2^20 at most */
+#define FLIGHT_LANDINGS			64
 
 #define BUCKET_CHAINS			15
 
@@ -78,7 +82,8 @@ typedef struct CacheShared
 	char		unused[PG_CACHE_LINE_SIZE];
 
 	pg_atomic_uint64 xid_reference; /* a recent 64-bit xid */
-	pg_atomic_uint64 outcomes[256];	/* loads that ended without a stored value */
+	pg_atomic_uint64 outcomes[FLIGHT_OUTCOMES]; /* see flight.c */
+	ConditionVariable landings[FLIGHT_LANDINGS];	/* the same */
 
 	pg_atomic_uint32 ndead;		/* entries waiting to be reaped */
 	uint32		dead[SHARED_PARTITIONS];	/* their lists; partition locks */

@@ -47,7 +47,7 @@ transaction_end(bool commit)
 	rowkeys_reset();
 	loads_reset();
 	compiled_reset();
-	flight_forget();
+	flight_reset();
 	keyvalue_reset();
 	sharedcatalog_reset();
 	partition_reset();

@@ -5,6 +5,7 @@
 #   my $r = session($node, 'r', 'SET ...');   # a session, named r
 #   $r->run($sql);                            # its output, errors ignored
 #   $r->park($sql);                           # returns when it is blocked
+#   $r->start($sql);                          # returns at once
 #   $r->join;                                 # its end, and its output
 #   hold($h, 'loaded'); release($h, 'loaded');  # stop points
 #   my $client = client($node, $sql, ...);    # a psql that runs by itself
@@ -144,18 +145,29 @@ sub run
 	return $output;
 }
 
-# park starts a command, and returns when it waits for a lock.
-sub park
+# start starts a command, and does not wait for it.
+sub start
 {
 	my ($self, $sql) = @_;
 	local $doing = "$self->{name}: $sql";
 
 	$self->{psql}->query_until(qr/started\n/, "\\echo started\n$sql;\n");
+	return;
+}
+
+# park starts a command, and returns when it waits for a lock, or sleeps until another
+# session's load is through.
+sub park
+{
+	my ($self, $sql) = @_;
+	local $doing = "$self->{name}: $sql";
+
+	$self->start($sql);
 	$self->{node}->safe_psql('postgres', <<"END");
 DO \$\$BEGIN
   FOR i IN 1 .. 100 * $PostgreSQL::Test::Utils::timeout_default LOOP
     IF EXISTS (SELECT FROM pg_stat_activity
-               WHERE application_name = '$self->{name}' AND wait_event_type = 'Lock') THEN
+               WHERE application_name = '$self->{name}' AND wait_event_type IN ('Lock', 'Extension')) THEN
       RETURN;
     END IF;
     PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);

@@ -37,6 +37,27 @@ my $fill = "SELECT cache_get('c', k) FROM generate_series(1, 7) k";
 my $update = 'UPDATE item SET price = price + 1 WHERE id = 1';
 my $snapshot = 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1';
 
+# A loader that waits at a gate, and at another one if it is to fail: for a price of 10.
+# at_gate() waits until so many sessions wait for locks, and tells how many are there.
+my $gates = <<'END';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  PERFORM pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1);
+  IF (SELECT price FROM item WHERE id = $1) = 10 THEN
+    PERFORM pg_advisory_lock_shared(2), pg_advisory_unlock_shared(2);
+    RAISE EXCEPTION 'this one fails';
+  END IF;
+  RETURN (SELECT price FROM item WHERE id = $1);
+END$$;
+CREATE FUNCTION at_gate(n integer) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  WHILE (SELECT count(*) FROM pg_locks WHERE NOT granted) <> n LOOP
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+  RETURN (SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory');
+END$$;
+END
+
 # Two tables, either of whose rows may become 0 as long as the other's is not
 my $skew = <<'END';
 CREATE TABLE a (id integer PRIMARY KEY, v integer);
@@ -332,6 +353,82 @@ END
 			(map { "$_ ." } qw(f r w)),
 			"h = SELECT loads = 1 FROM cache_stats WHERE name = 'c'",
 			"r = $probe"
+		]
+	},
+	{
+		guard => 'flight_error',
+		title => 'who waited for a load that has failed loads at once, side by side',
+		setup => $item . $gates,
+		steps => [
+			'h > SELECT pg_advisory_lock(1), pg_advisory_lock(2)',
+			(map { "$_ & $get" } qw(f r w)),
+			'h > SELECT pg_advisory_unlock(1)', 'h > SELECT pg_advisory_lock(1)',
+			'h > SELECT pg_advisory_unlock(2)', 'f ?',
+			'h = SELECT at_gate(2) = 2',
+			'h > SELECT pg_advisory_unlock(1)',
+			'r ?', 'w ?'
+		]
+	},
+	{
+		guard => 'flight_memory',
+		title => 'nobody waits for a key whose last load has failed',
+		setup => $item . $gates,
+		steps => [
+			"f ? $get",
+			'h > SELECT pg_advisory_lock(1)',
+			(map { "$_ & $get" } qw(f r w)),
+			'h = SELECT at_gate(3) = 3',
+			'h > SELECT pg_advisory_unlock(1)',
+			'f ?', 'r ?', 'w ?'
+		]
+	},
+	{
+		guard => 'flight_sleep',
+		title => 'who has a lock_timeout, or has written, waits for a load, too',
+		setup => $item . $gates . 'UPDATE item SET price = 1 WHERE id = 1',
+		steps => [
+			'h > SELECT pg_advisory_lock(1)',
+			(map { "$_ > SET deadlock_timeout = '10min'" } qw(r w)),
+			"r > SET lock_timeout = '10min'",
+			'w > BEGIN; UPDATE item SET price = 7 WHERE id = 2',
+			(map { "$_ & $get" } qw(f r w)),
+			'h > SELECT pg_advisory_unlock(1)',
+			(map { "$_ ." } qw(f r w)),
+			'r > RESET lock_timeout; RESET deadlock_timeout',
+			'w > COMMIT; RESET deadlock_timeout',
+			"h = SELECT loads = 1 FROM cache_stats WHERE name = 'c'"
+		]
+	},
+	{
+		guard => 'flight_bound',
+		title => 'who has written does not wait for long for a load that waits for it',
+		setup => $item . $gates . 'UPDATE item SET price = 1 WHERE id = 1',
+		steps => [
+			"r > SET statement_timeout = '3s'; SET deadlock_timeout = '10ms'",
+			'r > BEGIN; UPDATE item SET price = 7 WHERE id = 2; SELECT pg_advisory_xact_lock(1)',
+			"f & $get",
+			"r ? SELECT set_config('test.got', cache_get('c', 1)::text, false)",
+			'r > COMMIT',
+			'f .',
+			'r > RESET statement_timeout; RESET deadlock_timeout',
+			"r = SELECT current_setting('test.got', true) IS NOT DISTINCT FROM '1'",
+			'r > RESET test.got'
+		]
+	},
+	{
+		guard => 'ownlocks',
+		title => 'who holds a lock that a load waits for does not make it a deadlock',
+		setup => $item . $gates . 'UPDATE item SET price = 1 WHERE id = 1',
+		steps => [
+			"r > SET deadlock_timeout = '10ms'",
+			'r > BEGIN; SELECT pg_advisory_xact_lock(1)',
+			"f & $get",
+			"r ? SELECT set_config('test.got', cache_get('c', 1)::text, false)",
+			'r ? COMMIT',
+			'f .',
+			'r > RESET deadlock_timeout',
+			"r = SELECT current_setting('test.got', true) IS NOT DISTINCT FROM '1'",
+			'r > RESET test.got'
 		]
 	},
 	{

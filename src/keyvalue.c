@@ -20,6 +20,14 @@
  * queries whose names are all qualified, as the table's owner, as foreign keys
  * are looked after by PostgreSQL.
  *
+ * A row is written when it is set, and not, in the order of keys, at the end of
+ * the transaction.  That would spare others a wait, and transactions that cross
+ * a deadlock; but what can go wrong (a timeout, a serialization failure) would
+ * do so at COMMIT, where nobody can catch it, and a prepared transaction would
+ * block the same keys as before.  And a second store would have to be as exact
+ * as rows are about command ids, savepoints, cursors and memory.  Callers that
+ * set in the order of keys have no deadlock.
+ *
  * Locking: whoever sets a key locks the cache, a heavyweight lock of type
  * userlock, in ROW EXCLUSIVE mode until the end of the transaction; whoever
  * drops it, in EXCLUSIVE mode.  So no rows are left behind.

@@ -6,7 +6,7 @@ CREATE ROLE regress_cache_alice;
 CREATE ROLE regress_cache_bob;
 CREATE ROLE regress_cache_group;
 RESET client_min_messages;
-SELECT plan(42);
+SELECT plan(55);
 
 -- its owner's role, and members of it
 SELECT is(run('SELECT cache_create(''kv'')', 'regress_cache_group'), '', 'anybody may create one');
@@ -81,6 +81,35 @@ SELECT cache_set('kv', 'k1', '"changed"');
 SELECT is(cache_get('kv', 'k1'), '"changed"', 'changed after a cursor was opened');
 ROLLBACK;
 SELECT is(cache_get('kv', 'k1'), to_jsonb((SELECT v FROM t WHERE k = 'k1')), 'rolled back');
+
+-- errors are those of the call, and leave what has been set before, where they are caught
+SELECT is(run(query), error, query) FROM (VALUES
+  ('SELECT cache_set(''kv'', ''e'', ''1'', ttl => ''-1 second'')', 'ERROR 22023'),
+  ('SELECT cache_set(''kv'', ''e'', ''1'', cost => 0)', 'ERROR 22023'),
+  ('SELECT cache_set(''kv'', NULL, ''1'')', 'ERROR 22004'),
+  ('SELECT cache_set(''kv'', repeat(''k'', 2049), ''1'')', 'ERROR 54000'),
+  ('SELECT cache_set(''kv'', ''e'', to_jsonb(repeat(''v'', 40000000)))', 'ERROR 54000')) q (query, error);
+BEGIN;
+SELECT cache_set('kv', 'e', '1');
+SELECT is(run('SELECT cache_set(''kv'', ''e'', ''2'', ttl => ''0'')'), 'ERROR 22023', 'an error in a transaction');
+SELECT is(cache_get('kv', 'e'), '1', 'what was set before it stays');
+SELECT cache_set('kv', 'f', '2');
+COMMIT;
+SELECT is(cache_get('kv', 'e'), '1', 'when it has committed, too');
+SELECT is(cache_get('kv', 'f'), '2', 'and what was set after it');
+BEGIN READ ONLY;
+SELECT is(run('SELECT cache_set(''kv'', ''e'', ''2'')'), 'ERROR 25006', 'READ ONLY');
+COMMIT;
+-- many in the order of their keys; of equal keys the last one counts
+SELECT count(cache_set('kv', k, to_jsonb(n))) FROM (SELECT k, n FROM (VALUES ('o3', 1), ('o1', 2), ('o3', 3), ('o2', 4)) v (k, n) ORDER BY k, n) o;
+SELECT is((SELECT array_agg(value::text) FROM cache_get_many('kv', ARRAY['o1', 'o2', 'o3'])), ARRAY['2', '4', '3'], 'in order');
+SELECT is((SELECT array_agg(key::text ORDER BY ctid) FROM cache_value WHERE key LIKE 'o_'), ARRAY['o1', 'o2', 'o3'], 'as they were written');
+BEGIN;
+SELECT cache_set('kv', 'f', '3');
+DECLARE old CURSOR FOR SELECT cache_get('kv', 'f')::text;
+SELECT cache_set('kv', 'f', '4');
+SELECT results_eq('FETCH old', ARRAY['3'], 'an older cursor');
+COMMIT;
 
 -- more keys than can be pending one by one
 SELECT count(cache_set('kv', 'many' || i, to_jsonb(i))) FROM generate_series(1, 20000) i;

@@ -113,11 +113,12 @@ flight_init(void)
 		ConditionVariableInit(&cache_shared->landings[i]);
 }
 
-/* This backend's note, NULL: it has none, and does not get values here. */
+/* This backend's note.  Processes that are no backends do not get values. */
 static FlightNote *
 my_note(void)
 {
-	return CACHE_MY_PROCNO < MaxBackends ? &cache_flights[CACHE_MY_PROCNO] : NULL;
+	Assert(CACHE_MY_PROCNO < MaxBackends);
+	return &cache_flights[CACHE_MY_PROCNO];
 }
 
 /* Begin and end to write it. */
@@ -149,7 +150,7 @@ note_write(const Flight *flight)
 {
 	FlightNote *note = my_note();
 
-	if (note == NULL || loads_depth() > 0 || (flight == NULL && !noted))
+	if (loads_depth() > 0 || (flight == NULL && !noted))
 		return;
 	note_open(note);
 	noted = flight != NULL;
@@ -234,7 +235,8 @@ outcome_of(uint64 hash)
 static bool
 outcome_is_vain(uint64 outcome, uint64 hash)
 {
-	return (outcome & ~OUTCOME_COUNT) != 0 && ((outcome ^ hash) & ~OUTCOME_COUNT) == 0;
+	return (outcome & ~OUTCOME_COUNT) != 0 &&
+		((outcome ^ hash) & ~OUTCOME_COUNT) == 0;
 }
 
 /* A flight has ended without a stored value. */
@@ -304,7 +306,7 @@ flight_may_queue(void)
 static bool
 flight_may_lead(const Flight *flight)
 {
-	return nled < FLIGHT_DEPTH && my_note() != NULL &&
+	return nled < FLIGHT_DEPTH &&
 		!(flight->expires && TransactionIdIsValid(GetTopTransactionIdIfAny()));
 }
 

@@ -25,8 +25,9 @@
  * for.  When a wait has been in vain for as long as that, the transaction sleeps
  * for nobody any more: so it loses this time but once.
  *
- * The bound is a few times the mean time of the cache's loads, as long as they
- * are known, and never more than lock_timeout or deadlock_timeout.
+ * The bound is a few times the mean time of the cache's loads, if that is known,
+ * and at most lock_timeout; and deadlock_timeout, where the leader may be
+ * waiting.
  *
  * A key can be wanted in two forms, in the loader's own type and as jsonb.  Where
  * either can be made of the other, who wants one waits for who loads the other.
@@ -290,11 +291,11 @@ flight_landing(uint64 hash)
 	return &cache_shared->landings[hash % FLIGHT_LANDINGS];
 }
 
-/* May this session wait in the lock manager, for as long as it takes? */
+/* Can nobody be waiting for this session, as far as it matters to a load? */
 static bool
-flight_may_queue(void)
+flight_is_free(void)
 {
-	return loads_depth() == 0 && LockTimeout == 0 &&
+	return loads_depth() == 0 &&
 		!TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
 		(!ownlocks_may_block() || GUARD_REMOVED("ownlocks"));
 }
@@ -318,7 +319,7 @@ sleep_bound(const Flight *flight)
 	uint64		failed = pg_atomic_read_u64(&counters[STATS_FAILED_LOADS]);
 	uint64		loads = pg_atomic_read_u64(&counters[STATS_LOADS]);
 	uint64		time = pg_atomic_read_u64(&counters[STATS_LOAD_TIME]);
-	double		bound = DeadlockTimeout;
+	double		bound = flight->free ? INT_MAX : DeadlockTimeout;
 
 	if (loads > failed && time > 0)
 		bound = Min(bound, Max(SLEEP_MIN,
@@ -435,6 +436,7 @@ flight_prepare(Flight *flight, const CacheDef *def, const StoreKey *key)
 	flight->slot = key->slot;
 	flight->expires = def->ttl != NULL;
 	flight->leads = false;
+	flight->free = false;
 	flight->queues = false;
 	flight->deadline = 0;
 }
@@ -463,7 +465,10 @@ flight_begin(Flight *flight, bool again)
 	if (!again && flight_try(flight, &tag, &role))
 		return role;
 	if (!again)
-		flight->queues = flight_may_queue();
+	{
+		flight->free = flight_is_free();
+		flight->queues = flight->free && LockTimeout == 0;
+	}
 	if (!flight->queues && GUARD_REMOVED("flight_sleep"))
 		return FLIGHT_ALONE;
 

@@ -27,6 +27,7 @@ typedef struct Flight
 	int			slot;
 	bool		expires;		/* the cache has a ttl */
 	bool		leads;
+	bool		free;			/* the leader cannot be waiting for us */
 	bool		queues;			/* waits in the lock manager */
 	TimestampTz deadline;		/* else: until then; 0: has not waited */
 } Flight;

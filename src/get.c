@@ -502,7 +502,6 @@ static Datum
 fetch_miss(Fetch *fetch, bool asked)
 {
 	Flight		flight;
-	bool		leading = false;
 	bool		waited = false;
 	bool		found = false;
 	bool		stored = false;
@@ -518,7 +517,7 @@ fetch_miss(Fetch *fetch, bool asked)
 	if (!asked && fetch_remote(fetch, &value))
 		return fetch_hit(fetch, &value, STATS_REDIS_HITS);
 	flight_prepare(&flight, fetch->def, &fetch->key.key);
-	while (!leading)
+	while (!flight.leads)
 	{
 		FlightRole	role;
 
@@ -528,8 +527,7 @@ fetch_miss(Fetch *fetch, bool asked)
 			flight_begin(&flight, waited);
 		if (role == FLIGHT_ALONE)
 			break;
-		leading = (role == FLIGHT_LEADER);
-		waited |= !leading;
+		waited |= !flight.leads;
 
 		/* Somebody may have stored the key meanwhile, in either form. */
 		counter = waited ? STATS_WAITS : STATS_HITS;

@@ -169,18 +169,23 @@ update_row(CacheDef *def, RowChange *row)
 	CommandCounterIncrement();
 }
 
-/* The schema of a collation */
-static char *
-collation_schema(Oid collation)
+/*
+ * The full name of a collation, palloc'd.
+ */
+char *
+admin_collation_name(Oid collation)
 {
 	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
-	char	   *schema;
+	Form_pg_collation form;
+	char	   *name;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for collation %u", collation);
-	schema = get_namespace_name(((Form_pg_collation) GETSTRUCT(tuple))->collnamespace);
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	name = quote_qualified_identifier(get_namespace_name(form->collnamespace),
+									  NameStr(form->collname));
 	ReleaseSysCache(tuple);
-	return schema;
+	return name;
 }
 
 /* A text array; NULL strings become nulls. */
@@ -210,8 +215,7 @@ collation_names(const Oid *collations, int n)
 
 	for (int i = 0; i < n; i++)
 		names[i] = !OidIsValid(collations[i]) ? NULL :
-			quote_qualified_identifier(collation_schema(collations[i]),
-									   get_collation_name(collations[i]));
+			admin_collation_name(collations[i]);
 	return strings_array(names, n);
 }
 
@@ -249,117 +253,36 @@ admin_set_collations(CacheDef *def, const Oid *collations)
 	update_row(def, &row);
 }
 
-/*-------------------------------------------------------------------------
- * Following renames
- *-------------------------------------------------------------------------
- */
-
-/* What a cache is made of, by OID. */
-typedef struct Remembered
-{
-	CacheDef	def;			/* name, version, loader, nkeys only */
-	Oid		   *collations;
-	List	   *trusted;
-	char	   *names;			/* of all that, as they were */
-} Remembered;
-
-/* The full names of functions. */
-static Datum
-function_names(List *functions)
-{
-	char	  **names = palloc(sizeof(char *) * Max(list_length(functions), 1));
-	int			n = 0;
-	ListCell   *lc;
-
-	foreach(lc, functions)
-		names[n++] = format_procedure_qualified(lfirst_oid(lc));
-	return strings_array(names, n);
-}
-
-/* What a cache's loader and collations are called now. */
-static char *
-present_names(Remembered *item)
-{
-	StringInfoData names;
-	ListCell   *lc;
-
-	initStringInfo(&names);
-	appendStringInfoString(&names, format_procedure_qualified(item->def.loader));
-	foreach(lc, item->trusted)
-		appendStringInfo(&names, " %s", format_procedure_qualified(lfirst_oid(lc)));
-	for (int i = 0; i < item->def.nkeys; i++)
-	{
-		if (OidIsValid(item->collations[i]))
-			appendStringInfo(&names, " %s.%s",
-							 collation_schema(item->collations[i]),
-							 get_collation_name(item->collations[i]));
-	}
-	return names.data;
-}
-
 /*
- * Before something is renamed or moved to another schema: remember what all
- * caches are made of.
- */
-List *
-admin_remember(void)
-{
-	List	   *all = NIL;
-	ListCell   *lc;
-
-	if (extension_find() == NULL || !definition_is_readable())
-		return NIL;
-	foreach(lc, definition_names())
-	{
-		CacheDef   *def = definition_find(lfirst(lc));
-		Remembered *item;
-
-		if (def == NULL || !def->usable || def->plain)
-			continue;
-		item = palloc0(sizeof(Remembered));
-		item->def.name = def->name;
-		item->def.version = def->version;
-		item->def.loader = def->loader;
-		item->def.nkeys = def->nkeys;
-		item->collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
-		for (int i = 0; i < def->nkeys; i++)
-			item->collations[i] = def->keys[i].collation;
-		item->trusted = list_copy(def->trusted);
-		item->names = present_names(item);
-		all = lappend(all, item);
-	}
-	return all;
-}
-
-/*
- * Afterwards: record those whose names have changed under the new ones.
+ * Something that a cache is made of has another name: record it.  loader and
+ * nkeys collations by OID, the functions that are vouched for by name, and
+ * settings; InvalidOid, 0 and NULL leave what there is.  The caller holds the
+ * lock on the definitions.
  */
 void
-admin_follow(List *remembered)
+admin_rename(CacheDef *def, Oid loader, const Oid *collations, int nkeys,
+			 List *trust, ArrayType *settings)
 {
-	ListCell   *lc;
+	RowChange	row = {0};
 
-	foreach(lc, remembered)
-	{
-		Remembered *item = lfirst(lc);
-		RowChange	row = {0};
-		CacheDef   *now;
-
-		if (strcmp(item->names, present_names(item)) == 0)
-			continue;
-		LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
-
-		/* Somebody may have altered or dropped it meanwhile. */
-		now = definition_find(NameStr(item->def.name));
-		if (now == NULL || now->version != item->def.version)
-			continue;
-		name_loader(&row, item->def.loader);
+	if (OidIsValid(loader))
+		name_loader(&row, loader);
+	if (nkeys > 0)
 		change_column(&row, ANUM_KEY_COLLATIONS,
-					  collation_names(item->collations, item->def.nkeys));
-		if (item->trusted != NIL)
-			change_column(&row, ANUM_TRUST, function_names(item->trusted));
-		update_row(&item->def, &row);
+					  collation_names(collations, nkeys));
+	if (trust != NIL)
+	{
+		char	  **names = palloc(sizeof(char *) * list_length(trust));
+		ListCell   *lc;
+
+		foreach(lc, trust)
+			names[foreach_current_index(lc)] = lfirst(lc);
+		change_column(&row, ANUM_TRUST,
+					  strings_array(names, list_length(trust)));
 	}
+	if (settings != NULL)
+		change_column(&row, ANUM_SETTINGS, PointerGetDatum(settings));
+	update_row(def, &row);
 }
 
 /*-------------------------------------------------------------------------

@@ -19,8 +19,9 @@ extern CacheDef *admin_begin(FunctionCallInfo fcinfo, int name_arg,
 extern void admin_mend(bool again);
 extern void admin_anchor_dropped(Oid server);
 extern void admin_anchor_altered(Oid server);
-extern List *admin_remember(void);
-extern void admin_follow(List *remembered);
+extern char *admin_collation_name(Oid collation);
+extern void admin_rename(CacheDef *def, Oid loader, const Oid *collations,
+						 int nkeys, List *trust, ArrayType *settings);
 extern void admin_set_collations(CacheDef *def, const Oid *collations);
 
 #endif							/* CACHE_ADMIN_H */

@@ -353,7 +353,7 @@ check_unstored(Check *check, CacheDef *def)
 static void
 check_trust(Check *check, CacheDef *def)
 {
-	if (def->ntrust > list_length(def->trusted))
+	if (def->untraced != NIL)
 		report(check, NameStr(def->name), NameStr(def->name),
 			   "a function that the cache vouches for is gone",
 			   "Name those that there are with cache_alter(..., trust => ...).");

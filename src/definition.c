@@ -517,19 +517,22 @@ find_function(const char *full)
 						   ObjectIdGetDatum(namespace));
 }
 
-/* The functions that are vouched for, those that are still there. */
+/* The functions that are vouched for. */
 static void
 read_trust(CacheDef *def, Datum array)
 {
-	char	  **names = text_array_strings(array, &def->ntrust);
+	int			n;
+	char	  **names = text_array_strings(array, &n);
 
-	for (int i = 0; i < def->ntrust; i++)
+	for (int i = 0; i < n; i++)
 	{
 		Oid			function = names[i] == NULL ? InvalidOid :
 			find_function(names[i]);
 
 		if (OidIsValid(function))
 			def->trusted = lappend_oid(def->trusted, function);
+		else if (names[i] != NULL)
+			def->untraced = lappend(def->untraced, names[i]);
 	}
 }
 

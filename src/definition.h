@@ -115,7 +115,7 @@ typedef struct CacheDef
 	bool		redis;
 	Settings	settings;
 	List	   *trusted;		/* OIDs of functions that are vouched for */
-	int			ntrust;			/* that are named; some may be gone */
+	List	   *untraced;		/* names of those that are gone */
 	uint64		made_under;		/* a hash of settings and trusted */
 	bool		plpgsql;		/* the loader is of PL/pgSQL */
 	int			nwatched;		/* watched relations */

@@ -1,19 +1,25 @@
 /*-------------------------------------------------------------------------
  *
  * rename.c
- *		Renames that watches follow.
+ *		Renames that caches and watches follow.
  *
- * The triggers of a watch name what they read by their arguments: the columns
- * that hold the key, or a key function and the table whose rows it takes.
- * When one of these gets another name or schema, the arguments get it as well,
- * in the same transaction.  (The definitions of caches follow in admin.c.)
+ * A definition names what the cache is made of: its loader and the functions
+ * that it vouches for, the types of their arguments, collations, the schemas of
+ * the recorded search_path and a text search configuration (settings.c).  The
+ * triggers of a watch name what they read by their arguments: the columns that
+ * hold the key, or a key function and the table whose rows it takes.  When one of
+ * these gets another name or schema, it is recorded under that, in the same
+ * transaction.
  *
- * A column's new name is known once the command is through.  What else is
- * renamed may be any of many objects, a schema among them: so key functions
- * are remembered by their OIDs before the command, and named anew after it.
+ * What is renamed may be any of many objects, a schema among them: so they are
+ * remembered by their OIDs before the command, and named anew after it.  But a
+ * column's new name is known once the command is through, and then the table is
+ * locked: watches that were made meanwhile are among those that follow.
  *
- * Locking: that of the command, which has the renamed table, and a
- * ROW EXCLUSIVE lock on pg_trigger.
+ * Locking: SHARE ROW EXCLUSIVE on cache_definition where a command can rename
+ * what definitions name, before they are looked at, so that none is being made
+ * meanwhile under the old names; else that of the command, which has the
+ * renamed table; and a ROW EXCLUSIVE lock on pg_trigger.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,18 +30,149 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "lib/stringinfo.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 
+#include "admin.h"
 #include "extension.h"
 #include "keyfunction.h"
 #include "rename.h"
 #include "watch.h"
+
+/* A cache, and what it is made of by OID. */
+typedef struct CacheParts
+{
+	CacheDef	def;			/* name and version only */
+	Oid			loader;
+	int			nkeys;
+	Oid		   *collations;
+	List	   *trusted;
+	List	   *untraced;		/* names of trusted ones that are gone */
+	char	   *names;			/* of all that, as they were */
+	SettingsObjects *settings;
+} CacheParts;
+
+/* A watch, and its key function by OID. */
+typedef struct WatchParts
+{
+	Oid			trigger;
+	Oid			function;
+	Oid			relid;			/* whose rows it takes */
+} WatchParts;
+
+/*-------------------------------------------------------------------------
+ * Definitions
+ *-------------------------------------------------------------------------
+ */
+
+/* The full names of a cache's functions that are vouched for. */
+static List *
+trusted_names(const CacheParts *parts)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, parts->trusted)
+		names = lappend(names, format_procedure_qualified(lfirst_oid(lc)));
+	return list_concat(names, parts->untraced);
+}
+
+/* What a cache's functions and collations are called now. */
+static char *
+present_names(const CacheParts *parts)
+{
+	StringInfoData names;
+	ListCell   *lc;
+
+	initStringInfo(&names);
+	if (OidIsValid(parts->loader))
+		appendStringInfoString(&names, format_procedure_qualified(parts->loader));
+	foreach(lc, trusted_names(parts))
+		appendStringInfo(&names, " %s", (char *) lfirst(lc));
+	for (int i = 0; i < parts->nkeys; i++)
+	{
+		if (OidIsValid(parts->collations[i]))
+			appendStringInfo(&names, " %s",
+							 admin_collation_name(parts->collations[i]));
+	}
+	return names.data;
+}
+
+/* What a cache is made of; of one that is not usable, what there is. */
+static CacheParts *
+take_apart(const CacheDef *def)
+{
+	CacheParts *parts = palloc0(sizeof(CacheParts));
+	ListCell   *lc;
+
+	parts->def.name = def->name;
+	parts->def.version = def->version;
+	parts->loader = def->loader;
+	parts->nkeys = def->usable ? def->nkeys : 0;
+	parts->collations = palloc(sizeof(Oid) * Max(parts->nkeys, 1));
+	for (int i = 0; i < parts->nkeys; i++)
+		parts->collations[i] = def->keys[i].collation;
+	parts->trusted = list_copy(def->trusted);
+	foreach(lc, def->untraced)
+		parts->untraced = lappend(parts->untraced, pstrdup(lfirst(lc)));
+	parts->names = present_names(parts);
+	parts->settings = settings_objects(&def->settings);
+	return parts;
+}
+
+static List *
+remember_caches(void)
+{
+	List	   *all = NIL;
+	ListCell   *lc;
+
+	if (!definition_is_readable())
+		return NIL;
+	foreach(lc, definition_names())
+	{
+		CacheDef   *def = definition_find(lfirst(lc));
+
+		if (def != NULL && !def->plain)
+			all = lappend(all, take_apart(def));
+	}
+	return all;
+}
+
+/* Record a cache's parts under the names of now, if these are others. */
+static void
+follow_cache(CacheParts *parts)
+{
+	bool		renamed = strcmp(parts->names, present_names(parts)) != 0;
+	CacheDef   *now;
+
+	if (!renamed && !settings_renamed(parts->settings))
+		return;
+	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+
+	/* Somebody may have altered or dropped it meanwhile. */
+	now = definition_find(NameStr(parts->def.name));
+	if (now == NULL || now->version != parts->def.version)
+		return;
+	admin_rename(&parts->def, renamed ? parts->loader : InvalidOid,
+				 parts->collations, renamed ? parts->nkeys : 0,
+				 renamed ? trusted_names(parts) : NIL,
+				 settings_follow(now->settings.recorded, parts->settings));
+}
+
+/*-------------------------------------------------------------------------
+ * Triggers
+ *-------------------------------------------------------------------------
+ */
 
 /* Strings as the arguments of a trigger: NUL-terminated, in a bytea. */
 static Datum
@@ -66,72 +203,96 @@ set_arguments(Relation pg_trigger, HeapTuple tuple, char **args, int n)
 	CatalogTupleUpdate(pg_trigger, &tuple->t_self, tuple);
 }
 
-/*
- * A column has been renamed: the watches of the table and of its partitions
- * follow it.
- */
-void
-rename_column(Oid relid, const char *from, const char *to)
+/* A column of a table has been renamed: that table's watches follow it. */
+static void
+follow_column(Relation pg_trigger, Oid relid, const char *from, const char *to)
 {
-	const Extension *extension = extension_find();
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(pg_trigger, TriggerRelidNameIndexId, true,
+							  NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		char	  **args;
+		bool		renamed = false;
+
+		if (form->tgfoid != extension_get()->trigger_function)
+			continue;
+		args = watch_arguments(tuple, pg_trigger, form->tgnargs);
+		if (args == NULL || key_function_is_named(form->tgnargs, args))
+			continue;
+		for (int i = 1; i < form->tgnargs; i++)
+		{
+			if (strcmp(args[i], from) != 0)
+				continue;
+			args[i] = pstrdup(to);
+			renamed = true;
+		}
+		if (renamed)
+			set_arguments(pg_trigger, tuple, args, form->tgnargs);
+	}
+	systable_endscan(scan);
+	CacheInvalidateRelcacheByRelid(relid);
+}
+
+/* The tables of a composite type: CREATE TABLE ... OF. */
+static List *
+typed_tables(Oid relid)
+{
+	Oid			type = get_rel_type_id(relid);
+	Relation	rel = table_open(RelationRelationId, AccessShareLock);
+	List	   *tables = NIL;
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_class_reloftype, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(type));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		tables = lappend_oid(tables, ((Form_pg_class) GETSTRUCT(tuple))->oid);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return tables;
+}
+
+/*
+ * A column has been renamed, or an attribute of a type: so it has in all
+ * tables below it, and in those of the type.
+ */
+static void
+follow_columns(RenameStmt *stmt)
+{
 	Relation	pg_trigger;
+	Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	List	   *tables = NIL;
+	ListCell   *table;
 	ListCell   *lc;
 
-	if (extension == NULL)
+	if (!OidIsValid(relid))
 		return;
+	if (get_rel_relkind(relid) == RELKIND_COMPOSITE_TYPE)
+		tables = typed_tables(relid);
+	else
+		tables = list_make1_oid(relid);
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	foreach(table, tables)
 	{
-		SysScanDesc scan;
-		ScanKeyData key;
-		HeapTuple	tuple;
-
-		ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
-					F_OIDEQ, ObjectIdGetDatum(lfirst_oid(lc)));
-		scan = systable_beginscan(pg_trigger, TriggerRelidNameIndexId, true,
-								  NULL, 1, &key);
-		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		{
-			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-			char	  **args;
-			bool		renamed = false;
-
-			if (form->tgfoid != extension->trigger_function)
-				continue;
-			args = watch_arguments(tuple, pg_trigger, form->tgnargs);
-			if (args == NULL || key_function_is_named(form->tgnargs, args))
-				continue;
-			for (int i = 1; i < form->tgnargs; i++)
-			{
-				if (strcmp(args[i], from) != 0)
-					continue;
-				args[i] = pstrdup(to);
-				renamed = true;
-			}
-			if (renamed)
-				set_arguments(pg_trigger, tuple, args, form->tgnargs);
-		}
-		systable_endscan(scan);
-		CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
+		foreach(lc, find_all_inheritors(lfirst_oid(table), NoLock, NULL))
+			follow_column(pg_trigger, lfirst_oid(lc), stmt->subname,
+						  stmt->newname);
 	}
 	table_close(pg_trigger, RowExclusiveLock);
 	CommandCounterIncrement();
 }
 
-/* A watch whose key function or table may be about to be renamed. */
-typedef struct Remembered
-{
-	Oid			trigger;
-	Oid			function;
-	Oid			relid;			/* whose rows it takes */
-} Remembered;
-
-/*
- * Before something is renamed or moved to another schema: remember the key
- * functions of all watches.
- */
-List *
-rename_remember(void)
+static List *
+remember_watches(void)
 {
 	List	   *all = NIL;
 	ListCell   *lc;
@@ -139,64 +300,138 @@ rename_remember(void)
 	foreach(lc, watch_list())
 	{
 		Watch	   *watch = lfirst(lc);
-		Remembered *item = palloc(sizeof(Remembered));
+		WatchParts *parts = palloc(sizeof(WatchParts));
 
 		if (!watch->function ||
-			!key_function_find(watch->args, &item->function, &item->relid))
+			!key_function_find(watch->args, &parts->function, &parts->relid))
 			continue;
-		item->trigger = watch->trigger;
-		all = lappend(all, item);
+		parts->trigger = watch->trigger;
+		all = lappend(all, parts);
 	}
 	return all;
 }
 
-/*
- * Afterwards: let the watches name them as they are called now.
- */
-void
-rename_follow(List *remembered)
+/* Let a watch name its key function as that is called now. */
+static void
+follow_watch(Relation pg_trigger, const WatchParts *parts)
+{
+	SysScanDesc scan;
+	ScanKeyData key;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(parts->trigger));
+	scan = systable_beginscan(pg_trigger, TriggerOidIndexId, true, NULL,
+							  1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		char	  **args = watch_arguments(tuple, pg_trigger, form->tgnargs);
+		List	   *names = key_function_names(parts->function, parts->relid);
+		bool		renamed = false;
+
+		for (int i = 1; i < KEY_FUNCTION_ARGS; i++)
+		{
+			char	   *now = strVal(list_nth(names, i - 1));
+
+			renamed |= strcmp(args[i], now) != 0;
+			args[i] = now;
+		}
+		if (renamed)
+		{
+			set_arguments(pg_trigger, tuple, args, form->tgnargs);
+			CacheInvalidateRelcacheByRelid(form->tgrelid);
+		}
+	}
+	systable_endscan(scan);
+}
+
+static void
+follow_watches(List *watches)
 {
 	Relation	pg_trigger;
 	ListCell   *lc;
 
-	if (remembered == NIL)
+	if (watches == NIL)
 		return;
 	pg_trigger = table_open(TriggerRelationId, RowExclusiveLock);
-	foreach(lc, remembered)
-	{
-		Remembered *item = lfirst(lc);
-		SysScanDesc scan;
-		ScanKeyData key;
-		HeapTuple	tuple;
-
-		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber,
-					F_OIDEQ, ObjectIdGetDatum(item->trigger));
-		scan = systable_beginscan(pg_trigger, TriggerOidIndexId, true, NULL,
-								  1, &key);
-		tuple = systable_getnext(scan);
-		if (HeapTupleIsValid(tuple))
-		{
-			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-			char	  **args = watch_arguments(tuple, pg_trigger,
-											   form->tgnargs);
-			List	   *names = key_function_names(item->function, item->relid);
-			bool		renamed = false;
-
-			for (int i = 1; i < KEY_FUNCTION_ARGS; i++)
-			{
-				char	   *now = strVal(list_nth(names, i - 1));
-
-				renamed |= strcmp(args[i], now) != 0;
-				args[i] = now;
-			}
-			if (renamed)
-			{
-				set_arguments(pg_trigger, tuple, args, form->tgnargs);
-				CacheInvalidateRelcacheByRelid(form->tgrelid);
-			}
-		}
-		systable_endscan(scan);
-	}
+	foreach(lc, watches)
+		follow_watch(pg_trigger, lfirst(lc));
 	table_close(pg_trigger, RowExclusiveLock);
 	CommandCounterIncrement();
+}
+
+/*-------------------------------------------------------------------------
+ * Commands
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Does a command rename what definitions may name?  Those that are being made
+ * meanwhile have to be waited for then.  Not so tables: they are renamed too
+ * often, and named only as the type of an argument.
+ */
+static bool
+renames_named(Node *command)
+{
+	ObjectType	type = IsA(command, RenameStmt) ?
+		((RenameStmt *) command)->renameType :
+		((AlterObjectSchemaStmt *) command)->objectType;
+
+	switch (type)
+	{
+		case OBJECT_COLLATION:
+		case OBJECT_DOMAIN:
+		case OBJECT_EXTENSION:
+		case OBJECT_FUNCTION:
+		case OBJECT_ROUTINE:
+		case OBJECT_SCHEMA:
+		case OBJECT_TSCONFIGURATION:
+		case OBJECT_TYPE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Before a command: if it renames something, or moves it to another schema,
+ * remember what all caches and watches name, in the current memory context.
+ * NULL if not.
+ */
+Renames *
+rename_remember(Node *command)
+{
+	Renames    *renames;
+
+	if (!(IsA(command, RenameStmt) || IsA(command, AlterObjectSchemaStmt)) ||
+		XactReadOnly || extension_find() == NULL)
+		return NULL;
+	if (renames_named(command))
+		LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	renames = palloc(sizeof(Renames));
+	renames->caches = remember_caches();
+	renames->watches = remember_watches();
+	return renames;
+}
+
+/*
+ * After the command: let them name it as it is called now.
+ */
+void
+rename_follow(Node *command, Renames *renames)
+{
+	ListCell   *lc;
+
+	if (extension_find() == NULL)
+		return;
+	if (IsA(command, RenameStmt) &&
+		(((RenameStmt *) command)->renameType == OBJECT_COLUMN ||
+		 ((RenameStmt *) command)->renameType == OBJECT_ATTRIBUTE) &&
+		((RenameStmt *) command)->relation != NULL)
+		follow_columns((RenameStmt *) command);
+	follow_watches(renames->watches);
+	foreach(lc, renames->caches)
+		follow_cache(lfirst(lc));
 }

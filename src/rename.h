@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rename.h
- *		Renames that watches follow.
+ *		Renames that caches and watches follow.
  *
  * See rename.c.
  *
@@ -12,10 +12,17 @@
 
 #include "postgres.h"
 
+#include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 
-extern void rename_column(Oid relid, const char *from, const char *to);
-extern List *rename_remember(void);
-extern void rename_follow(List *remembered);
+/* What all caches and watches name, by OID. */
+typedef struct Renames
+{
+	List	   *caches;
+	List	   *watches;
+} Renames;
+
+extern Renames *rename_remember(Node *command);
+extern void rename_follow(Node *command, Renames *renames);
 
 #endif							/* CACHE_RENAME_H */

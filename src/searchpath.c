@@ -567,10 +567,21 @@ confusion(Oid relid, const List *recorded, const List *present,
 					relation_name(other));
 }
 
+static SearchPathProblem *
+make_problem(char *object, char *problem, char *hint)
+{
+	SearchPathProblem *item = palloc(sizeof(SearchPathProblem));
+
+	item->object = object;
+	item->problem = problem;
+	item->hint = hint;
+	return item;
+}
+
 /*
- * Which names can be confused by a caller's search_path: a list of
- * SearchPathProblem in the current memory context, empty for a cache that is
- * not in shared memory.
+ * What is wrong with the recorded search_path, and which names can be confused
+ * by a caller's: a list of SearchPathProblem in the current memory context; the
+ * latter only for a cache that is in shared memory.
  */
 List *
 searchpath_problems(CacheDef *def)
@@ -578,29 +589,34 @@ searchpath_problems(CacheDef *def)
 	int			slot = slot_find(MyDatabaseId, def->id);
 	char	   *source = def->usable && !def->plain ?
 		unbound_source(def->loader) : NULL;
+	const char *missing = source == NULL ? NULL :
+		settings_missing_schema(&def->settings);
 	List	   *problems = NIL;
 	List	   *recorded;
 	List	   *present;
 	List	   *usual;
 	ListCell   *lc;
 
+	if (missing != NULL)
+		problems = lappend(problems, make_problem(def->signature,
+												  psprintf("the search_path recorded with the cache, by which the loader finds names, has schema %s, which does not exist",
+														   quote_identifier(missing)),
+												  psprintf("Set search_path to what the loader needs, and record it: SELECT cache_alter(%s, loader => %s).",
+														   quote_literal_cstr(NameStr(def->name)),
+														   quote_literal_cstr(def->signature))));
 	if (slot < 0 || source == NULL)
-		return NIL;
+		return problems;
 	recorded = path_schemas(recorded_path(def));
 	present = present_schemas();
 	usual = default_schemas();
 	foreach(lc, named_relations(def, slot, source, recorded))
 	{
 		char	   *problem = confusion(lfirst_oid(lc), recorded, present, usual);
-		SearchPathProblem *item;
 
-		if (problem == NULL)
-			continue;
-		item = palloc(sizeof(SearchPathProblem));
-		item->object = relation_name(lfirst_oid(lc));
-		item->problem = problem;
-		item->hint = binding_hint(def->loader, recorded_path(def));
-		problems = lappend(problems, item);
+		if (problem != NULL)
+			problems = lappend(problems,
+							   make_problem(relation_name(lfirst_oid(lc)), problem,
+											binding_hint(def->loader, recorded_path(def))));
 	}
 	return problems;
 }

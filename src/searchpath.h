@@ -17,10 +17,10 @@
 
 #include "definition.h"
 
-/* A relation that a name of the loader could be taken for another one of. */
+/* What is wrong with how a loader finds names. */
 typedef struct SearchPathProblem
 {
-	char	   *object;			/* that loads read */
+	char	   *object;			/* that loads read, or the loader */
 	char	   *problem;
 	char	   *hint;
 } SearchPathProblem;

@@ -12,7 +12,12 @@
  * last, so that nobody can put a temporary object in front of what the
  * loader means.
  *
- * Locking: none.
+ * Two of the settings name objects of the database: search_path schemas, and
+ * default_text_search_config a configuration.  When these are renamed, what is
+ * recorded follows, as a view would.  (What others name, time zones and
+ * locales, are files of the machine.)
+ *
+ * Locking: none; of those who follow a rename see rename.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,26 +25,33 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_ts_config.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "common/hashfn.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
 
 #include "compat.h"
 #include "devel.h"
 #include "settings.h"
 
+#define SEARCH_PATH		"search_path"
+#define SEARCH_CONFIG	"default_text_search_config"
+
 static const char *const recorded_settings[] = {
-	"search_path",
+	SEARCH_PATH,
 	/* how values look as text */
 	"TimeZone", "DateStyle", "IntervalStyle", "extra_float_digits",
 	"bytea_output", "xmlbinary", "xmloption", "lc_monetary", "lc_numeric",
 	"lc_time", "quote_all_identifiers",
 	/* how text is read */
 	"timezone_abbreviations", "array_nulls", "standard_conforming_strings",
-	"backslash_quote", "default_text_search_config",
+	"backslash_quote", SEARCH_CONFIG,
 	/* what queries mean */
 	"transform_null_equals", "gin_fuzzy_search_limit"
 };
@@ -91,7 +103,7 @@ settings_record(void)
 		const char *name = recorded_settings[i];
 		char	   *value;
 
-		if (strcmp(name, "search_path") == 0)
+		if (strcmp(name, SEARCH_PATH) == 0)
 			value = settings_search_path();
 		else
 			value = GetConfigOptionByName(name, NULL, false);
@@ -134,6 +146,8 @@ settings_parse(Settings *settings, ArrayType *recorded)
 	settings->context = CurrentMemoryContext;
 	settings->hash = 0;
 	settings->search_path = NULL;
+	settings->recorded = (ArrayType *)
+		DatumGetPointer(datumCopy(PointerGetDatum(recorded), false, -1));
 	for (int i = 0; i < n; i++)
 	{
 		char	   *name = TextDatumGetCString(elems[i]);
@@ -150,11 +164,230 @@ settings_parse(Settings *settings, ArrayType *recorded)
 		setting->name = name;
 		setting->value = value;
 		setting->variable = find_variable(name);
-		if (strcmp(name, "search_path") == 0)
+		if (strcmp(name, SEARCH_PATH) == 0)
 			settings->search_path = value;
 		settings->n++;
 	}
 }
+
+/*-------------------------------------------------------------------------
+ * What settings name
+ *-------------------------------------------------------------------------
+ */
+
+/* The recorded value of a setting; NULL if there is none. */
+static const char *
+recorded_value(const Settings *settings, const char *name)
+{
+	for (int i = 0; i < settings->n; i++)
+	{
+		if (strcmp(settings->list[i].name, name) == 0)
+			return settings->list[i].value;
+	}
+	return NULL;
+}
+
+/* Is a name in a search_path not that of a schema? */
+static bool
+is_special(const char *name)
+{
+	return strcmp(name, "pg_temp") == 0 || strcmp(name, "$user") == 0;
+}
+
+/* The schemas of a recorded search_path. */
+static void
+find_schemas(SettingsObjects *objects)
+{
+	ListCell   *lc;
+
+	if (!SplitIdentifierString(pstrdup(objects->path), ',', &objects->names))
+		objects->names = NIL;
+	foreach(lc, objects->names)
+	{
+		const char *name = lfirst(lc);
+
+		objects->schemas = lappend_oid(objects->schemas,
+									   is_special(name) ? InvalidOid :
+									   get_namespace_oid(name, true));
+	}
+}
+
+static Oid
+config_in(Oid schema, const char *name)
+{
+	return !OidIsValid(schema) ? InvalidOid :
+		GetSysCacheOid2(TSCONFIGNAMENSP, Anum_pg_ts_config_oid,
+						CStringGetDatum(name), ObjectIdGetDatum(schema));
+}
+
+/*
+ * The text search configuration that a recorded value stands for, by the
+ * recorded search_path.  Asks for no privileges and raises no error.
+ */
+static Oid
+find_config(const char *value, const List *schemas)
+{
+	List	   *names;
+	Oid			config = InvalidOid;
+	ListCell   *lc;
+
+	if (!SplitIdentifierString(pstrdup(value), '.', &names))
+		return InvalidOid;
+	if (list_length(names) == 2)
+		return config_in(get_namespace_oid(linitial(names), true),
+						 lsecond(names));
+	if (list_length(names) != 1)
+		return InvalidOid;
+	if (!list_member_oid(schemas, PG_CATALOG_NAMESPACE))
+		config = config_in(PG_CATALOG_NAMESPACE, linitial(names));
+	foreach(lc, schemas)
+	{
+		if (!OidIsValid(config))
+			config = config_in(lfirst_oid(lc), linitial(names));
+	}
+	return config;
+}
+
+/* What a text search configuration is called now; NULL if it is gone. */
+static char *
+config_full_name(Oid config)
+{
+	HeapTuple	tuple = SearchSysCache1(TSCONFIGOID, ObjectIdGetDatum(config));
+	Form_pg_ts_config form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	form = (Form_pg_ts_config) GETSTRUCT(tuple);
+	name = quote_qualified_identifier(get_namespace_name(form->cfgnamespace),
+									  NameStr(form->cfgname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+/*
+ * Before something is renamed: what the settings name, in the current memory
+ * context.
+ */
+SettingsObjects *
+settings_objects(const Settings *settings)
+{
+	SettingsObjects *objects = palloc0(sizeof(SettingsObjects));
+	const char *config = recorded_value(settings, SEARCH_CONFIG);
+
+	if (settings->search_path != NULL)
+	{
+		objects->path = pstrdup(settings->search_path);
+		find_schemas(objects);
+	}
+	if (config != NULL)
+		objects->config = find_config(config, objects->schemas);
+	if (OidIsValid(objects->config))
+		objects->config_name = config_full_name(objects->config);
+	return objects;
+}
+
+/* The search_path with the names of now; NULL if it is the same. */
+static char *
+present_path(const SettingsObjects *objects)
+{
+	StringInfoData path;
+	bool		renamed = false;
+	ListCell   *name;
+	ListCell   *schema;
+
+	initStringInfo(&path);
+	forboth(name, objects->names, schema, objects->schemas)
+	{
+		char	   *now = OidIsValid(lfirst_oid(schema)) ?
+			get_namespace_name(lfirst_oid(schema)) : NULL;
+
+		if (now == NULL)
+			now = lfirst(name);
+		renamed |= strcmp(now, lfirst(name)) != 0;
+		appendStringInfo(&path, "%s%s", path.len > 0 ? ", " : "",
+						 quote_identifier(now));
+	}
+	return renamed ? path.data : NULL;
+}
+
+/* The same for the text search configuration. */
+static char *
+present_config(const SettingsObjects *objects)
+{
+	char	   *now = objects->config_name == NULL ? NULL :
+		config_full_name(objects->config);
+
+	return now != NULL && strcmp(now, objects->config_name) != 0 ? now : NULL;
+}
+
+/* Let an element be what is recorded now, if it is one of this setting. */
+static void
+replace_value(Datum *elem, const char *name, const char *value)
+{
+	char	   *was = TextDatumGetCString(*elem);
+	size_t		len = strlen(name);
+
+	if (value != NULL && strncmp(was, name, len) == 0 && was[len] == '=')
+		*elem = CStringGetTextDatum(psprintf("%s=%s", name, value));
+}
+
+/*
+ * After something has been renamed: is one of the objects called otherwise?
+ */
+bool
+settings_renamed(const SettingsObjects *objects)
+{
+	return present_path(objects) != NULL || present_config(objects) != NULL;
+}
+
+/*
+ * Then: what settings_record has made, with the names of
+ * now.  NULL if they are the same.
+ */
+ArrayType *
+settings_follow(ArrayType *recorded, const SettingsObjects *objects)
+{
+	char	   *path = present_path(objects);
+	char	   *config = present_config(objects);
+	Datum	   *elems;
+	int			n;
+
+	if (path == NULL && config == NULL)
+		return NULL;
+	deconstruct_array(recorded, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elems, NULL, &n);
+	for (int i = 0; i < n; i++)
+	{
+		replace_value(&elems[i], SEARCH_PATH, path);
+		replace_value(&elems[i], SEARCH_CONFIG, config);
+	}
+	return construct_array(elems, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/*
+ * The first schema of the recorded search_path that does not exist; NULL if
+ * all do.
+ */
+const char *
+settings_missing_schema(const Settings *settings)
+{
+	SettingsObjects *objects = settings_objects(settings);
+	ListCell   *name;
+	ListCell   *schema;
+
+	forboth(name, objects->names, schema, objects->schemas)
+	{
+		if (!OidIsValid(lfirst_oid(schema)) && !is_special(lfirst(name)))
+			return lfirst(name);
+	}
+	return NULL;
+}
+
+/*-------------------------------------------------------------------------
+ * Putting them in force
+ *-------------------------------------------------------------------------
+ */
 
 /* Remember what the variable is, now that the setting is as recorded. */
 static void

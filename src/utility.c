@@ -21,7 +21,7 @@
  * the anchors complete (anchor.c); and when a server that is one is dropped or
  * altered, the cache follows.
  *
- * Locking: following a rename locks the table of definitions (admin.c); what is
+ * Locking: following a rename locks the table of definitions (rename.c); what is
  * done to partitions locks their watched parents (partition.c).
  *
  *-------------------------------------------------------------------------
@@ -249,27 +249,6 @@ copy_target(Node *command)
 	return RangeVarGetRelid(copy->relation, NoLock, true);
 }
 
-/* Definitions and watches name things, and follow them when they are renamed. */
-static bool
-renames_something(NodeTag tag)
-{
-	return tag == T_RenameStmt || tag == T_AlterObjectSchemaStmt;
-}
-
-static void
-rename_watched_column(Node *command)
-{
-	RenameStmt *rename = (RenameStmt *) command;
-	Oid			relid;
-
-	if (!IsA(command, RenameStmt) || rename->renameType != OBJECT_COLUMN ||
-		rename->relation == NULL)
-		return;
-	relid = RangeVarGetRelid(rename->relation, NoLock, true);
-	if (OidIsValid(relid))
-		rename_column(relid, rename->subname, rename->newname);
-}
-
 /* Is it the table of definitions? */
 static bool
 is_definitions(Oid relid)
@@ -338,8 +317,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	CommandEffect effect = EFFECT_NONE;
 	Oid			dropped = InvalidOid;
 	Oid			copied = InvalidOid;
-	List	   *remembered = NIL;
-	List	   *watches = NIL;
+	Renames    *renames = NULL;
 	int			level = 0;
 
 	/*
@@ -357,11 +335,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 			watch_check_trigger((CreateTrigStmt *) command);
 		if (IsA(command, CreateForeignServerStmt))
 			anchor_check_server((CreateForeignServerStmt *) command);
-		if (renames_something(tag))
-		{
-			remembered = admin_remember();
-			watches = rename_remember();
-		}
+		renames = rename_remember(command);
 		if (concerns_anchors(command))
 			mend_anchors(false);
 		if (IsA(command, ReassignOwnedStmt) && !XactReadOnly)
@@ -399,12 +373,8 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	 * A command that has ended transactions, as CALL and DO may, can be gone
 	 * by now: so only those that cannot are looked at.
 	 */
-	if (renames_something(tag) && IsTransactionState())
-	{
-		rename_watched_column(command);
-		rename_follow(watches);
-		admin_follow(remembered);
-	}
+	if (renames != NULL)
+		rename_follow(command, renames);
 	if (tag == T_CreateTrigStmt)
 		watch_trigger_created((CreateTrigStmt *) command);
 	if (OidIsValid(copied) && is_definitions(copied))

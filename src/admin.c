@@ -24,7 +24,6 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -253,6 +252,30 @@ admin_set_collations(CacheDef *def, const Oid *collations)
 	update_row(def, &row);
 }
 
+/* Record by their names what a cache is made of; see admin_rename. */
+static void
+name_parts(RowChange *row, Oid loader, const Oid *collations, int nkeys,
+		   List *trust, ArrayType *settings)
+{
+	if (OidIsValid(loader))
+		name_loader(row, loader);
+	if (nkeys > 0)
+		change_column(row, ANUM_KEY_COLLATIONS,
+					  collation_names(collations, nkeys));
+	if (trust != NIL)
+	{
+		char	  **names = palloc(sizeof(char *) * list_length(trust));
+		ListCell   *lc;
+
+		foreach(lc, trust)
+			names[foreach_current_index(lc)] = lfirst(lc);
+		change_column(row, ANUM_TRUST,
+					  strings_array(names, list_length(trust)));
+	}
+	if (settings != NULL)
+		change_column(row, ANUM_SETTINGS, PointerGetDatum(settings));
+}
+
 /*
  * Something that a cache is made of has another name: record it.  loader and
  * nkeys collations by OID, the functions that are vouched for by name, and
@@ -265,24 +288,28 @@ admin_rename(CacheDef *def, Oid loader, const Oid *collations, int nkeys,
 {
 	RowChange	row = {0};
 
-	if (OidIsValid(loader))
-		name_loader(&row, loader);
-	if (nkeys > 0)
-		change_column(&row, ANUM_KEY_COLLATIONS,
-					  collation_names(collations, nkeys));
-	if (trust != NIL)
-	{
-		char	  **names = palloc(sizeof(char *) * list_length(trust));
-		ListCell   *lc;
-
-		foreach(lc, trust)
-			names[foreach_current_index(lc)] = lfirst(lc);
-		change_column(&row, ANUM_TRUST,
-					  strings_array(names, list_length(trust)));
-	}
-	if (settings != NULL)
-		change_column(&row, ANUM_SETTINGS, PointerGetDatum(settings));
+	name_parts(&row, loader, collations, nkeys, trust, settings);
 	update_row(def, &row);
+}
+
+/*
+ * A row that somebody wants to insert, with all that the cache is made of
+ * recorded as cache_create() would, and ids that no cache has.
+ */
+HeapTuple
+admin_renew(Relation rel, HeapTuple tuple, Oid owner, Oid loader,
+			const Oid *collations, int nkeys, List *trust, ArrayType *settings)
+{
+	RowChange	row = {0};
+
+	name_parts(&row, loader, collations, nkeys, trust, settings);
+	if (trust == NIL)
+		clear_column(&row, ANUM_TRUST);
+	change_column(&row, ANUM_ID, Int64GetDatum(random_id()));
+	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
+	change_column(&row, ANUM_OWNER, owner_make(owner));
+	return heap_modify_tuple(tuple, RelationGetDescr(rel), row.values,
+							 row.nulls, row.replace);
 }
 
 /*-------------------------------------------------------------------------
@@ -745,43 +772,4 @@ cache_mend(PG_FUNCTION_ARGS)
 {
 	admin_mend(true);
 	PG_RETURN_VOID();
-}
-
-/*
- * cache_restore(): a trigger of cache_definition, for the rows that a restore
- * inserts.  Caches that are there already stay as they are, so that the data of
- * a dump can be restored by itself.  Needs no shared memory.
- */
-PG_FUNCTION_INFO_V1(cache_restore);
-Datum
-cache_restore(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = (TriggerData *) fcinfo->context;
-	Relation	rel;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		isnull;
-	Name		name;
-
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		!TRIGGER_FIRED_BEFORE(data->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
-		!TRIGGER_FIRED_BY_INSERT(data->tg_event) ||
-		RelationGetRelid(data->tg_relation) != extension_get()->definitions)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("cache_restore() can only be called as the trigger of cache_definition")));
-	rel = data->tg_relation;
-	name = DatumGetName(heap_getattr(data->tg_trigtuple, ANUM_NAME,
-									 RelationGetDescr(rel), &isnull));
-	if (isnull)
-		return PointerGetDatum(data->tg_trigtuple);
-	tuple = find_row(rel, name, &scan);
-	systable_endscan(scan);
-	if (!HeapTupleIsValid(tuple))
-		return PointerGetDatum(data->tg_trigtuple);
-	ereport(NOTICE,
-			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("cache \"%s\" already exists, skipping", NameStr(*name))));
-	return PointerGetDatum(NULL);
 }

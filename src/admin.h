@@ -22,6 +22,9 @@ extern void admin_anchor_altered(Oid server);
 extern char *admin_collation_name(Oid collation);
 extern void admin_rename(CacheDef *def, Oid loader, const Oid *collations,
 						 int nkeys, List *trust, ArrayType *settings);
+extern HeapTuple admin_renew(Relation rel, HeapTuple tuple, Oid owner,
+							 Oid loader, const Oid *collations, int nkeys,
+							 List *trust, ArrayType *settings);
 extern void admin_set_collations(CacheDef *def, const Oid *collations);
 
 #endif							/* CACHE_ADMIN_H */

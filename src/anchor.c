@@ -445,20 +445,79 @@ anchor_drop(const char *cache)
 }
 
 /*
- * May the current role make a server of the wrapper?  This is how dumps are
- * restored.
+ * Is the new server to be one of the wrapper?
+ */
+bool
+anchor_is_server(CreateForeignServerStmt *stmt)
+{
+	return strcmp(stmt->fdwname, WRAPPER) == 0 && OidIsValid(wrapper());
+}
+
+/*
+ * CREATE SERVER, as a dump has it.  The wrapper is for nobody, so a server for
+ * somebody who is no superuser is made here, in the superuser's name, and given
+ * to him.  He may have it if he may create objects in the database, and there is
+ * no such cache: its anchor would be there, as the caller has seen to, who holds
+ * the lock on the definitions.
  */
 void
-anchor_check_server(CreateForeignServerStmt *stmt)
+anchor_restore(CreateForeignServerStmt *stmt)
 {
-	if (!superuser() && strcmp(stmt->fdwname, WRAPPER) == 0 &&
-		OidIsValid(wrapper()))
+	AclResult	allowed;
+	Caller		caller;
+	Oid			server;
+
+	allowed = cache_aclcheck_database(MyDatabaseId, GetUserId(), ACL_CREATE);
+	if (stmt->servertype == NULL || stmt->version != NULL ||
+		stmt->options != NIL || allowed != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for foreign-data wrapper %s",
 						WRAPPER),
 				 errdetail("Its servers stand for caches."),
-				 errhint("Restore as a superuser, or create the cache with cache_create().")));
+				 errhint("Restore as a superuser or as owner of the database, or create the cache with cache_create().")));
+	if (OidIsValid(find_server(stmt->servertype)))
+	{
+		ereport(stmt->if_not_exists ? NOTICE : ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("cache \"%s\" has a server already",
+						stmt->servertype)));
+		return;
+	}
+	become_superuser(&caller);
+	server = CreateForeignServer(stmt).objectId;
+	CommandCounterIncrement();
+	if (OidIsValid(server))
+		set_owner(server, caller.role);
+	become_caller(&caller);
+}
+
+/*
+ * ALTER SERVER ... OWNER of an anchor, by somebody who is no superuser: a new
+ * owner would need rights on the wrapper.  Whoever may give a table away may do
+ * this as well.  False if it is something else.
+ */
+bool
+anchor_give(AlterOwnerStmt *stmt)
+{
+	Oid			server;
+	Oid			owner;
+	Oid			role;
+	Caller		caller;
+
+	if (stmt->objectType != OBJECT_FOREIGN_SERVER || superuser())
+		return false;
+	server = get_foreign_server_oid(strVal(stmt->object), true);
+	if (!OidIsValid(server) || anchor_cache(server, &owner) == NULL ||
+		!has_privs_of_role(GetUserId(), owner))
+		return false;
+	PreventCommandIfReadOnly("ALTER SERVER");
+	role = get_rolespec_oid(stmt->newowner, false);
+	cache_check_can_set_role(GetUserId(), role);
+	become_superuser(&caller);
+	set_owner(server, role);
+	become_caller(&caller);
+	return true;
 }
 
 /*

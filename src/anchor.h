@@ -21,7 +21,9 @@ extern void anchor_hold(const char *cache, Oid trigger);
 extern void anchor_keep_all(void);
 extern bool anchor_drop(const char *cache);
 extern char *anchor_cache(Oid server, Oid *owner);
-extern void anchor_check_server(CreateForeignServerStmt *stmt);
+extern bool anchor_is_server(CreateForeignServerStmt *stmt);
+extern void anchor_restore(CreateForeignServerStmt *stmt);
+extern bool anchor_give(AlterOwnerStmt *stmt);
 extern void anchor_reassign(ReassignOwnedStmt *stmt);
 
 #endif							/* CACHE_ANCHOR_H */

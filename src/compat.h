@@ -61,11 +61,15 @@
 #if PG_VERSION_NUM >= 160000
 #define cache_aclcheck_proc(oid, role) \
 	object_aclcheck(ProcedureRelationId, (oid), (role), ACL_EXECUTE)
+#define cache_aclcheck_database(oid, role, mode) \
+	object_aclcheck(DatabaseRelationId, (oid), (role), (mode))
 #define cache_aclcheck_namespace(oid, role) \
 	object_aclcheck(NamespaceRelationId, (oid), (role), ACL_USAGE)
 #else
 #define cache_aclcheck_proc(oid, role) \
 	pg_proc_aclcheck((oid), (role), ACL_EXECUTE)
+#define cache_aclcheck_database(oid, role, mode) \
+	pg_database_aclcheck((oid), (role), (mode))
 #define cache_aclcheck_namespace(oid, role) \
 	pg_namespace_aclcheck((oid), (role), ACL_USAGE)
 #endif
@@ -86,9 +90,13 @@
 #if PG_VERSION_NUM >= 160000
 #define cache_check_can_set_role(member, role) \
 	check_can_set_role((member), (role))
+#define cache_can_set_role(member, role) \
+	member_can_set_role((member), (role))
 #else
 #define cache_check_can_set_role(member, role) \
 	check_is_member_of_role((member), (role))
+#define cache_can_set_role(member, role) \
+	is_member_of_role((member), (role))
 #endif
 
 /* 16 can do without columns that are missing */

@@ -592,8 +592,11 @@ read_collations(CacheDef *def, Datum array)
 	return true;
 }
 
-/* Turn a row of cache_definition into a definition. */
-static CacheDef *
+/*
+ * Turn a row of cache_definition into a definition, in a context of its own
+ * below the current one.
+ */
+CacheDef *
 definition_read(Relation rel, HeapTuple tuple)
 {
 	MemoryContext context;

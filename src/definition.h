@@ -165,6 +165,7 @@ extern uint64 definition_locks;
 
 extern void definition_init(void);
 extern CacheDef *definition_find(const char *name);
+extern CacheDef *definition_read(Relation rel, HeapTuple tuple);
 extern CacheDef *definition_get(const char *name);
 extern void definition_require_loader(CacheDef *def);
 extern void definition_use(CacheDef *def);

@@ -37,6 +37,7 @@
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
 #include "storage/sinval.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -54,6 +55,7 @@
 #include "partition.h"
 #include "pending.h"
 #include "rename.h"
+#include "restore.h"
 #include "shared.h"
 #include "sharedcatalog.h"
 #include "statement.h"
@@ -302,6 +304,26 @@ mend_anchors(bool again)
 		admin_mend(again);
 }
 
+/*
+ * Is it a command on anchors by somebody who is no superuser?  Then it is done
+ * here.
+ */
+static bool
+does_itself(Node *command)
+{
+	if (IsA(command, AlterOwnerStmt))
+		return anchor_give((AlterOwnerStmt *) command);
+	if (!IsA(command, CreateForeignServerStmt) || superuser() || XactReadOnly ||
+		!anchor_is_server((CreateForeignServerStmt *) command))
+		return false;
+
+	/* Caches that are being created have their anchors then, and all others. */
+	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	mend_anchors(true);
+	anchor_restore((CreateForeignServerStmt *) command);
+	return true;
+}
+
 static void
 cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 					  bool read_only_tree, ProcessUtilityContext context,
@@ -319,6 +341,7 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	Oid			copied = InvalidOid;
 	Renames    *renames = NULL;
 	int			level = 0;
+	bool		restoring = false;
 
 	/*
 	 * An aborted transaction can only be ended, and without catalog access
@@ -333,8 +356,8 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		partition_begin(command);
 		if (IsA(command, CreateTrigStmt))
 			watch_check_trigger((CreateTrigStmt *) command);
-		if (IsA(command, CreateForeignServerStmt))
-			anchor_check_server((CreateForeignServerStmt *) command);
+		if (does_itself(command))
+			return;
 		renames = rename_remember(command);
 		if (concerns_anchors(command))
 			mend_anchors(false);
@@ -350,6 +373,8 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		level = statement_enter(copied);
 	if (is_vacuum)
 		sharedcatalog_begin_vacuum();
+	if (OidIsValid(copied) && is_definitions(copied))
+		restoring = restore_enter(command);
 	PG_TRY();
 	{
 		if (prev_process_utility)
@@ -362,6 +387,8 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	}
 	PG_FINALLY();
 	{
+		if (restoring)
+			restore_leave();
 		if (level > 0)
 			statement_leave(level);
 		if (is_vacuum)

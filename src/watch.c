@@ -876,7 +876,9 @@ is_watched(CacheDef *def, Relation rel, List *args, const char *how, bool skip)
 				 errmsg("relation \"%s\" is already watched for cache \"%s\"%s",
 						RelationGetRelationName(rel), NameStr(def->name), how),
 				 repair != NULL ? errdetail("Its watch does not work.") : 0,
-				 repair != NULL ? errhint("%s", repair) : 0));
+				 repair != NULL ? errhint("%s", repair) :
+				 skip ? 0 :
+				 errhint("There is nothing to be done. With if_not_exists => true this is no error.")));
 		return true;
 	}
 	return false;

@@ -639,6 +639,7 @@ cache_create(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 
+	anchor_evict(name);
 	memset(row.nulls, true, sizeof(row.nulls));
 	namestrcpy(&key, name);
 	def.name = key;

@@ -445,6 +445,48 @@ anchor_drop(const char *cache)
 }
 
 /*
+ * Has the current role restored the anchor of a cache that is not there yet?
+ */
+bool
+anchor_is_own(const char *cache)
+{
+	Oid			server = OidIsValid(wrapper()) ? find_server(cache) : InvalidOid;
+
+	return OidIsValid(server) &&
+		has_privs_of_role(GetUserId(), GetForeignServer(server)->owner);
+}
+
+/*
+ * Has another role?
+ */
+bool
+anchor_is_foreign(const char *cache)
+{
+	return OidIsValid(wrapper()) && OidIsValid(find_server(cache)) &&
+		!anchor_is_own(cache);
+}
+
+/*
+ * A cache is about to be created.  If somebody else has restored an anchor of
+ * this name, that goes, and with it the watches that he has made for it.
+ */
+void
+anchor_evict(const char *cache)
+{
+	Oid			server = OidIsValid(wrapper()) ? find_server(cache) : InvalidOid;
+	ObjectAddress address;
+	Caller		caller;
+
+	if (!OidIsValid(server) || GetForeignServer(server)->owner == GetUserId())
+		return;
+	ObjectAddressSet(address, ForeignServerRelationId, server);
+	become_superuser(&caller);
+	performDeletion(&address, DROP_CASCADE, 0);
+	become_caller(&caller);
+	CommandCounterIncrement();
+}
+
+/*
  * Is the new server to be one of the wrapper?
  */
 bool

@@ -27,8 +27,8 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -43,6 +43,7 @@
 
 #include "compat.h"
 #include "admin.h"
+#include "anchor.h"
 #include "definition.h"
 #include "extension.h"
 #include "restore.h"
@@ -192,6 +193,11 @@ admit(Relation rel, HeapTuple tuple, const char *name)
 	def = definition_read(rel, tuple);
 	definition_require_loader(def);
 	owner = settle_owner(def, restoring);
+	if (anchor_is_foreign(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of the server of cache \"%s\"", name),
+				 errhint("Create the cache with cache_create().")));
 	if (def->plain)
 		return admin_renew(rel, tuple, owner, InvalidOid, NULL, 0, NIL, NULL);
 	definition_require_read(def);

@@ -472,22 +472,24 @@ key_function_of(CreateTrigStmt *stmt, Oid *function)
 /*
  * May the current role make a trigger that calls cache_trigger()?  This is
  * how dumps are restored; else it would be a way to pass a watch of the wrong
- * columns off as the cache's.
+ * columns off as the cache's.  The definition may come later, as in a parallel
+ * restore: then the cache's anchor has to be there, and the role's.
  */
 void
 watch_check_trigger(CreateTrigStmt *stmt)
 {
 	const Extension *extension = extension_find();
-	CacheDef   *def = NULL;
+	CacheDef   *def;
+	const char *cache;
 	Oid			function;
 
 	if (extension == NULL || superuser() ||
 		LookupFuncName(stmt->funcname, 0, NULL, true) !=
 		extension->trigger_function)
 		return;
-	if (stmt->args != NIL)
-		def = definition_find(strVal(linitial(stmt->args)));
-	if (def == NULL || !definition_is_owner(def))
+	cache = stmt->args == NIL ? "" : strVal(linitial(stmt->args));
+	def = definition_find(cache);
+	if (def != NULL ? !definition_is_owner(def) : !anchor_is_own(cache))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to make a trigger that calls cache_trigger()"),

@@ -79,8 +79,14 @@ SELECT is(does('CREATE SERVER "cache x" TYPE ''x'' FOREIGN DATA WRAPPER cache', 
 SELECT is(does('ALTER SERVER "cache x" OWNER TO regress_cache_other', 'regress_cache_restorer'), 'ERROR 42501', 'given to a role that one cannot become');
 SELECT is(does('ALTER SERVER "cache x" OWNER TO regress_cache_team', 'regress_cache_restorer'), NULL, 'given to one that one can');
 SELECT is(does('ALTER SERVER "cache old" OWNER TO regress_cache_restorer', 'regress_cache_restorer'), 'ERROR 42501', 'a server of others');
+CREATE TABLE own (k int, v int);
+ALTER TABLE own OWNER TO regress_cache_team;
+SELECT is(does('CREATE TRIGGER w AFTER INSERT OR UPDATE OR DELETE ON own FOR EACH ROW EXECUTE FUNCTION cache_trigger(''x'', ''v'')', 'regress_cache_other'), 'ERROR 42501', 'a watch for it, by others');
+SELECT is(does('CREATE TRIGGER w AFTER INSERT OR UPDATE OR DELETE ON own FOR EACH ROW EXECUTE FUNCTION cache_trigger(''x'', ''v'')', 'regress_cache_restorer'), NULL, 'a watch for it, by its owner');
+SELECT is(does('CREATE TRIGGER z AFTER INSERT OR UPDATE OR DELETE ON own FOR EACH ROW EXECUTE FUNCTION cache_trigger(''z'', ''v'')', 'regress_cache_restorer'), 'ERROR 42501', 'a watch for none');
 SELECT cache_create('x', 'load(int)');
-SELECT is(owners('x'), current_user || ' ' || current_user, 'somebody else creates the cache, and has the server');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgrelid = 'own'::regclass), 0::bigint, 'somebody else creates the cache, and the watch is gone');
+SELECT is(owners('x'), current_user || ' ' || current_user, 'who has a server of his own');
 SELECT is(does('DROP SERVER "cache x"', 'regress_cache_restorer'), 'ERROR 42501', 'so that it can be dropped by no other');
 SELECT is(does('CREATE SERVER "cache y" TYPE ''y'' FOREIGN DATA WRAPPER cache', 'regress_cache_restorer'), NULL, 'a server without a cache');
 SELECT is(does('DROP SERVER "cache y"', 'regress_cache_restorer'), NULL, 'is dropped by its owner');

@@ -206,12 +206,148 @@ $node->safe_psql('cleaned', 'SET search_path = "z Shop"; TRUNCATE orders, lines,
 $node->command_ok([ 'pg_restore', '-e', '--data-only', '-d', 'cleaned', $dump ], 'pg_restore --data-only, where some of them are');
 is($node->safe_psql('cleaned', 'SELECT name FROM cache_definition ORDER BY name'), "a \"Cache\nparted\nwords", 'the others are restored');
 
-# By somebody who is no superuser
-$node->safe_psql('postgres', 'CREATE DATABASE others OWNER writer');
-$node->safe_psql('others', 'CREATE EXTENSION cache');
-my (undef, undef, $refused) = $node->psql('others', 'SET ROLE writer; CREATE SERVER "cache c" TYPE \'c\' FOREIGN DATA WRAPPER cache');
-like($refused, qr/permission denied for foreign-data wrapper cache.*HINT: .*cache_create/s, 'a hint for others');
-$node->safe_psql('postgres', 'DROP DATABASE others');
+# By the owner of a database, who is no superuser: the extension is there already, and
+# the owners of the dump are not his to be. What he cannot do is not the caches'.
+$node->safe_psql('postgres', 'CREATE ROLE dbo LOGIN; CREATE ROLE nobody LOGIN');
+
+# theirs gives a new database of somebody else's.
+sub theirs
+{
+	my ($db) = @_;
+
+	$node->safe_psql('postgres', "DROP DATABASE IF EXISTS $db");
+	$node->safe_psql('postgres', "CREATE DATABASE $db OWNER dbo");
+	$node->safe_psql($db, 'CREATE EXTENSION cache; CREATE EXTENSION IF NOT EXISTS plpgsql');
+	return;
+}
+
+# renewed asserts that all caches are there, as dbo's, and work.
+sub renewed
+{
+	my ($title, $db) = @_;
+	my $parts = $definitions =~ s/name, id, version, owner, //r =~ s/SELECT tgrelid.*tgname;\n//sr;
+	my $path = 'SET search_path = "z Shop", public;';
+	my $wrong = "$path SELECT * FROM oracle WHERE got IS DISTINCT FROM want";
+	my $count = "$path SELECT count(got) FROM oracle; SELECT sum(hits) FROM cache_stats";
+	my $before;
+
+	is($node->safe_psql($db, $parts), $node->safe_psql('shop', $parts), "$title: definitions and what depends on them");
+	is($node->safe_psql($db, 'SELECT count(*), sum((owner::text = $$dbo$$)::int), min(id) <> (SELECT 0) FROM cache_definition'), '3|3|t', "$title: owners");
+	is($node->safe_psql($db, $servers), join("\n", map { "cache $_|$_|dbo" } 'a "Cache', 'parted', 'words'), "$title: anchors");
+	is($node->safe_psql($db, 'SELECT * FROM cache_check()'), '', "$title: no problems");
+	is($node->safe_psql($db, $wrong), '', "$title: exact");
+	$before = $node->safe_psql($db, $count);
+	isnt($node->safe_psql($db, $count), $before, "$title: it caches");
+	foreach my $write ('UPDATE orders SET "the ""Customer" = 6 WHERE id = 1', 'INSERT INTO lines VALUES (1, 7), (2, 7)', 'UPDATE parted SET k = k + 1', "INSERT INTO words VALUES ('A', 8), ('b', 8)", 'TRUNCATE parted1')
+	{
+		$node->safe_psql($db, "SET ROLE dbo; $path $write");
+		is($node->safe_psql($db, $wrong), '', "$title: exact after $write");
+	}
+	$node->safe_psql($db, "SET ROLE dbo; $path SELECT cache_alter('words', ttl => '1 day'), cache_unwatch('parted', 'parted'), cache_watch('parted', 'parted', 'k'), cache_drop('a \"Cache')");
+	is($node->safe_psql($db, 'SELECT count(*) FROM cache_definition'), 2, "$title: its owner may change it");
+	return;
+}
+
+foreach my $options ([], ['-1'], [ '-j', '2' ])
+{
+	theirs('owned');
+	$node->command_ok([ 'pg_restore', '-e', @$options, '-U', 'dbo', '--no-owner', '--no-comments', '-d', 'owned', $dump ], "pg_restore by the owner @$options");
+	renewed("by the owner @$options", 'owned');
+}
+theirs('owned');
+$node->command_ok([ 'pg_restore', '-e', '--role', 'dbo', '--no-owner', '--no-comments', '-d', 'owned', $dump ], 'pg_restore --role');
+renewed('by --role', 'owned');
+
+# Again, by its new owner: dumped, and restored with owners.
+$node->command_ok([ 'pg_dump', '-U', 'dbo', '-Fc', '--no-comments', '-f', "$dir/owned.dump", 'owned' ], 'pg_dump by the owner');
+theirs('second');
+$node->command_ok([ 'pg_restore', '-e', '-U', 'dbo', '-d', 'second', "$dir/owned.dump" ], 'pg_restore with owners');
+is($node->safe_psql('second', "$servers; SELECT name, owner FROM cache_definition ORDER BY 1"), "cache parted|parted|dbo\ncache words|words|dbo\nparted|dbo\nwords|dbo", 'restored with owners');
+is($node->safe_psql('second', 'SET search_path = "z Shop", public; SELECT * FROM cache_check(); SELECT * FROM oracle WHERE n > 1 AND got IS DISTINCT FROM want'), '', 'with owners: exact');
+
+# Data alone, where his caches are; and where the definitions come before their loaders.
+$node->safe_psql('second', 'SET search_path = "z Shop"; TRUNCATE orders, lines, parted, words');
+$node->command_ok([ 'pg_restore', '-e', '-1', '--data-only', '-U', 'dbo', '-d', 'second', "$dir/owned.dump" ], 'pg_restore --data-only by the owner');
+is($node->safe_psql('second', 'SET search_path = "z Shop", public; SELECT * FROM oracle WHERE n > 1 AND got IS DISTINCT FROM want'), '', 'data alone: exact');
+theirs('owned');
+my (undef, $refused) = run_command([ 'pg_restore', '--data-only', '-U', 'dbo', '-d', $node->connstr('owned'), "$dir/owned.dump" ]);
+like($refused, qr/loader function .* of cache .* does not exist\nHINT: +Create the function/, 'data without the rest');
+is($node->safe_psql('owned', 'SELECT count(*) FROM cache_definition'), 0, 'gives no caches');
+
+# By somebody who may not create anything.
+(undef, undef, $refused) = $node->psql('owned', 'SET ROLE nobody; CREATE SERVER "cache c" TYPE \'c\' FOREIGN DATA WRAPPER cache');
+like($refused, qr/permission denied for foreign-data wrapper cache.*HINT: .*owner of the database.*cache_create/s, 'a hint for others');
+$node->safe_psql('postgres', "DROP DATABASE $_") for qw(owned second);
+
+# In other formats, under other names.
+$node->command_ok([ 'pg_dump', '-Fd', '-j', '2', '-f', "$dir/shop.dir", 'shop' ], 'pg_dump -Fd -j');
+$node->safe_psql('postgres', 'CREATE DATABASE "Other Name"');
+$node->command_ok([ 'pg_restore', '-e', '-j', '2', '-d', 'Other Name', "$dir/shop.dir" ], 'pg_restore -j of a directory');
+works('restored from a directory', $node, 'Other Name');
+$node->safe_psql('postgres', 'DROP DATABASE "Other Name"');
+{
+	append_to_file("$dir/moved.sql", slurp_file("$dir/script.sql") =~ s/z Shop/Moved To/gr);
+	$node->safe_psql('postgres', 'CREATE DATABASE moved');
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/out", '-d', 'moved', '-f', "$dir/moved.sql" ], 'into another schema, by a change of the script');
+	foreach my $write ('UPDATE orders SET "the ""Customer" = 6 WHERE id = 2', "INSERT INTO words VALUES ('A', 8), ('b', 8)", 'DELETE FROM lines')
+	{
+		is($node->safe_psql('moved', "SET search_path = \"Moved To\", public; SELECT * FROM cache_check(); $write; SELECT * FROM oracle WHERE got IS DISTINCT FROM want"), '', "in another schema: exact after $write");
+	}
+	$node->safe_psql('postgres', 'DROP DATABASE moved');
+}
+
+# A schema without the caches: the triggers of watches are there, and do nothing until
+# somebody makes the caches; that he watches the tables is no news then.
+$node->command_ok([ 'pg_dump', '-n', '"z Shop"', '-f', "$dir/schema.sql", 'shop' ], 'pg_dump -n');
+$node->safe_psql('postgres', 'CREATE DATABASE partial');
+$node->safe_psql('partial', 'CREATE EXTENSION cache');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/out", '-d', 'partial', '-f', "$dir/schema.sql" ], 'psql');
+$node->safe_psql('partial', "SET search_path = \"z Shop\"; UPDATE words SET v = v + 1; TRUNCATE parted1; $_") for 'UPDATE lines SET amount = 2', 'DELETE FROM orders WHERE id = 1';
+is($node->safe_psql('partial', q{SELECT count(*), count(DISTINCT object) FROM cache_check() WHERE problem LIKE '%watches for a cache that does not exist'}), '10|6', 'cache_check of watches without caches');
+(undef, undef, $refused) = $node->psql('partial', <<'END');
+SET search_path = "z Shop", public;
+SELECT cache_create('parted', 'loader2(integer)'), cache_create('words', 'loader3(text)'), cache_create('a "Cache', '"a Loader"(customer_number)');
+SELECT cache_watch('parted', 'parted', 'k');
+END
+like($refused, qr/already watched for cache "parted" by these columns\nHINT: .*if_not_exists/, 'a hint for what is watched already');
+$node->safe_psql('partial', <<'END');
+SET search_path = "z Shop", public;
+SELECT cache_watch('a "Cache', 'orders', 'the "Customer', if_not_exists => true), cache_watch('a "Cache', 'lines', keys => '"key Of"(lines)', if_not_exists => true),
+  cache_watch('parted', 'parted', 'k', if_not_exists => true), cache_watch('words', 'words', 'w', if_not_exists => true);
+END
+is($node->safe_psql('partial', 'SET search_path = "z Shop", public; SELECT * FROM cache_check(); SELECT * FROM oracle WHERE got IS DISTINCT FROM want'), '', 'the caches are made afterwards');
+foreach my $write ('UPDATE orders SET "the ""Customer" = 6 WHERE id = 2', "INSERT INTO words VALUES ('A', 8), ('b', 8)", 'UPDATE parted SET k = k + 1', 'DELETE FROM lines')
+{
+	is($node->safe_psql('partial', "SET search_path = \"z Shop\", public; $write; SELECT * FROM oracle WHERE got IS DISTINCT FROM want"), '', "a schema alone: exact after $write");
+}
+$node->safe_psql('postgres', 'DROP DATABASE partial');
+
+# A table alone, without the extension: the errors say what is missing.
+$node->command_ok([ 'pg_dump', '-t', '"z Shop".words', '-f', "$dir/table.sql", 'shop' ], 'pg_dump -t');
+$node->safe_psql('postgres', 'CREATE DATABASE partial');
+$node->safe_psql('partial', q{CREATE SCHEMA "z Shop"; CREATE COLLATION "z Shop".anycase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)});
+(undef, $refused) = run_command([ 'psql', '-Xq', '-d', $node->connstr('partial'), '-f', "$dir/table.sql" ]);
+like($refused, qr/function public.cache_trigger\(\) does not exist/, 'a table without the extension');
+is($node->safe_psql('partial', 'SELECT count(*) FROM "z Shop".words'), 3, 'but with its rows');
+$node->safe_psql('postgres', 'DROP DATABASE partial');
+
+# The schema alone has no definitions, which are data; then the data.
+restored('later', [ '--schema-only' ]);
+is($node->safe_psql('later', 'SET search_path = "z Shop", public; INSERT INTO words VALUES (1, 1); DELETE FROM words; SELECT count(*) FROM cache_definition'), 0, '--schema-only has no caches');
+$node->command_ok([ 'pg_restore', '-e', '--data-only', '-d', 'later', $dump ], 'pg_restore --data-only');
+works('the schema first, then the data', $node, 'later');
+$node->safe_psql('postgres', 'DROP DATABASE later');
+
+# Where extension 1.0 is there already: its definitions lack columns, of which the
+# error tells; once updated, all is well.
+$node->safe_psql('postgres', 'CREATE DATABASE late10');
+$node->safe_psql('late10', q{CREATE EXTENSION cache VERSION '1.0'});
+(undef, $refused) = run_command([ 'pg_restore', '-e', '-1', '-d', $node->connstr('late10'), $dump ]);
+like($refused, qr/foreign-data wrapper "cache" does not exist|column "trust"/, 'into extension 1.0');
+$node->safe_psql('late10', 'ALTER EXTENSION cache UPDATE');
+$node->command_ok([ 'pg_restore', '-e', '-1', '-d', 'late10', $dump ], 'after ALTER EXTENSION UPDATE');
+works('where 1.0 was', $node, 'late10');
+$node->safe_psql('postgres', 'DROP DATABASE late10');
 
 # Made by extension 1.0, which has no anchors.
 $node->safe_psql('postgres', 'CREATE DATABASE first');

@@ -887,6 +887,30 @@ definition_release(CacheDef *def)
 }
 
 /*
+ * A definition that is in use and not valid any more: let its settings name
+ * objects as they are called now, if they have been renamed meanwhile and it has
+ * the same loader.  What is loaded by it is not stored.
+ */
+void
+definition_follow(CacheDef *def)
+{
+	CacheDef   *now;
+	MemoryContext old;
+
+	if (def->valid || def->plain || def->users == 0)
+		return;
+	now = definition_find(NameStr(def->name));
+	if (now == NULL || now == def || now->id != def->id ||
+		now->loader != def->loader ||
+		now->settings.hash == def->settings.hash)
+		return;
+	old = MemoryContextSwitchTo(def->context);
+	settings_parse(&def->settings, now->settings.recorded);
+	MemoryContextSwitchTo(old);
+	def->made_under = now->made_under;
+}
+
+/*
  * The cache's slot in the registry, -1 if this transaction creates the cache.
  * The shared memory must be ready.
  */

@@ -170,6 +170,7 @@ extern CacheDef *definition_get(const char *name);
 extern void definition_require_loader(CacheDef *def);
 extern void definition_use(CacheDef *def);
 extern void definition_release(CacheDef *def);
+extern void definition_follow(CacheDef *def);
 extern int	definition_slot(CacheDef *def);
 extern void definition_require_read(CacheDef *def);
 extern bool definition_is_owner(CacheDef *def);

@@ -170,6 +170,7 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	int			context;
 	void	   *compiled;
 
+	definition_follow(def);
 	loader_prepare(def, collation);
 	/* What a function keeps between calls must not be entered twice. */
 	if (def->loading > 0)
@@ -407,6 +408,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 	void	   *compiled;
 
 	definition_use(def);
+	definition_follow(def);
 	GetUserIdAndSecContext(&role, &context);
 	do
 	{

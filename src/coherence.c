@@ -68,6 +68,7 @@
 #include "registry.h"
 #include "shared.h"
 #include "statement.h"
+#include "witness.h"
 
 /* ddl_changes up to which this backend has read all invalidation messages */
 static uint64 settled_changes = PG_UINT64_MAX;
@@ -157,12 +158,13 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 		return;
 	shared_note_xid(xid);
 	store_lock(hash, LW_EXCLUSIVE);
-	fence_publish(key_fence(hash), xid);
+	fence_publish(key_fence(hash), xid, witness_last());
 	raise_stamp(hash, U64FromFullTransactionId(xid));
 	if (others != NULL)
 	{
-		fence_add(key_fence(hash), others->xids, others->n, others->floor);
-		raise_stamp(hash, others->floor);
+		fence_add(key_fence(hash), others->xids, others->n, &others->floor,
+				  witness_last());
+		raise_stamp(hash, others->floor.highest);
 		for (uint32 i = 0; i < others->n; i++)
 			raise_stamp(hash, others->xids[i]);
 	}
@@ -328,7 +330,8 @@ read_cache_fence(CoherentGet *get)
 		if (slot < 0)
 		{
 			/* No slot, no cache: no snapshot is good enough. */
-			get->key_fence.floor = get->cache_fence.floor = PG_UINT64_MAX;
+			get->key_fence.floor.highest = PG_UINT64_MAX;
+			get->cache_fence.floor.highest = PG_UINT64_MAX;
 			return false;
 		}
 		get->key->slot = slot;

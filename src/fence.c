@@ -10,10 +10,21 @@
  * snapshot, the value may be newer than the snapshot, and the reader must not
  * use it.
  *
- * A fence holds a few transaction ids and a floor.  When it is full the
- * oldest id is folded into the floor: everything at or below the floor has to
- * be older than a snapshot's xmin.  That is correct for any number of
- * writers; it only makes readers step around the cache more often.
+ * A fence holds a few transaction ids.  When it is full, a writer W forgets
+ * those that have ended, as a snapshot tells that W has taken: W itself stands
+ * for them from now on.  For whoever sees W, which is still running, began to
+ * look after W had ended, and so sees them as well; and whoever comes to stand
+ * for W stands for them, too.  Only W itself could take its own snapshots, older
+ * than those ends, for such; so who has published uses nothing any more
+ * (pending_covers).  The order in which ids were handed out, and what else is
+ * running, play no part in this: a stranger's transaction that stays open, or
+ * prepared, makes nobody step around the cache.
+ *
+ * If too many are running at once, the oldest id is folded into the floor, a
+ * range of ids: a snapshot has to see all that is in there, whether or not it
+ * has published.  So a stranger in the range makes readers step around the
+ * cache; one that is older or newer does not.  Before the range is made larger,
+ * its lower end rises to what is still running, as above.
  *
  * Aborted and crashed writers stay in the fence.  As soon as they are no
  * longer running they count as visible, which is right: they changed nothing.
@@ -36,6 +47,17 @@
 StaticAssertDecl(sizeof(Fence) == 64, "a fence is one cache line");
 
 /*
+ * Let everything up to and including floor have published, in a fence that
+ * nobody reads yet.
+ */
+void
+fence_begin(Fence *fence, uint64 floor)
+{
+	fence->floor.lowest = 0;
+	fence->floor.highest = floor;
+}
+
+/*
  * Make a fence that knows nothing of transactions up to and including floor.
  */
 void
@@ -43,7 +65,7 @@ fence_init(Fence *fence, uint64 floor)
 {
 	pg_atomic_init_u32(&fence->seq, 0);
 	fence->nxids = 0;
-	fence->floor = floor;
+	fence_begin(fence, floor);
 	fence->changes = 0;
 	memset(fence->xids, 0, sizeof(fence->xids));
 }
@@ -60,101 +82,6 @@ fence_end_write(Fence *fence)
 {
 	pg_write_barrier();
 	pg_atomic_write_u32(&fence->seq, pg_atomic_read_u32(&fence->seq) + 1);
-}
-
-/* The members stay in order, and the first is never older than it was. */
-static void
-fence_add_xid(Fence *fence, uint64 xid)
-{
-	uint32		at = fence->nxids;
-
-	for (uint32 i = 0; i < fence->nxids; i++)
-	{
-		if (fence->xids[i] == xid)
-			return;
-	}
-	if (fence->nxids < FENCE_XIDS)
-		fence->nxids++;
-	else
-	{
-		/* Full: the oldest of them all, the new one included, goes. */
-		uint64		oldest = Min(xid, fence->xids[FENCE_XIDS - 1]);
-
-		if (!GUARD_REMOVED("fold_floor"))
-			fence->floor = Max(fence->floor, oldest);
-		if (oldest == xid)
-			return;
-		at = FENCE_XIDS - 1;
-	}
-	for (; at > 0 && fence->xids[at - 1] < xid; at--)
-		fence->xids[at] = fence->xids[at - 1];
-	fence->xids[at] = xid;
-}
-
-/*
- * Record that a transaction is about to commit a change.  xid is its
- * top-level transaction id, or invalid for an invalidation by a transaction
- * that has none (it changed no row, so it only counts as a change).
- *
- * The caller holds the owner's lock exclusively.
- */
-void
-fence_publish(Fence *fence, FullTransactionId xid)
-{
-	fence_begin_write(fence);
-	fence->changes++;
-	if (FullTransactionIdIsValid(xid))
-		fence_add_xid(fence, U64FromFullTransactionId(xid));
-	fence_end_write(fence);
-}
-
-/*
- * Give a fence more to remember, and count a change.
- *
- * The caller holds the owner's lock exclusively.
- */
-void
-fence_add(Fence *fence, const uint64 *xids, uint32 n, uint64 floor)
-{
-	fence_begin_write(fence);
-	fence->changes++;
-	fence->floor = Max(fence->floor, floor);
-	for (uint32 i = 0; i < n; i++)
-		fence_add_xid(fence, xids[i]);
-	fence_end_write(fence);
-}
-
-/*
- * Give a fence everything that another one remembers, and count a change.
- *
- * The caller holds the owner's lock of both exclusively.
- */
-void
-fence_inherit(Fence *fence, const Fence *from)
-{
-	fence_add(fence, from->xids, from->nxids, from->floor);
-}
-
-/*
- * Copy a fence without a lock.
- */
-void
-fence_read(Fence *fence, FenceState *state)
-{
-	for (;;)
-	{
-		uint32		before = pg_atomic_read_u32(&fence->seq);
-
-		pg_read_barrier();
-		state->nxids = Min(fence->nxids, FENCE_XIDS);
-		state->floor = fence->floor;
-		state->changes = fence->changes;
-		memcpy(state->xids, fence->xids, sizeof(state->xids));
-		pg_read_barrier();
-		if ((before & 1) == 0 && before == pg_atomic_read_u32(&fence->seq))
-			return;
-		SPIN_DELAY();
-	}
 }
 
 /* The top-level transactions that were running; subtransactions may be too. */
@@ -216,12 +143,230 @@ snapshot_widen(const SnapshotView *view, TransactionId xid)
 }
 
 /*
+ * Put one more transaction into a floor.
+ */
+void
+floor_fold(FenceFloor *floor, uint64 xid)
+{
+	if (floor_is_empty(floor) || xid < floor->lowest)
+		floor->lowest = xid;
+	floor->highest = Max(floor->highest, xid);
+}
+
+/* Put all of another floor into it. */
+static void
+floor_add(FenceFloor *floor, const FenceFloor *more)
+{
+	if (floor_is_empty(more))
+		return;
+	floor_fold(floor, more->lowest);
+	floor_fold(floor, more->highest);
+}
+
+/* The oldest transaction that a snapshot does not see, from the given one on. */
+static uint64
+oldest_running(const SnapshotView *view, uint64 from)
+{
+	uint64		oldest = Max(from, view->xmax);
+	uint32		nrunning;
+	const TransactionId *running = snapshot_running(view->snapshot, &nrunning);
+
+	for (uint32 i = 0; i < nrunning; i++)
+	{
+		uint64		xid = snapshot_widen(view, running[i]);
+
+		if (xid >= from && xid < oldest)
+			oldest = xid;
+	}
+	return oldest;
+}
+
+/*
+ * Take out of a floor, from below, what had ended when a snapshot was taken:
+ * by somebody who stands for that, see above.
+ */
+void
+floor_rise(FenceFloor *floor, const SnapshotView *view)
+{
+	if (floor_is_empty(floor))
+		return;
+	if (floor->highest < view->xmin || GUARD_REMOVED("rise_running"))
+		floor->lowest = floor->highest + 1;
+	else
+		floor->lowest = oldest_running(view, floor->lowest);
+}
+
+/* Does the snapshot see all that is in a floor? */
+static bool
+floor_is_clear(const FenceFloor *floor, const SnapshotView *view)
+{
+	return floor_is_empty(floor) || floor->highest < view->xmin ||
+		oldest_running(view, floor->lowest) > floor->highest;
+}
+
+static bool
+fence_has(const Fence *fence, uint64 xid)
+{
+	for (uint32 i = 0; i < fence->nxids; i++)
+	{
+		if (fence->xids[i] == xid)
+			return true;
+	}
+	return false;
+}
+
+/* Does the fence remember the witness? */
+static bool
+fence_has_witness(const Fence *fence, const FenceWitness *witness)
+{
+	return witness != NULL && witness->xid != 0 &&
+		(fence_has(fence, witness->xid) || GUARD_REMOVED("fold_witness"));
+}
+
+/* Has a transaction ended for whoever sees the witness? */
+static bool
+witness_sees(const FenceWitness *witness, uint64 xid)
+{
+	return xid != witness->xid &&
+		(snapshot_sees(&witness->view, xid) || GUARD_REMOVED("fold_running"));
+}
+
+/*
+ * Let the witness, which the fence remembers or is about to, stand for all that
+ * it has seen the end of.  The first member stays, and the witness.
+ */
+static void
+fence_make_room(Fence *fence, const FenceWitness *witness)
+{
+	uint32		n = 1;
+
+	for (uint32 i = 1; i < fence->nxids; i++)
+	{
+		if (!witness_sees(witness, fence->xids[i]))
+			fence->xids[n++] = fence->xids[i];
+	}
+	fence->nxids = n;
+	floor_rise(&fence->floor, &witness->view);
+}
+
+/* The members stay in order, and the first is never older than it was. */
+static void
+fence_add_xid(Fence *fence, uint64 xid, const FenceWitness *witness)
+{
+	uint32		at;
+
+	if (fence_has(fence, xid))
+		return;
+	if (fence->nxids == FENCE_XIDS &&
+		((witness != NULL && xid == witness->xid) ||
+		 fence_has_witness(fence, witness)))
+	{
+		fence_make_room(fence, witness);
+		if (witness_sees(witness, xid))
+			return;
+	}
+	at = fence->nxids;
+	if (fence->nxids < FENCE_XIDS)
+		fence->nxids++;
+	else
+	{
+		/* Full: the oldest of them all, the new one included, goes. */
+		uint64		oldest = Min(xid, fence->xids[FENCE_XIDS - 1]);
+
+		if (!GUARD_REMOVED("fold_floor"))
+			floor_fold(&fence->floor, oldest);
+		if (oldest == xid)
+			return;
+		at = FENCE_XIDS - 1;
+	}
+	for (; at > 0 && fence->xids[at - 1] < xid; at--)
+		fence->xids[at] = fence->xids[at - 1];
+	fence->xids[at] = xid;
+}
+
+/*
+ * Record that a transaction is about to commit a change.  xid is its
+ * top-level transaction id, or invalid for an invalidation by a transaction
+ * that has none (it changed no row, so it only counts as a change).  witness:
+ * of the same transaction, or of any other one, or NULL.
+ *
+ * The caller holds the owner's lock exclusively.
+ */
+void
+fence_publish(Fence *fence, FullTransactionId xid, const FenceWitness *witness)
+{
+	fence_begin_write(fence);
+	fence->changes++;
+	if (FullTransactionIdIsValid(xid))
+		fence_add_xid(fence, U64FromFullTransactionId(xid), witness);
+	fence_end_write(fence);
+}
+
+/*
+ * Give a fence more to remember, and count a change.  witness: any one, which
+ * is of use if the fence remembers it, or NULL.
+ *
+ * The caller holds the owner's lock exclusively.
+ */
+void
+fence_add(Fence *fence, const uint64 *xids, uint32 n, const FenceFloor *floor,
+		  const FenceWitness *witness)
+{
+	FenceFloor	more = *floor;
+
+	fence_begin_write(fence);
+	fence->changes++;
+	for (uint32 i = 0; i < n; i++)
+		fence_add_xid(fence, xids[i], witness);
+	if (fence_has_witness(fence, witness))
+	{
+		floor_rise(&fence->floor, &witness->view);
+		floor_rise(&more, &witness->view);
+	}
+	floor_add(&fence->floor, &more);
+	fence_end_write(fence);
+}
+
+/*
+ * Give a fence everything that another one remembers, and count a change.
+ *
+ * The caller holds the owner's lock of both exclusively.
+ */
+void
+fence_inherit(Fence *fence, const Fence *from, const FenceWitness *witness)
+{
+	fence_add(fence, from->xids, from->nxids, &from->floor, witness);
+}
+
+/*
+ * Copy a fence without a lock.
+ */
+void
+fence_read(Fence *fence, FenceState *state)
+{
+	for (;;)
+	{
+		uint32		before = pg_atomic_read_u32(&fence->seq);
+
+		pg_read_barrier();
+		state->nxids = Min(fence->nxids, FENCE_XIDS);
+		state->floor = fence->floor;
+		state->changes = fence->changes;
+		memcpy(state->xids, fence->xids, sizeof(state->xids));
+		pg_read_barrier();
+		if ((before & 1) == 0 && before == pg_atomic_read_u32(&fence->seq))
+			return;
+		SPIN_DELAY();
+	}
+}
+
+/*
  * Does the snapshot see every transaction that the fence remembers?
  */
 bool
 fence_is_clear(const FenceState *state, const SnapshotView *view)
 {
-	if (state->floor >= view->xmin)
+	if (!floor_is_clear(&state->floor, view))
 		return false;
 	for (uint32 i = 0; i < state->nxids; i++)
 	{
@@ -290,6 +435,23 @@ snapshot_image(SnapshotImage *image, const SnapshotView *view,
 	}
 }
 
+/* Did the snapshot of this image see all that is in a floor? */
+static bool
+floor_was_clear(const FenceFloor *floor, const SnapshotImage *image)
+{
+	if (floor_is_empty(floor) || floor->highest < image->xmin)
+		return true;
+	if (floor->highest >= image->xmax)
+		return false;
+	for (uint32 i = 0; i < image->nxids; i++)
+	{
+		if (image->xids[i] >= floor->lowest &&
+			image->xids[i] <= floor->highest)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Did the snapshot of this image see every transaction that the fence
  * remembers?
@@ -297,7 +459,7 @@ snapshot_image(SnapshotImage *image, const SnapshotView *view,
 bool
 fence_was_clear(const FenceState *state, const SnapshotImage *image)
 {
-	if (state->floor >= image->xmin)
+	if (!floor_was_clear(&state->floor, image))
 		return false;
 	for (uint32 i = 0; i < state->nxids; i++)
 	{

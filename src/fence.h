@@ -18,7 +18,17 @@
 
 #include "image.h"
 
-#define FENCE_XIDS	5
+#define FENCE_XIDS	4
+
+/*
+ * Every transaction from lowest to highest may have published; none, if lowest
+ * is above highest.  highest never falls, for the sake of fence_is_old.
+ */
+typedef struct FenceFloor
+{
+	uint64		lowest;
+	uint64		highest;
+} FenceFloor;
 
 /*
  * One cache line.  Written under the lock of whoever owns the fence, read
@@ -28,7 +38,7 @@ typedef struct Fence
 {
 	pg_atomic_uint32 seq;		/* odd while a writer is inside */
 	uint32		nxids;			/* used members of xids[] */
-	uint64		floor;			/* every xid up to this one may have published */
+	FenceFloor	floor;			/* what has no place in xids[] */
 	uint64		changes;		/* publications so far */
 	uint64		xids[FENCE_XIDS];	/* top-level xids that published lately,
 									 * the newest first */
@@ -38,10 +48,17 @@ typedef struct Fence
 typedef struct FenceState
 {
 	uint32		nxids;
-	uint64		floor;
+	FenceFloor	floor;
 	uint64		changes;
 	uint64		xids[FENCE_XIDS];
 } FenceState;
+
+/* Is there nothing in a floor? */
+static inline bool
+floor_is_empty(const FenceFloor *floor)
+{
+	return floor->lowest > floor->highest;
+}
 
 /* An MVCC snapshot whose bounds have been widened to 64 bits. */
 typedef struct SnapshotView
@@ -50,6 +67,17 @@ typedef struct SnapshotView
 	uint64		xmin;
 	uint64		xmax;
 } SnapshotView;
+
+/*
+ * A transaction that has published, and a snapshot that it had taken.  Who sees
+ * the transaction began to look after it had ended, and so sees all that this
+ * snapshot sees.
+ */
+typedef struct FenceWitness
+{
+	uint64		xid;			/* 0: there is none */
+	SnapshotView view;
+} FenceWitness;
 
 /*
  * Is everything that the fence remembers older than this xmin of a snapshot,
@@ -63,7 +91,7 @@ static inline bool
 fence_is_old(const volatile Fence *fence, uint64 xmin)
 {
 #ifdef PG_HAVE_8BYTE_SINGLE_COPY_ATOMICITY
-	return fence->floor < xmin && fence->xids[0] < xmin;
+	return fence->floor.highest < xmin && fence->xids[0] < xmin;
 #else
 	return false;
 #endif
@@ -96,9 +124,15 @@ snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference)
 }
 
 extern void fence_init(Fence *fence, uint64 floor);
-extern void fence_publish(Fence *fence, FullTransactionId xid);
-extern void fence_add(Fence *fence, const uint64 *xids, uint32 n, uint64 floor);
-extern void fence_inherit(Fence *fence, const Fence *from);
+extern void fence_begin(Fence *fence, uint64 floor);
+extern void floor_fold(FenceFloor *floor, uint64 xid);
+extern void floor_rise(FenceFloor *floor, const SnapshotView *view);
+extern void fence_publish(Fence *fence, FullTransactionId xid,
+						  const FenceWitness *witness);
+extern void fence_add(Fence *fence, const uint64 *xids, uint32 n,
+					  const FenceFloor *floor, const FenceWitness *witness);
+extern void fence_inherit(Fence *fence, const Fence *from,
+						  const FenceWitness *witness);
 extern void fence_read(Fence *fence, FenceState *state);
 extern bool snapshot_sees(const SnapshotView *view, uint64 xid);
 extern uint64 snapshot_widen(const SnapshotView *view, TransactionId xid);

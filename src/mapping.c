@@ -73,6 +73,7 @@
 #include "devel.h"
 #include "mapping.h"
 #include "shared.h"
+#include "witness.h"
 
 /* A transaction that changes more keys of a cache records all of it. */
 #define RECORD_MAX	(MAPPING_CHANGES / 8)
@@ -120,7 +121,10 @@ mapping_open(MappingShared *mapping, uint64 next)
 {
 	mapping->start = next - 1;
 	for (int i = 0; i < MAPPING_LISTS; i++)
-		mapping->running[i].floor = next - 1;
+	{
+		mapping->running[i].floor.lowest = 0;
+		mapping->running[i].floor.highest = next - 1;
+	}
 }
 
 /*-------------------------------------------------------------------------
@@ -152,6 +156,8 @@ running_trim(MappingRunning *list)
 			list->xids[n++] = list->xids[i];
 	}
 	list->n = n;
+	if (witness_last()->xid != 0)
+		floor_rise(&list->floor, &witness_last()->view);
 }
 
 static void
@@ -165,7 +171,7 @@ running_add(MappingRunning *list, uint64 xid)
 	if (list->n < MAPPING_RUNNING)
 		list->xids[list->n++] = xid;
 	else
-		list->floor = Max(list->floor, xid);
+		floor_fold(&list->floor, xid);
 }
 
 static void
@@ -180,7 +186,7 @@ record_change(Oid dbid, uint64 cache, uint64 hash, bool whole, uint64 xid)
 		mapping->floor = Max(mapping->floor, change->xid);
 		if (TransactionIdIsInProgress((TransactionId) change->xid))
 			fence_publish(&mapping->lost,
-						  FullTransactionIdFromU64(change->xid));
+						  FullTransactionIdFromU64(change->xid), NULL);
 	}
 	change->cache = cache;
 	change->hash = hash;
@@ -242,8 +248,8 @@ static void
 fence_add_running(Fence *fence, MappingRunning *list)
 {
 	running_trim(list);
-	if (list->n > 0 || list->floor > fence->floor)
-		fence_add(fence, list->xids, list->n, list->floor);
+	if (list->n > 0 || !floor_is_empty(&list->floor))
+		fence_add(fence, list->xids, list->n, &list->floor, witness_last());
 }
 
 /*

@@ -36,7 +36,7 @@ typedef struct MappingChange
 /* Transactions whose keys DDL can tell otherwise, and which may be running. */
 typedef struct MappingRunning
 {
-	uint64		floor;			/* there may be others up to this one */
+	FenceFloor	floor;			/* there may be others in this */
 	uint32		n;
 	uint64		xids[MAPPING_RUNNING];
 } MappingRunning;

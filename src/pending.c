@@ -36,6 +36,7 @@
 #include "registry.h"
 #include "shared.h"
 #include "store.h"
+#include "witness.h"
 
 #define PENDING_MAX			16384
 #define PENDING_MESSAGES	(1024 * 1024)	/* bytes */
@@ -305,9 +306,14 @@ publish_mapped(uint64 cache, int first, int n, FullTransactionId xid)
 static FullTransactionId
 publishing_xid(void)
 {
-	if (!shared_is_ready() || IsInParallelMode())
+	FullTransactionId xid;
+
+	if (!shared_is_ready())
 		return GetTopFullTransactionIdIfAny();
-	return GetTopFullTransactionId();
+	xid = IsInParallelMode() ? GetTopFullTransactionIdIfAny() :
+		GetTopFullTransactionId();
+	witness_take(xid);
+	return xid;
 }
 
 /*
@@ -559,6 +565,9 @@ pending_is_whole(uint64 cache)
 
 /*
  * Is the key pending, by itself, with its cache, or with everything?
+ *
+ * Who has published takes part in nothing any more: in the fences it may stand
+ * for others, which its own snapshots need not see (fence.c).
  */
 bool
 pending_covers(uint64 cache, uint64 hash)
@@ -570,6 +579,8 @@ pending_covers(uint64 cache, uint64 hash)
 		mapping_catch_up(cache, &others);
 		add_others(cache, &others);
 	}
+	if (published_xid != 0 && !GUARD_REMOVED("witness"))
+		return true;
 	if (nitems == 0)
 		return false;
 	if (nwide > 0 &&
@@ -701,6 +712,7 @@ pending_reset(void)
 	nwide = 0;
 	whole_cache = 0;
 	published = false;
+	published_xid = 0;
 	mapping_reset();
 }
 

@@ -44,7 +44,7 @@
 #define STATE_MAGIC		0x63616368
 
 /* Another one after each change of the file, of keys' images or of the codec. */
-#define STATE_VERSION	2
+#define STATE_VERSION	3
 
 typedef struct StateHeader
 {
@@ -133,7 +133,8 @@ shutdown_checkpoint(void)
 static bool
 fence_is_blank(const Fence *fence)
 {
-	return fence->nxids == 0 && fence->floor == cache_shared->start_floor;
+	return fence->nxids == 0 &&
+		fence->floor.highest == cache_shared->start_floor;
 }
 
 static bool
@@ -253,17 +254,19 @@ persist_shutdown(int code, Datum arg)
  *-------------------------------------------------------------------------
  */
 
-/* Let a fence know what another one knew. */
+/* Let a fence know what another one knew; alone: and nothing else. */
 static void
-fence_restore(Fence *fence, const FenceState *state)
+fence_restore(Fence *fence, const FenceState *state, bool alone)
 {
 	Fence		from;
 
+	if (alone)
+		fence->floor = state->floor;
 	memset(&from, 0, sizeof(from));
 	from.floor = state->floor;
 	from.nxids = Min(state->nxids, FENCE_XIDS);
 	memcpy(from.xids, state->xids, sizeof(from.xids));
-	fence_inherit(fence, &from);
+	fence_inherit(fence, &from, NULL);
 }
 
 /*
@@ -276,7 +279,7 @@ restore_key_fence(uint32 index, uint32 nfences, const FenceState *state)
 	uint32		now = cache_shared->nfences;
 
 	for (uint64 i = index & (now - 1); i < now; i += nfences)
-		fence_restore(&cache_fences[i], state);
+		fence_restore(&cache_fences[i], state, now >= nfences);
 }
 
 static void
@@ -302,8 +305,7 @@ read_slot(StateFile *state, CacheSlot *slot)
 	slot->dbid = saved.dbid;
 	pg_atomic_write_u32(&slot->nvariants, saved.nvariants);
 	memcpy(slot->variants, saved.variants, sizeof(saved.variants));
-	slot->fence.floor = 0;
-	fence_restore(&slot->fence, &saved.state);
+	fence_restore(&slot->fence, &saved.state, true);
 	pg_atomic_write_u64(&slot->lists_of, slot->fence.changes);
 	slot->made = ++cache_shared->slots_made;
 	slot->used = true;
@@ -349,7 +351,7 @@ read_state(StateFile *state)
 	{
 		if (!get(state, &fence, sizeof(fence)))
 			return false;
-		fence_restore(&cache_shared->database_fences[i], &fence);
+		fence_restore(&cache_shared->database_fences[i], &fence, true);
 	}
 	for (uint32 i = 0; i < header.nslots; i++)
 	{
@@ -358,7 +360,7 @@ read_state(StateFile *state)
 	}
 	cache_shared->nslots = header.nslots;
 	for (uint32 i = 0; i < cache_shared->nfences; i++)
-		cache_fences[i].floor = header.start_floor;
+		fence_begin(&cache_fences[i], header.start_floor);
 	for (uint32 i = 0; i < header.nsaved; i++)
 	{
 		if (!get(state, &saved, sizeof(saved)) ||

@@ -34,6 +34,7 @@
 #include "devel.h"
 #include "registry.h"
 #include "shared.h"
+#include "witness.h"
 
 /* Counts of this backend that are not in shared memory yet. */
 typedef struct LocalCounts
@@ -161,7 +162,7 @@ slot_recycle(void)
 			oldest = i;
 	}
 	fence_inherit(database_fence(cache_slots[oldest].dbid),
-				  &cache_slots[oldest].fence);
+				  &cache_slots[oldest].fence, witness_last());
 	cache_slots[oldest].used = false;
 	cache_shared->counters_lost = true;
 	return oldest;
@@ -185,8 +186,9 @@ slot_attach_locked(Oid dbid, uint64 id)
 		index = slot_recycle();
 
 	slot = &cache_slots[index];
-	slot->fence.floor = Max(slot->fence.floor, cache_shared->start_floor);
-	fence_inherit(&slot->fence, database_fence(dbid));
+	if (slot->fence.floor.highest < cache_shared->start_floor)
+		fence_begin(&slot->fence, cache_shared->start_floor);
+	fence_inherit(&slot->fence, database_fence(dbid), witness_last());
 	slot_reset_reads(slot);
 	pg_atomic_write_u64(&slot->load_time, 0);
 	stats_begin(slot, cache_shared->counters_lost ? GetCurrentTimestamp() : 0);
@@ -248,10 +250,10 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 
 	/* Later users of this cache have to know of this transaction. */
 	index = slot_attach_locked(dbid, id);
-	fence_publish(&cache_slots[index].fence, xid);
+	fence_publish(&cache_slots[index].fence, xid, witness_last());
 	if (others != NULL)
 		fence_add(&cache_slots[index].fence, others->xids, others->n,
-				  others->floor);
+				  &others->floor, witness_last());
 	STOP_POINT("fenced");
 	slot_reset_reads(&cache_slots[index]);
 	pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
@@ -277,7 +279,7 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 
 		if (OidIsValid(dbid) && fence != database_fence(dbid))
 			continue;
-		fence_publish(fence, xid);
+		fence_publish(fence, xid, witness_last());
 		mapping_fence_running(fence, dbid, 0);
 	}
 	for (uint32 i = 0; i < cache_shared->nslots; i++)
@@ -286,7 +288,7 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 
 		if (slot->used && (!OidIsValid(dbid) || slot->dbid == dbid))
 		{
-			fence_publish(&slot->fence, xid);
+			fence_publish(&slot->fence, xid, witness_last());
 			mapping_fence_running(&slot->fence, slot->dbid, slot->id);
 			slot_reset_reads(slot);
 			pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
@@ -313,9 +315,10 @@ slot_forget(Oid dbid, uint64 id)
 
 		if (slot->used && slot->dbid == dbid && (id == 0 || slot->id == id))
 		{
-			fence_publish(&slot->fence, InvalidFullTransactionId);
+			fence_publish(&slot->fence, InvalidFullTransactionId, NULL);
 			if (id != 0)
-				fence_inherit(database_fence(dbid), &slot->fence);
+				fence_inherit(database_fence(dbid), &slot->fence,
+							  witness_last());
 			slot->used = false;
 		}
 	}

@@ -220,7 +220,7 @@ static bool
 fence_has_witness(const Fence *fence, const FenceWitness *witness)
 {
 	return witness != NULL && witness->xid != 0 &&
-		(fence_has(fence, witness->xid) || GUARD_REMOVED("fold_witness"));
+		fence_has(fence, witness->xid);
 }
 
 /* Has a transaction ended for whoever sees the witness? */

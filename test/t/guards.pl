@@ -58,6 +58,24 @@ BEGIN
 END$$;
 END
 
+# Several writers of a key at once
+my $owned = <<'END';
+CREATE TABLE item (id integer PRIMARY KEY, owner integer, price integer);
+INSERT INTO item SELECT i, i % 2 + 1, i FROM generate_series(1, 14) AS i;
+CREATE FUNCTION loader(integer) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(price) FROM item WHERE owner = $1';
+SELECT cache_create('c', 'loader(integer)');
+SELECT cache_watch('c', 'item', 'owner');
+END
+
+# prepare_owned gives what prepares one of them.
+sub prepare_owned
+{
+	my ($number) = @_;
+
+	return "BEGIN; UPDATE item SET price = price + 100 WHERE id = 2 * $number; PREPARE TRANSACTION 'w$number'";
+}
+
 # Two tables, either of whose rows may become 0 as long as the other's is not
 my $skew = <<'END';
 CREATE TABLE a (id integer PRIMARY KEY, v integer);
@@ -171,25 +189,70 @@ my @scenarios = (
 	{
 		guard => 'fold_floor',
 		title => 'a writer that the fence has no room for is remembered by its floor',
-		setup => <<'END',
-CREATE TABLE item (id integer PRIMARY KEY, owner integer, price integer);
-INSERT INTO item SELECT i, i % 2 + 1, i FROM generate_series(1, 14) AS i;
-CREATE FUNCTION loader(integer) RETURNS bigint LANGUAGE sql STABLE
-  AS 'SELECT sum(price) FROM item WHERE owner = $1';
-SELECT cache_create('c', 'loader(integer)');
-SELECT cache_watch('c', 'item', 'owner');
-END
+		setup => $owned,
 		steps => [
-			(
-				map {
-					"w > BEGIN; UPDATE item SET price = price + 100 WHERE id = 2 * $_; PREPARE TRANSACTION 'w$_'"
-				} 1 .. 7
-			),
+			(map { "w > $_" } map { prepare_owned($_) } 1 .. 7),
 			(map { "w > COMMIT PREPARED 'w$_'" } 2 .. 7),
 			"r > $snapshot",
 			"w > COMMIT PREPARED 'w1'",
 			"f > $fill",
 			"r = $probe"
+		]
+	},
+	{
+		guard => 'fold_running',
+		title => 'a writer that is still running is not forgotten when the fence is full',
+		setup => $owned,
+		steps => [
+			(map { "w > $_" } map { prepare_owned($_) } 1 .. 5),
+			(map { "w > COMMIT PREPARED 'w$_'" } 2 .. 5),
+			"r > $snapshot",
+			"w > COMMIT PREPARED 'w1'",
+			"f > $fill",
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'rise_running',
+		title => 'nor when the floor rises',
+		setup => $owned,
+		steps => [
+			(map { "w > $_" } map { prepare_owned($_) } 1 .. 7),
+			(map { "w > COMMIT PREPARED 'w$_'" } 2 .. 7),
+			"r > $snapshot",
+			"w > COMMIT PREPARED 'w1'",
+			"f > $fill",
+			"r = $probe"
+		]
+	},
+	{
+		# The keys 1 to 500 share fences with 501 to 1000; whatever there was in these
+		# before, some are full when w publishes. The lock gives w an id ahead of its
+		# snapshot.
+		guard => 'witness',
+		title => 'who stands for others in a fence does not take itself for seen',
+		setup => <<'END',
+CREATE TABLE item (id integer PRIMARY KEY, price integer);
+CREATE TABLE seen (exact boolean);
+INSERT INTO item SELECT i, i FROM generate_series(1, 1000) AS i;
+CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT price FROM item WHERE id = $1';
+SELECT cache_create('c', 'loader(integer)');
+SELECT cache_watch('c', 'item', 'id');
+END
+		steps => [
+			(map { "f > SELECT count(cache_invalidate('c', k)) FROM generate_series($_, 500) k" } 1, 125, 250, 375),
+			"f > BEGIN; UPDATE item SET price = price + 1 WHERE id <= 500; PREPARE TRANSACTION 'x'",
+			"f > SELECT count(cache_invalidate('c', k)) FROM generate_series(1, 500) k",
+			'w > BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE seen IN ACCESS EXCLUSIVE MODE',
+			'f > SELECT pg_current_xact_id()',
+			'w > SELECT 1',
+			"f > COMMIT PREPARED 'x'",
+			"f > SELECT count(cache_get('c', k)) FROM generate_series(1, 500) k",
+			'w > UPDATE item SET price = price + 1 WHERE id > 500',
+			"w > SET LOCAL cache.late_command = 'INSERT INTO seen SELECT cache_get(''c'', k) IS NOT DISTINCT FROM to_jsonb(loader(k)) FROM generate_series(1, 500) k'",
+			'w > COMMIT',
+			'r = SELECT bool_and(exact) FROM seen'
 		]
 	},
 	{
@@ -730,7 +793,7 @@ END
 		]
 	});
 
-my $node = new_node('guards');
+my $node = new_node('guards', conf => 'wal_level = replica');
 $node->safe_psql('postgres', 'CREATE ROLE reader');
 my %sessions = map {
 	$_ => session($node, $_,

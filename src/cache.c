@@ -32,7 +32,8 @@
  *	queue										from backends to the worker
  *	store, index, evict							entries
  *	mapping										key functions that race
- *	registry, fence, lineage, persist, software	caches, invalidations
+ *	registry, fence, witness, lineage, persist,	caches, invalidations
+ *	software
  *	watchrows									rows that watches have seen
  *	arena										memory
  *	policy, shadow, admission, space, camp,

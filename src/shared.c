@@ -25,6 +25,9 @@
  * Rate limits have a segment and locks of their own (window.c), which are
  * never held together with these.
  *
+ * PostgreSQL's ProcArrayLock may be taken under the registry lock (mapping.c
+ * asks which transactions are running); witness.c takes it before any of these.
+ *
  * At most one partition lock is held at a time.  Nothing that can raise an
  * error is called while a sequence number is odd.
  *

@@ -20,6 +20,9 @@
 # where these are run; any other error fails the run. At its end it is told what
 # was compared, found and not stored, and how often each thing was done.
 #
+# Meanwhile a transaction is always open in another database, and one prepared,
+# which have nothing to do with any of this.
+#
 # With --redis, a hostile Redis listens on that socket, to which the server's
 # cache.redis_addr must point. With --data, the server with this data directory
 # is restarted now and then, at times without being shut down. --without takes out
@@ -296,6 +299,31 @@ sub meddle
 	$redis->stop if $redis;
 }
 
+# strangers is what one process does until the deadline. Where the server is
+# restarted, it may not be there.
+sub strangers
+{
+	my ($deadline) = @_;
+
+	while (time < $deadline)
+	{
+		my $seconds = 0.1 + rand 3;
+		my $begun = time;
+
+		open(my $psql, '|-', 'exec psql -XqAt -d postgres >/dev/null 2>&1') or die "psql: $!\n";
+		local $SIG{PIPE} = 'IGNORE';
+		print $psql <<"END";
+ROLLBACK PREPARED 'stranger';
+BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'stranger';
+BEGIN; SELECT pg_current_xact_id(); SAVEPOINT a; SELECT pg_current_xact_id(); SELECT pg_sleep($seconds);
+COMMIT;
+END
+		$count{strangers}++ if close $psql;
+		sleep 0.1 if time < $begun + 0.1;
+	}
+	tell_counts();
+}
+
 # ---------------------------------------------------------------------------
 # The run
 
@@ -323,7 +351,7 @@ $client{setup} = [
 	$redis_path ? 'SET cache.redis_force = on' : (),
 	$without ? "SET cache.removed_guard = '$without'" : () ];
 my ($slots) = admin('torture', '-c', 'SHOW max_prepared_transactions');
-die "max_prepared_transactions is less than $clients\n" if $slots < $clients;
+die "max_prepared_transactions is not more than $clients\n" if $slots <= $clients;
 
 my $deadline = time + $seconds;
 my (%pid, %fault, %total);
@@ -353,6 +381,7 @@ sub spawn
 
 $SIG{$_} = sub { kill 'TERM', values %pid; exit 1 } for qw(INT TERM HUP);
 my $meddler = $redis_path || $data ? spawn(999, sub { meddle($deadline) }) : '';
+spawn(998, sub { strangers($deadline) });
 for my $number (0 .. $clients - 1)
 {
 	spawn($number, sub { client($number, $deadline) });
@@ -392,7 +421,7 @@ while ($running->count && !%fault)
 # At rest, every key of every cache once more.
 if (!%fault)
 {
-	my @prepared = admin('torture', '-c', 'SELECT gid FROM pg_prepared_xacts');
+	my @prepared = admin('torture', '-c', "SELECT gid FROM pg_prepared_xacts WHERE database = 'torture'");
 	admin('torture', map { ('-c', "COMMIT PREPARED '$_'") } @prepared) if @prepared;
 	my @wrong = map { admin('torture', '-f', dirname($0) . "/$_.sql") } qw(final kinds_final);
 	$fault{final} = join "\n", 'MISMATCH (cache|key|cached|loaded) after the run', @wrong if @wrong;
@@ -433,6 +462,7 @@ for my $name (sort keys %kind)
 	$hits += $of->{hits};
 	$remote_hits += $of->{redis_hits};
 }
+$fault{idle} = 'no stranger had a transaction open' if !%fault && !$total{strangers};
 $fault{idle} = 'nothing was found in Redis' if !%fault && $redis_path && !$remote_hits;
 
 # told prints the totals whose names have this prefix.

@@ -113,15 +113,17 @@ mapping_init(MappingShared *mapping)
 }
 
 /*
- * The server has started; next is the next xid.  Nothing is known of what was
- * prepared before.  Registry lock.
+ * The server has started; next is the next xid.  restored: the lists are as they
+ * were when it was shut down; otherwise nothing is known of what was prepared
+ * before.  Registry lock.
  */
 void
-mapping_open(MappingShared *mapping, uint64 next)
+mapping_open(MappingShared *mapping, uint64 next, bool restored)
 {
 	mapping->start = next - 1;
-	for (int i = 0; i < MAPPING_LISTS; i++)
+	for (int i = 0; i < MAPPING_LISTS && !restored; i++)
 	{
+		mapping->running[i].n = 0;
 		mapping->running[i].floor.lowest = 0;
 		mapping->running[i].floor.highest = next - 1;
 	}

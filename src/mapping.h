@@ -63,7 +63,7 @@ typedef struct MappingKeys
 } MappingKeys;
 
 extern void mapping_init(MappingShared *mapping);
-extern void mapping_open(MappingShared *mapping, uint64 next);
+extern void mapping_open(MappingShared *mapping, uint64 next, bool restored);
 
 extern bool mapping_is_active(void);
 extern int	mapping_count(void);

@@ -6,7 +6,9 @@
  * What is in Redis can be used after a restart only if everything is known
  * that was invalidated since it was loaded.  So when the server is shut down,
  * the postmaster, as its last process, writes the fences to a file, and when
- * it starts it reads the file and removes it.
+ * it starts it reads the file and removes it.  With them go the lists of
+ * transactions that others put into their fences (mapping.c): those that are
+ * prepared may be in there.
  *
  * The file counts only if nothing has happened in between: the shutdown's
  * checkpoint must still be the last one, which it is not if the server has run
@@ -178,6 +180,8 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 		header.nslots += cache_slots[i].used;
 	put(state, &header, sizeof(header));
 
+	put(state, cache_shared->mapping.running,
+		sizeof(cache_shared->mapping.running));
 	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
 	{
 		FenceState	fence;
@@ -347,6 +351,9 @@ read_state(StateFile *state)
 		return false;
 	cache_shared->start_floor = header.start_floor;
 	cache_shared->lineage = header.lineage;
+	if (!get(state, cache_shared->mapping.running,
+			 sizeof(cache_shared->mapping.running)))
+		return false;
 	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
 	{
 		if (!get(state, &fence, sizeof(fence)))

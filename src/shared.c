@@ -308,10 +308,12 @@ shared_open(void)
 	{
 		uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
 
-		if (!cache_shared->restored ||
-			cache_shared->lineage.timeline != GetWALInsertionTimeLine())
+		bool		restored = cache_shared->restored &&
+			cache_shared->lineage.timeline == GetWALInsertionTimeLine();
+
+		if (!restored)
 			shared_begin(next);
-		mapping_open(&cache_shared->mapping, next);
+		mapping_open(&cache_shared->mapping, next, restored);
 		pg_atomic_write_u64(&cache_shared->xid_reference, next);
 		pg_write_barrier();
 		pg_atomic_write_u32(&cache_shared->ready, 1);

@@ -182,18 +182,21 @@ oldest_running(const SnapshotView *view, uint64 from)
 }
 
 /*
- * Take out of a floor, from below, what had ended when a snapshot was taken:
- * by somebody who stands for that, see above.
+ * Take out of a floor, from below, what a witness has seen the end of, which
+ * need not be that of its own.
  */
 void
-floor_rise(FenceFloor *floor, const SnapshotView *view)
+floor_rise(FenceFloor *floor, const FenceWitness *witness)
 {
+	uint64		lowest = floor->highest + 1;
+
 	if (floor_is_empty(floor))
 		return;
-	if (floor->highest < view->xmin || GUARD_REMOVED("rise_running"))
-		floor->lowest = floor->highest + 1;
-	else
-		floor->lowest = oldest_running(view, floor->lowest);
+	if (floor->highest >= witness->view.xmin && !GUARD_REMOVED("rise_running"))
+		lowest = oldest_running(&witness->view, floor->lowest);
+	if (witness->xid >= floor->lowest)
+		lowest = Min(lowest, witness->xid);
+	floor->lowest = lowest;
 }
 
 /* Does the snapshot see all that is in a floor? */
@@ -246,7 +249,7 @@ fence_make_room(Fence *fence, const FenceWitness *witness)
 			fence->xids[n++] = fence->xids[i];
 	}
 	fence->nxids = n;
-	floor_rise(&fence->floor, &witness->view);
+	floor_rise(&fence->floor, witness);
 }
 
 /* The members stay in order, and the first is never older than it was. */
@@ -320,8 +323,8 @@ fence_add(Fence *fence, const uint64 *xids, uint32 n, const FenceFloor *floor,
 		fence_add_xid(fence, xids[i], witness);
 	if (fence_has_witness(fence, witness))
 	{
-		floor_rise(&fence->floor, &witness->view);
-		floor_rise(&more, &witness->view);
+		floor_rise(&fence->floor, witness);
+		floor_rise(&more, witness);
 	}
 	floor_add(&fence->floor, &more);
 	fence_end_write(fence);

@@ -126,7 +126,7 @@ snapshot_view(SnapshotView *view, Snapshot snapshot, uint64 reference)
 extern void fence_init(Fence *fence, uint64 floor);
 extern void fence_begin(Fence *fence, uint64 floor);
 extern void floor_fold(FenceFloor *floor, uint64 xid);
-extern void floor_rise(FenceFloor *floor, const SnapshotView *view);
+extern void floor_rise(FenceFloor *floor, const FenceWitness *witness);
 extern void fence_publish(Fence *fence, FullTransactionId xid,
 						  const FenceWitness *witness);
 extern void fence_add(Fence *fence, const uint64 *xids, uint32 n,

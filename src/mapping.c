@@ -159,7 +159,7 @@ running_trim(MappingRunning *list)
 	}
 	list->n = n;
 	if (witness_last()->xid != 0)
-		floor_rise(&list->floor, &witness_last()->view);
+		floor_rise(&list->floor, witness_last());
 }
 
 static void

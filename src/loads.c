@@ -41,6 +41,7 @@
 #include "executor/executor.h"
 #include "executor/functions.h"
 #include "nodes/parsenodes.h"
+#include "optimizer/cost.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
 #include "parser/parse_node.h"
@@ -381,6 +382,35 @@ loads_executor_start(QueryDesc *query, int eflags)
 		standard_ExecutorStart(query, eflags);
 }
 
+static PlannedStmt *
+plan_as_before(Query *query, const char *source, int options,
+			   ParamListInfo params)
+{
+	return prev_planner ? prev_planner(query, source, options, params) :
+		standard_planner(query, source, options, params);
+}
+
+/*
+ * Make a plan all of which is seen when it runs: one without workers, if these
+ * would call functions of users.  What is computed once may take longer.
+ */
+static PlannedStmt *
+plan_seen(Query *query, const char *source, int options, ParamListInfo params)
+{
+	Query	   *again = NULL;
+	PlannedStmt *plan;
+
+	/* The planner changes the query. */
+	if ((options & CURSOR_OPT_PARALLEL_OK) &&
+		max_parallel_workers_per_gather > 0 && !GUARD_REMOVED("seen"))
+		again = copyObject(query);
+	plan = plan_as_before(query, source, options, params);
+	if (again != NULL && calls_in_workers(plan))
+		plan = plan_as_before(again, source, options & ~CURSOR_OPT_PARALLEL_OK,
+							  params);
+	return plan;
+}
+
 /*
  * The planner is asked for a plan.  Of what it folds into the plan nothing is
  * seen when that is executed, now or in later loads: of literals that say 'now',
@@ -393,8 +423,7 @@ loads_planner(Query *query, const char *source, int options,
 	PlannedStmt *plan;
 
 	if (current_load == NULL)
-		return prev_planner ? prev_planner(query, source, options, params) :
-			standard_planner(query, source, options, params);
+		return plan_as_before(query, source, options, params);
 
 	planning++;
 	PG_TRY();
@@ -403,8 +432,7 @@ loads_planner(Query *query, const char *source, int options,
 
 		inspect_literals(query, source, &reasons);
 		loads_note_all(&reasons);
-		plan = prev_planner ? prev_planner(query, source, options, params) :
-			standard_planner(query, source, options, params);
+		plan = plan_seen(query, source, options, params);
 	}
 	PG_FINALLY();
 	{

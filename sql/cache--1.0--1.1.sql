@@ -7,6 +7,7 @@
  * Definitions
  */
 ALTER TABLE cache_definition ADD COLUMN trust text[];
+ALTER TABLE cache_definition ADD COLUMN key text;
 
 DROP FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean);
 CREATE FUNCTION cache_create(
@@ -17,11 +18,12 @@ CREATE FUNCTION cache_create(
 	entry_cost bigint DEFAULT NULL,
 	redis boolean DEFAULT false,
 	if_not_exists boolean DEFAULT false,
-	trust text DEFAULT NULL)
+	trust text DEFAULT NULL,
+	key text DEFAULT NULL)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_create';
-COMMENT ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text) IS
+COMMENT ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text) IS
 	'creates a cache in front of a loader function, or without one';
 
 DROP FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean);
@@ -33,11 +35,12 @@ CREATE FUNCTION cache_alter(
 	entry_cost bigint DEFAULT NULL,
 	redis boolean DEFAULT NULL,
 	owner regrole DEFAULT NULL,
-	trust text DEFAULT NULL)
+	trust text DEFAULT NULL,
+	key text DEFAULT NULL)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_alter';
-COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean, regrole, text) IS
+COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean, regrole, text, text) IS
 	'alters a cache; what is NULL stays as it is, a ttl or cost of zero is removed';
 
 DROP FUNCTION cache_drop(text);
@@ -79,7 +82,13 @@ SELECT cache_mend();
 DROP FUNCTION cache_mend();
 
 /*
- * Watches.  Nothing can follow a VARIADIC argument: so an option has functions
+ * Watches.
+ */
+COMMENT ON FUNCTION cache_watch(text, regclass, text[]) IS
+	'makes writes to a table invalidate the keys found in its columns, or expressions of them, or the whole cache';
+
+/*
+ * Nothing can follow a VARIADIC argument: so an option has functions
  * of its own, which have the columns in an array or one by one.
  */
 CREATE FUNCTION cache_watch(
@@ -91,7 +100,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_watch';
 COMMENT ON FUNCTION cache_watch(text, regclass, text[], boolean) IS
-	'makes writes to a table invalidate the keys found in its columns, or the whole cache; if it does not yet';
+	'makes writes to a table invalidate the keys found in its columns, or expressions of them, or the whole cache; if it does not yet';
 
 CREATE FUNCTION cache_watch(
 	name text,
@@ -112,7 +121,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_watch_columns';
 COMMENT ON FUNCTION cache_watch(text, regclass, text, boolean) IS
-	'makes writes to a table invalidate the keys found in its columns; if it does not yet';
+	'makes writes to a table invalidate the keys found in its columns, or expressions of them; if it does not yet';
 
 CREATE FUNCTION cache_watch(
 	name text,
@@ -124,7 +133,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_watch_columns';
 COMMENT ON FUNCTION cache_watch(text, regclass, text, text, boolean) IS
-	'makes writes to a table invalidate the keys found in its columns; if it does not yet';
+	'makes writes to a table invalidate the keys found in its columns, or expressions of them; if it does not yet';
 
 CREATE FUNCTION cache_watch(
 	name text,
@@ -137,7 +146,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_watch_columns';
 COMMENT ON FUNCTION cache_watch(text, regclass, text, text, text, boolean) IS
-	'makes writes to a table invalidate the keys found in its columns; if it does not yet';
+	'makes writes to a table invalidate the keys found in its columns, or expressions of them; if it does not yet';
 
 CREATE FUNCTION cache_watch(
 	name text,
@@ -151,7 +160,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_watch_columns';
 COMMENT ON FUNCTION cache_watch(text, regclass, text, text, text, text, boolean) IS
-	'makes writes to a table invalidate the keys found in its columns; if it does not yet';
+	'makes writes to a table invalidate the keys found in its columns, or expressions of them; if it does not yet';
 
 DROP FUNCTION cache_watch(text, regclass, regprocedure);
 CREATE FUNCTION cache_watch(

@@ -44,6 +44,7 @@
 #include "anchor.h"
 #include "extension.h"
 #include "invalidate.h"
+#include "keyexpr.h"
 #include "keyvalue.h"
 #include "owner.h"
 #include "pending.h"
@@ -54,6 +55,7 @@
 
 /* The argument of cache_create() and cache_alter() */
 #define TRUST_ARGUMENT	7
+#define KEY_ARGUMENT	8
 
 /* A new value for some columns of a row. */
 typedef struct RowChange
@@ -583,17 +585,70 @@ check_costs(uint64 max_cost, uint64 entry_cost)
 				 errhint("Give the cache a max_cost, or leave out entry_cost.")));
 }
 
-/* Fill in what follows from the loader. */
+/* Is there an argument that says how keys compare? */
+static bool
+has_key_argument(FunctionCallInfo fcinfo)
+{
+	return PG_NARGS() > KEY_ARGUMENT && !PG_ARGISNULL(KEY_ARGUMENT);
+}
+
+/*
+ * Read the argument key: expressions of the loader's arguments, by which keys
+ * compare.  Without it those that there are (NULL: none) stay; an empty one
+ * removes them.
+ */
 static void
-set_loader(RowChange *row, CacheDef *def, Oid loader)
+read_key_argument(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def,
+				  const char *present)
+{
+	char	   *key;
+
+	if (!has_key_argument(fcinfo))
+	{
+		if (present != NULL)
+			(void) keyexpr_describe(def, present, true);
+		return;
+	}
+	key = text_to_cstring(PG_GETARG_TEXT_PP(KEY_ARGUMENT));
+	key = key[strspn(key, " \t\n")] == '\0' ? NULL :
+		keyexpr_describe(def, key, false);
+	if (key == NULL)
+		clear_column(row, ANUM_KEY);
+	else
+		change_column(row, ANUM_KEY, CStringGetTextDatum(key));
+}
+
+/* Complain about a key of a cache without a loader. */
+static void
+refuse_key_argument(FunctionCallInfo fcinfo, const char *name)
+{
+	if (has_key_argument(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cache \"%s\" has no loader whose arguments could be compared",
+						name),
+				 errhint("Its keys are texts, compared as they are.")));
+}
+
+/*
+ * Fill in what follows from the loader, which is another one or (anew false) only
+ * has other keys; present: see read_key_argument.
+ */
+static void
+set_loader(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def, Oid loader,
+		   bool anew, const char *present)
 {
 	Oid		   *collations;
 
 	(void) loader_describe(def, loader, true);
-	definition_require_read(def);
-	searchpath_notice(def);
-	name_loader(row, loader);
-	change_column(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
+	read_key_argument(fcinfo, row, def, present);
+	if (anew)
+	{
+		definition_require_read(def);
+		searchpath_notice(def);
+		name_loader(row, loader);
+		change_column(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
+	}
 	watch_check_all(def);
 	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
 	for (int i = 0; i < def->nkeys; i++)
@@ -610,7 +665,7 @@ set_loader(RowChange *row, CacheDef *def, Oid loader)
 /*
  * cache_create(name text, loader regprocedure, ttl interval, max_cost bigint,
  *				entry_cost bigint, redis boolean, if_not_exists boolean,
- *				trust text); the last two since 1.1
+ *				trust text, key text); the last three since 1.1
  */
 PG_FUNCTION_INFO_V1(cache_create);
 Datum
@@ -651,9 +706,12 @@ cache_create(PG_FUNCTION_ARGS)
 	change_column(&row, ANUM_OWNER, owner_make(GetUserId()));
 	change_column(&row, ANUM_REDIS, BoolGetDatum(false));
 	if (PG_ARGISNULL(1))
+	{
+		refuse_key_argument(fcinfo, name);
 		change_column(&row, ANUM_SETTINGS, strings_array(NULL, 0));
+	}
 	else
-		set_loader(&row, &def, PG_GETARG_OID(1));
+		set_loader(fcinfo, &row, &def, PG_GETARG_OID(1), true, NULL);
 	read_options(fcinfo, &row, false);
 	read_trust_argument(fcinfo, &row);
 	check_costs(PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3),
@@ -688,8 +746,8 @@ new_owner(FunctionCallInfo fcinfo, int arg)
 
 /*
  * cache_alter(name text, loader regprocedure, ttl interval, max_cost bigint,
- *			   entry_cost bigint, redis boolean, owner regrole, trust text);
- *			   the last two since 1.1
+ *			   entry_cost bigint, redis boolean, owner regrole, trust text,
+ *			   key text); the last three since 1.1
  *
  * NULL leaves what there is; a ttl or cost of zero removes it.  A cache without
  * a loader keeps what was set.
@@ -715,6 +773,8 @@ cache_alter(PG_FUNCTION_ARGS)
 				 errmsg("cache \"%s\" has no loader, and cannot be given one",
 						NameStr(def->name)),
 				 errhint("Drop the cache and create it with a loader.")));
+	if (def->plain)
+		refuse_key_argument(fcinfo, NameStr(def->name));
 	read_options(fcinfo, &row, true);
 	read_trust_argument(fcinfo, &row);
 	if (!PG_ARGISNULL(3) || !PG_ARGISNULL(4))
@@ -726,13 +786,18 @@ cache_alter(PG_FUNCTION_ARGS)
 		change_column(&row, ANUM_OWNER, owner_make(owner));
 	}
 	invalidate_cache(def);
-	if (!PG_ARGISNULL(1))
+	if (!PG_ARGISNULL(1) || has_key_argument(fcinfo))
 	{
 		CacheDef	altered = {0};
+		char	   *present = def->key == NULL ? NULL : pstrdup(def->key);
+		bool		anew = !PG_ARGISNULL(1);
 
-		loader = PG_GETARG_OID(1);
+		if (anew)
+			loader = PG_GETARG_OID(1);
+		else
+			definition_require_loader(def);
 		altered.name = name;
-		set_loader(&row, &altered, loader);
+		set_loader(fcinfo, &row, &altered, loader, anew, present);
 		update_row(&altered, &row);
 	}
 	else

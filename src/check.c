@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "definition.h"
 #include "key.h"
+#include "keyexpr.h"
 #include "keyfunction.h"
 #include "keyvalue.h"
 #include "registry.h"
@@ -117,6 +118,17 @@ tells_keys(CacheDef *def, const Watch *watch, Relation rel)
 		return true;
 	if (watch->function)
 		return key_function_open(def, watch->args, rel) != NULL;
+	if (watch->expressions)
+	{
+		for (int i = KEYEXPR_ARGS; i <= watch->ncolumns; i++)
+		{
+			if (i - KEYEXPR_ARGS >= def->nkeys ||
+				!key_column_fits(&def->keys[i - KEYEXPR_ARGS],
+								 keyexpr_open(watch->args[i], rel)->type, &hash))
+				return false;
+		}
+		return watch->ncolumns + 1 - KEYEXPR_ARGS == def->nkeys;
+	}
 	for (int i = 0; i < watch->ncolumns; i++)
 	{
 		AttrNumber	attnum = get_attnum(watch->relid, watch->columns[i]);

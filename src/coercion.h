@@ -52,6 +52,8 @@ typedef struct KeyCoercion
 
 extern void coercion_setup(KeyCoercion *coercion, const CacheDef *def, int i,
 						   Oid from);
+extern bool coercion_widen(KeyCoercion *coercion, const CacheDef *def, int i,
+						   Oid from);
 extern Datum coercion_apply(KeyCoercion *coercion, Datum value, bool *isnull);
 
 #endif							/* CACHE_COERCION_H */

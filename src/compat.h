@@ -258,6 +258,13 @@ cache_selected_columns(const RangeTblEntry *rte, const PlannedStmt *plan)
 #define CACHE_KEEPS_SQL_PLANS	false
 #endif
 
+/* 18 looks at operators of all kinds of indexes */
+#if PG_VERSION_NUM >= 180000
+#define cache_op_is_ordering(op)	(get_op_index_interpretation(op) != NIL)
+#else
+#define cache_op_is_ordering(op)	(get_op_btree_interpretation(op) != NIL)
+#endif
+
 /* where PL/pgSQL puts what it has just compiled */
 #if PG_VERSION_NUM >= 180000
 #define CACHE_PLPGSQL_PARENT	CacheMemoryContext

@@ -61,6 +61,7 @@
 #include "devel.h"
 #include "extension.h"
 #include "key.h"
+#include "keyexpr.h"
 #include "owner.h"
 #include "pending.h"
 #include "registry.h"
@@ -644,6 +645,10 @@ definition_read(Relation rel, HeapTuple tuple)
 		def->usable = OidIsValid(def->loader) &&
 			loader_describe(def, def->loader, false);
 	}
+	if (!IS_NULL(ANUM_KEY))
+		def->key = TextDatumGetCString(VALUE(ANUM_KEY));
+	if (def->usable && def->key != NULL)
+		(void) keyexpr_describe(def, def->key, true);
 	if (def->usable && !IS_NULL(ANUM_KEY_COLLATIONS))
 		def->usable = read_collations(def, VALUE(ANUM_KEY_COLLATIONS));
 	if (!IS_NULL(ANUM_TRUST))

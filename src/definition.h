@@ -41,7 +41,8 @@ enum
 	ANUM_KEY_COLLATIONS,
 	DEFINITION_COLUMNS_1_0 = ANUM_KEY_COLLATIONS,
 	ANUM_TRUST,					/* since 1.1 */
-	DEFINITION_COLUMNS = ANUM_TRUST
+	ANUM_KEY,					/* since 1.1 */
+	DEFINITION_COLUMNS = ANUM_KEY
 };
 
 /* How keys of a type are hashed. */
@@ -62,6 +63,7 @@ typedef struct KeyColumn
 	bool		typbyval;
 	Oid			collation;		/* that keys are compared under, or none */
 	KeyHash		hash;
+	struct KeyExpr *normal;		/* what they compare by, NULL: as they are */
 } KeyColumn;
 
 /* What a loader's plans may depend on. */
@@ -105,6 +107,7 @@ typedef struct CacheDef
 	NameData	name;
 	Oid			owner;			/* InvalidOid: the role is gone */
 	char	   *signature;		/* the loader's, as it is stored */
+	char	   *key;			/* how keys compare, as it is stored; or NULL */
 	bool		plain;			/* no loader: see keyvalue.c */
 	bool		usable;			/* false: the loader is gone, or unsuitable */
 	Oid			loader;

@@ -24,6 +24,7 @@
 #include "get.h"
 #include "invalidate.h"
 #include "key.h"
+#include "keyexpr.h"
 #include "keyvalue.h"
 #include "loads.h"
 #include "shared.h"
@@ -148,7 +149,11 @@ cache_invalidate(PG_FUNCTION_ARGS)
 		Oid			types[FUNC_MAX_ARGS];
 
 		for (int i = 0; i < def->nkeys; i++)
+		{
 			types[i] = def->keys[i].type;
+			keyexpr_normalize(&def->keys[i], NULL, &keys.values[i],
+							  &keys.nulls[i], &types[i]);
+		}
 		invalidate_tell(def, def->nkeys, keys.values, keys.nulls, types);
 	}
 	if (def->plain && !keys.nulls[0])

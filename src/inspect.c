@@ -61,6 +61,7 @@ typedef struct Inspection
 	InspectVouched vouched;		/* NULL: nothing is */
 	const char *source;			/* text that locations are in, or NULL */
 	PlannedStmt *plan;			/* or NULL */
+	InspectScan scan;			/* told of each scan of a table, or NULL */
 	bool		literals;		/* look for nothing else */
 	TextsUse	texts;
 	bool		calls_sql;		/* found: a function of a user's in SQL */
@@ -625,6 +626,42 @@ inspect_columns(RangeTblEntry *rte, Inspection *in)
 	}
 }
 
+/* Tell of a scan of a table, and of its conditions. */
+static void
+tell_scan(Plan *plan, Inspection *in)
+{
+	Index		varno;
+	List	   *more = NIL;
+	List	   *indextlist = NIL;
+	RangeTblEntry *rte;
+
+	switch (nodeTag(plan))
+	{
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+			break;
+		case T_IndexScan:
+			more = ((IndexScan *) plan)->indexqualorig;
+			break;
+		case T_IndexOnlyScan:
+			more = ((IndexOnlyScan *) plan)->indexqual;
+			indextlist = ((IndexOnlyScan *) plan)->indextlist;
+			break;
+		case T_BitmapHeapScan:
+			more = ((BitmapHeapScan *) plan)->bitmapqualorig;
+			break;
+		default:
+			return;
+	}
+	varno = ((Scan *) plan)->scanrelid;
+	rte = rt_fetch(varno, in->plan->rtable);
+	if (rte->rtekind == RTE_RELATION)
+		in->scan(rte->relid, varno, list_concat_copy(plan->qual, more),
+				 indextlist);
+}
+
 static void
 inspect_node_tree(Plan *plan, Inspection *in)
 {
@@ -638,21 +675,25 @@ inspect_node_tree(Plan *plan, Inspection *in)
 	else
 		inspect_list(plan->targetlist, in);
 	inspect_list(plan->qual, in);
+	if (in->scan != NULL)
+		tell_scan(plan, in);
 	inspect_node(plan, in);
 	inspect_node_tree(plan->lefttree, in);
 	inspect_node_tree(plan->righttree, in);
 }
 
 /*
- * Find out what a plan depends on besides rows.  vouched: NULL if nothing is.
- * Adds to the reasons.  True if it calls functions of users' in SQL.
+ * Find out what a plan depends on besides rows.  vouched: NULL if nothing is;
+ * scan: told of each scan of a table, or NULL.  Adds to the reasons.  True if it calls functions of users' in SQL.
  *
  * Literals are not looked for: the planner may have folded them.
  */
 bool
-inspect_plan(PlannedStmt *plan, InspectVouched vouched, Reasons *reasons)
+inspect_plan(PlannedStmt *plan, InspectVouched vouched, InspectScan scan,
+			 Reasons *reasons)
 {
-	Inspection	in = {.reasons = reasons, .vouched = vouched, .plan = plan};
+	Inspection	in = {.reasons = reasons, .vouched = vouched, .plan = plan,
+	.scan = scan};
 	ListCell   *lc;
 
 	foreach(lc, plan->rowMarks)

@@ -20,8 +20,12 @@
 /* Is this function vouched for? */
 typedef bool (*InspectVouched) (Oid function);
 
+/* A plan has a scan of a relation; see narrow_note_scan. */
+typedef void (*InspectScan) (Oid relid, Index varno, List *clauses,
+							 List *indextlist);
+
 extern bool inspect_plan(PlannedStmt *plan, InspectVouched vouched,
-						 Reasons *reasons);
+						 InspectScan scan, Reasons *reasons);
 extern void inspect_query(Query *query, const char *source, bool to_time,
 						  InspectVouched vouched, Reasons *reasons);
 extern void inspect_literals(Query *query, const char *source,

@@ -44,6 +44,7 @@
 #include "compat.h"
 #include "devel.h"
 #include "key.h"
+#include "keyexpr.h"
 #include "registry.h"
 #include "value.h"
 
@@ -116,11 +117,18 @@ key_type_obeys(Oid type, Oid collation)
 
 /*
  * A loader may compare keys under the collation that it is called with.  Are
- * they hashed under that collation, if that matters?
+ * they hashed under that collation, if that matters?  Of collations that are
+ * not the default one.
  */
 bool
 key_collation_fits(const CacheDef *def, Oid collation)
 {
+	/* What they compare by may be another value under another collation. */
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		if (def->keys[i].normal != NULL && !GUARD_REMOVED("normal_collation"))
+			return false;
+	}
 	if (!is_loose(collation))
 		return true;
 	for (int i = 0; i < def->nkeys; i++)
@@ -221,6 +229,51 @@ key_hash_add(uint64 hash, KeyHash *how, Oid collation, Datum value, bool isnull)
 	else
 		h = DatumGetUInt32(FunctionCall1Coll(&how->function, collation, value));
 	return key_mix(hash_combine64(hash, h));
+}
+
+/* The collation of what a key compares by. */
+static Oid
+normal_collation(const KeyColumn *key)
+{
+	if (!OidIsValid(key->normal->collation))
+		return InvalidOid;
+	return OidIsValid(key->collation) ? key->collation : DEFAULT_COLLATION_OID;
+}
+
+/* The same, by what the key compares by. */
+static pg_noinline uint64
+key_hash_normal(uint64 hash, const KeyColumn *key, Datum value, bool isnull)
+{
+	value = keyexpr_of_argument(key->normal, value, &isnull);
+	return key_hash_add(hash, &key->normal->hash, normal_collation(key), value,
+						isnull);
+}
+
+/*
+ * Add the next column, a value of the loader's type.
+ */
+uint64
+key_hash_column(uint64 hash, const KeyColumn *key, Datum value, bool isnull)
+{
+	if (unlikely(key->normal != NULL))
+		return key_hash_normal(hash, key, value, isnull);
+	return key_hash_add(hash, unconstify(KeyHash *, &key->hash), key->collation,
+						value, isnull);
+}
+
+/*
+ * Add what a watch tells of a key, hashed by how if the key compares as it is;
+ * else it is made what the key compares by, and left so for those who are told.
+ */
+uint64
+key_hash_told(uint64 hash, const KeyColumn *key, KeyHash *how,
+			  KeyCoercion *coercion, Datum *value, bool *isnull, Oid *type)
+{
+	if (likely(key->normal == NULL))
+		return key_hash_add(hash, how, key->collation, *value, *isnull);
+	keyexpr_normalize(key, coercion, value, isnull, type);
+	return key_hash_add(hash, &key->normal->hash, normal_collation(key), *value,
+						*isnull);
 }
 
 /*
@@ -359,8 +412,7 @@ key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 
 		if (!nulls[i])
 			image_append_datum(buffer, column, args[i]);
-		hash = key_hash_add(hash, &column->hash, column->collation,
-							args[i], nulls[i]);
+		hash = key_hash_column(hash, column, args[i], nulls[i]);
 	}
 	buffer->key.hash = hash;
 	buffer->key.image = buffer->image;
@@ -378,8 +430,7 @@ key_hash(const CacheDef *def, Datum *args, const bool *nulls)
 	uint64		hash = key_hash_start(def->id);
 
 	for (int i = 0; i < def->nkeys; i++)
-		hash = key_hash_add(hash, &def->keys[i].hash, def->keys[i].collation,
-							args[i], nulls[i]);
+		hash = key_hash_column(hash, &def->keys[i], args[i], nulls[i]);
 	return hash;
 }
 

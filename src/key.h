@@ -15,6 +15,8 @@
 #include "definition.h"
 #include "store.h"
 
+struct KeyCoercion;
+
 #define KEY_INLINE	256			/* bytes of an image that need no palloc */
 
 typedef struct KeyBuffer
@@ -68,6 +70,11 @@ extern int	key_columns(KeyParts *parts, const CacheDef *def,
 extern bool key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash);
 extern int16 key_typlen(const KeyBuffer *key, const CacheDef *def);
 extern uint64 key_hash_start(uint64 cache);
+extern uint64 key_hash_column(uint64 hash, const KeyColumn *key, Datum value,
+							  bool isnull);
+extern uint64 key_hash_told(uint64 hash, const KeyColumn *key, KeyHash *how,
+							struct KeyCoercion *coercion, Datum *value,
+							bool *isnull, Oid *type);
 extern uint64 key_hash_plain(uint64 cache, KeyHash *how, Datum key);
 extern uint64 key_hash_add(uint64 hash, KeyHash *how, Oid collation,
 						   Datum value, bool isnull);

@@ -50,6 +50,7 @@
 #include "compat.h"
 #include "invalidate.h"
 #include "key.h"
+#include "keyexpr.h"
 #include "keyfunction.h"
 #include "loader.h"
 
@@ -64,7 +65,7 @@
 bool
 key_function_is_named(int nargs, char **args)
 {
-	return nargs == KEY_FUNCTION_ARGS && args[1][0] == '\0';
+	return nargs == KEY_FUNCTION_ARGS && args[1][0] == '\0' && args[2][0] != '\0';
 }
 
 /*
@@ -121,7 +122,8 @@ describe_key(KeyFunction *keys, CacheDef *def, int i, AttrNumber attnum,
 	if (!key_column_fits(key, att->atttypid, &keys->keys[i].hash) ||
 		(keys->composite && OidIsValid(att->attcollation) &&
 		 att->attcollation != key->collation &&
-		 !get_collation_isdeterministic(att->attcollation)))
+		 !get_collation_isdeterministic(att->attcollation)) ||
+		!keyexpr_coercion(&keys->keys[i].coercion, def, i, att->atttypid))
 		UNSUITABLE(errcode(ERRCODE_DATATYPE_MISMATCH),
 				   errmsg("key function %s returns type %s, which does not compare like key %d of cache \"%s\", of type %s",
 						  signature, format_type_be(att->atttypid), i + 1,
@@ -351,8 +353,8 @@ key_pending(Call *call, const Datum *values, const bool *nulls)
 		parts[i] = values[key->attnum - 1];
 		no_parts[i] = nulls[key->attnum - 1];
 		types[i] = TupleDescAttr(call->keys->result, key->attnum - 1)->atttypid;
-		hash = key_hash_add(hash, &key->hash, call->def->keys[i].collation,
-							parts[i], no_parts[i]);
+		hash = key_hash_told(hash, &call->def->keys[i], &key->hash, key->coercion,
+							 &parts[i], &no_parts[i], &types[i]);
 	}
 	if (invalidate_key(call->def, hash))
 		invalidate_tell(call->def, call->def->nkeys, parts, no_parts, types);

@@ -17,6 +17,7 @@
 #include "nodes/pg_list.h"
 #include "utils/rel.h"
 
+#include "coercion.h"
 #include "definition.h"
 
 /* Arguments of a trigger that calls a key function, the cache's name first */
@@ -27,6 +28,7 @@ typedef struct KeyResult
 {
 	AttrNumber	attnum;
 	KeyHash		hash;
+	KeyCoercion *coercion;		/* to the key's type, if that is needed */
 } KeyResult;
 
 typedef struct KeyFunction

@@ -54,6 +54,7 @@
 #include "devel.h"
 #include "inspect.h"
 #include "loads.h"
+#include "narrow.h"
 #include "registry.h"
 #include "routine.h"
 #include "shared.h"
@@ -345,7 +346,7 @@ note_plan(PlannedStmt *plan)
 	Reasons		reasons = {0};
 
 	loads_note_search_path();
-	(void) inspect_plan(plan, loads_vouched, &reasons);
+	(void) inspect_plan(plan, loads_vouched, narrow_note_scan, &reasons);
 	loads_note_all(&reasons);
 	if (plan->dependsOnRole)
 		loads_note(REASON_ROLE, REASON_NOTHING);

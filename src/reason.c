@@ -64,6 +64,11 @@ static const struct
 		"unwatched table", true, false, false, SUBJECT_RELATION,
 		"its loader reads table %s, which is not watched", NULL
 	},
+	[REASON_NARROW_WATCH] = {
+		"narrow watch", true, false, false, SUBJECT_RELATION,
+		"its loader finds rows of table %s in another way than by the watched columns being equal to the key",
+		NULL
+	},
 	[REASON_ROW_SECURITY] = {
 		"row level security", false, false, false, SUBJECT_RELATION,
 		"its loader reads table %s, which has row level security",
@@ -420,6 +425,9 @@ reason_hint(Reason reason, Oid object, const char *cache, const char *loader,
 				psprintf("Watch the table with SELECT cache_watch(%s, %s, ...), naming the columns that hold the key, or give the cache a ttl.",
 						 quoted, quote_literal_cstr(relation_name(object))) :
 				pstrdup("It cannot be watched; give the cache a ttl.");
+		case REASON_NARROW_WATCH:
+			return psprintf("Say how keys compare: SELECT cache_alter(%s, key => ...), with an expression such as 'lower($1)'; or watch what the loader compares, SELECT cache_watch(%s, %s, ...), with an expression such as 'lower(name)', or without any, which stands for the whole table.",
+							quoted, quoted, quote_literal_cstr(relation_name(object)));
 		case REASON_VOLATILE:
 			extension = object < FirstNormalObjectId ? InvalidOid :
 				getExtensionOfObject(ProcedureRelationId, object);

@@ -7,7 +7,7 @@
  * that it vouches for, the types of their arguments, collations, the schemas of
  * the recorded search_path and a text search configuration (settings.c).  The
  * triggers of a watch name what they read by their arguments: the columns that
- * hold the key, or a key function and the table whose rows it takes.  When one of
+ * hold the key, or expressions of columns, or a key function and the table whose rows it takes.  When one of
  * these gets another name or schema, it is recorded under that, in the same
  * transaction.
  *
@@ -27,6 +27,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
@@ -45,6 +46,7 @@
 
 #include "admin.h"
 #include "extension.h"
+#include "keyexpr.h"
 #include "keyfunction.h"
 #include "rename.h"
 #include "watch.h"
@@ -203,6 +205,41 @@ set_arguments(Relation pg_trigger, HeapTuple tuple, char **args, int n)
 	CatalogTupleUpdate(pg_trigger, &tuple->t_self, tuple);
 }
 
+/* Follow the rename of a column among those of a watch. */
+static bool
+rename_in_columns(char **args, int nargs, const char *from, const char *to)
+{
+	bool		renamed = false;
+
+	for (int i = 1; i < nargs; i++)
+	{
+		if (strcmp(args[i], from) != 0)
+			continue;
+		args[i] = pstrdup(to);
+		renamed = true;
+	}
+	return renamed;
+}
+
+/* The same in the expressions of a watch. */
+static bool
+rename_in_expressions(Oid relid, char **args, int nargs, const char *from,
+					  const char *to)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	bool		renamed = false;
+
+	for (int i = KEYEXPR_ARGS; i < nargs; i++)
+	{
+		char	   *now = keyexpr_rename(args[i], rel, from, to);
+
+		renamed |= strcmp(args[i], now) != 0;
+		args[i] = now;
+	}
+	relation_close(rel, NoLock);
+	return renamed;
+}
+
 /* A column of a table has been renamed: that table's watches follow it. */
 static void
 follow_column(Relation pg_trigger, Oid relid, const char *from, const char *to)
@@ -219,20 +256,17 @@ follow_column(Relation pg_trigger, Oid relid, const char *from, const char *to)
 	{
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 		char	  **args;
-		bool		renamed = false;
+		bool		renamed;
 
 		if (form->tgfoid != extension_get()->trigger_function)
 			continue;
 		args = watch_arguments(tuple, pg_trigger, form->tgnargs);
 		if (args == NULL || key_function_is_named(form->tgnargs, args))
 			continue;
-		for (int i = 1; i < form->tgnargs; i++)
-		{
-			if (strcmp(args[i], from) != 0)
-				continue;
-			args[i] = pstrdup(to);
-			renamed = true;
-		}
+		if (keyexpr_is_named(form->tgnargs, args))
+			renamed = rename_in_expressions(relid, args, form->tgnargs, from, to);
+		else
+			renamed = rename_in_columns(args, form->tgnargs, from, to);
 		if (renamed)
 			set_arguments(pg_trigger, tuple, args, form->tgnargs);
 	}

@@ -120,29 +120,44 @@ rowkeys_init(void)
  *-------------------------------------------------------------------------
  */
 
-/* Set up one column; false if the key cannot be told from it. */
+/*
+ * Set up one column, or expression; false if the key cannot be told from it.
+ */
 static bool
-column_setup(RowColumn *column, KeyColumn *key, Relation rel, const char *name)
+column_setup(RowColumn *column, CacheDef *def, int i, Relation rel,
+			 const char *name, bool expression)
 {
-	Form_pg_attribute att;
+	const KeyColumn *key = &def->keys[i];
+	Oid			collation;
 
-	column->attnum = get_attnum(RelationGetRelid(rel), name);
-	if (column->attnum <= 0)
-		return false;
-	att = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
-	if (CACHE_IS_VIRTUAL(att))
-		return false;
-	column->attlen = att->attlen;
-	column->attbyval = att->attbyval;
-	column->type = att->atttypid;
-	column->collation = key->collation;
+	column->key = key;
+	if (expression)
+	{
+		column->expr = keyexpr_open(name, rel);
+		column->type = column->expr->type;
+		collation = column->expr->collation;
+	}
+	else
+	{
+		Form_pg_attribute att;
+
+		column->attnum = get_attnum(RelationGetRelid(rel), name);
+		if (column->attnum <= 0)
+			return false;
+		att = TupleDescAttr(RelationGetDescr(rel), column->attnum - 1);
+		if (CACHE_IS_VIRTUAL(att))
+			return false;
+		column->type = att->atttypid;
+		collation = att->attcollation;
+	}
+	get_typlenbyval(column->type, &column->attlen, &column->attbyval);
 
 	/* The key is compared under one collation only. */
-	if (OidIsValid(att->attcollation) &&
-		att->attcollation != key->collation &&
-		!get_collation_isdeterministic(att->attcollation))
+	if (OidIsValid(collation) && collation != key->collation &&
+		!get_collation_isdeterministic(collation))
 		return false;
-	return key_column_fits(key, att->atttypid, &column->hash);
+	return key_column_fits(key, column->type, &column->hash) &&
+		keyexpr_coercion(&column->coercion, def, i, column->type);
 }
 
 /* Find out, in the current memory context. */
@@ -152,6 +167,8 @@ build_keys(TriggerData *data)
 	Trigger    *trigger = data->tg_trigger;
 	RowKeys    *keys = palloc0(offsetof(RowKeys, columns) +
 							   sizeof(RowColumn) * trigger->tgnargs);
+	bool		expressions;
+	int			first;
 
 	keys->trigger = trigger->tgoid;
 	keys->relid = RelationGetRelid(data->tg_relation);
@@ -160,7 +177,9 @@ build_keys(TriggerData *data)
 		keys->def = definition_find(trigger->tgargs[0]);
 	keys->generation = definition_generation;
 	keys->catalogs = coherence_catalog_state();
-	keys->ncolumns = trigger->tgnargs - 1;
+	expressions = keyexpr_is_named(trigger->tgnargs, trigger->tgargs);
+	first = expressions ? KEYEXPR_ARGS : 1;
+	keys->ncolumns = trigger->tgnargs - first;
 	if (keys->def == NULL)
 		return keys;
 	if (key_function_is_named(trigger->tgnargs, trigger->tgargs))
@@ -177,8 +196,9 @@ build_keys(TriggerData *data)
 		keys->ncolumns != keys->def->nkeys;
 	for (int i = 0; !keys->whole && i < keys->ncolumns; i++)
 	{
-		keys->whole = !column_setup(&keys->columns[i], &keys->def->keys[i],
-									data->tg_relation, trigger->tgargs[i + 1]);
+		keys->whole = !column_setup(&keys->columns[i], keys->def, i,
+									data->tg_relation,
+									trigger->tgargs[first + i], expressions);
 		keys->depends |= !keys->whole && !keys->columns[i].hash.fixed;
 		keys->nested |= !keys->whole && keys->columns[i].hash.nested;
 	}
@@ -279,6 +299,17 @@ find_kept(TriggerData *data)
 	}
 	drop_keys(keys);
 	return NULL;
+}
+
+/*
+ * What a row holds of the key; what is computed is in the current memory context.
+ */
+Datum
+rowkeys_value(RowColumn *column, TupleTableSlot *slot, bool *isnull)
+{
+	if (column->expr != NULL)
+		return keyexpr_of_row(column->expr, slot, isnull);
+	return slot_getattr(slot, column->attnum, isnull);
 }
 
 /*

@@ -16,18 +16,21 @@
 #include "fmgr.h"
 
 #include "definition.h"
+#include "keyexpr.h"
 #include "keyfunction.h"
 #include "watchrows.h"
 
-/* A column that holds a part of the key. */
+/* A column, or an expression of columns, that tells a part of the key. */
 typedef struct RowColumn
 {
 	AttrNumber	attnum;
+	KeyExpr    *expr;			/* NULL: a column */
 	int16		attlen;
 	bool		attbyval;
 	Oid			type;
-	Oid			collation;
+	const KeyColumn *key;
 	KeyHash		hash;
+	KeyCoercion *coercion;		/* to the key's type, if that is needed */
 } RowColumn;
 
 /* What a trigger of a watch has to know. */
@@ -53,6 +56,7 @@ typedef struct RowKeys
 
 extern void rowkeys_init(void);
 extern RowKeys *rowkeys_find(FmgrInfo *flinfo, TriggerData *data);
+extern Datum rowkeys_value(RowColumn *column, TupleTableSlot *slot, bool *isnull);
 extern void rowkeys_reset(void);
 
 #endif							/* CACHE_ROWKEYS_H */

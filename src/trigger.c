@@ -46,10 +46,10 @@ row_pending(RowKeys *keys, TupleTableSlot *slot)
 	{
 		RowColumn  *column = &keys->columns[i];
 
-		values[i] = slot_getattr(slot, column->attnum, &nulls[i]);
+		values[i] = rowkeys_value(column, slot, &nulls[i]);
 		types[i] = column->type;
-		hash = key_hash_add(hash, &column->hash, column->collation,
-							values[i], nulls[i]);
+		hash = key_hash_told(hash, column->key, &column->hash, column->coercion,
+							 &values[i], &nulls[i], &types[i]);
 	}
 	if (invalidate_key(keys->def, hash))
 		invalidate_tell(keys->def, keys->ncolumns, values, nulls, types);
@@ -66,8 +66,8 @@ is_same_key(RowKeys *keys, TupleTableSlot *a, TupleTableSlot *b)
 		RowColumn  *column = &keys->columns[i];
 		bool		null_a;
 		bool		null_b;
-		Datum		value_a = slot_getattr(a, column->attnum, &null_a);
-		Datum		value_b = slot_getattr(b, column->attnum, &null_b);
+		Datum		value_a = rowkeys_value(column, a, &null_a);
+		Datum		value_b = rowkeys_value(column, b, &null_b);
 
 		if (null_a != null_b ||
 			(!null_a && !datumIsEqual(value_a, value_b, column->attbyval,

@@ -4,8 +4,9 @@
  *		Which tables are watched for which caches.
  *
  * A watch is a pair of triggers on the table, and nothing else: their
- * arguments are the cache's name and the columns that hold the key, or the
- * names of a function that tells the keys (keyfunction.c).  So a watch follows
+ * arguments are the cache's name and the columns that hold the key, or
+ * expressions of columns (keyexpr.c), or the names of a function that tells the
+ * keys (keyfunction.c).  So a watch follows
  * its table through renames, dumps and restores; partitions inherit the row
  * trigger; and whoever wants to know what is watched looks at the table's
  * triggers.
@@ -44,6 +45,7 @@
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parse_func.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
@@ -61,6 +63,7 @@
 #include "extension.h"
 #include "invalidate.h"
 #include "key.h"
+#include "keyexpr.h"
 #include "keyfunction.h"
 #include "keyvalue.h"
 #include "shared.h"
@@ -88,25 +91,35 @@ is_watch(const Trigger *trigger, const Extension *extension)
 }
 
 /*
+ * The next row trigger of a watch of this table for the cache that is sure to
+ * fire, NULL: there are no more.  at: 0 to begin with.
+ */
+Trigger *
+watch_next(Relation rel, const char *cache, int *at)
+{
+	const Extension *extension = extension_find();
+	TriggerDesc *triggers = rel->trigdesc;
+
+	while (extension != NULL && triggers != NULL && *at < triggers->numtriggers)
+	{
+		Trigger    *trigger = &triggers->triggers[(*at)++];
+
+		if (is_watch(trigger, extension) &&
+			strcmp(trigger->tgargs[0], cache) == 0)
+			return trigger;
+	}
+	return NULL;
+}
+
+/*
  * Do writes to this table invalidate what they should in the cache?
  */
 bool
 watch_covers(Relation rel, const char *cache)
 {
-	const Extension *extension = extension_find();
-	TriggerDesc *triggers = rel->trigdesc;
+	int			at = 0;
 
-	if (extension == NULL || triggers == NULL)
-		return false;
-	for (int i = 0; i < triggers->numtriggers; i++)
-	{
-		Trigger    *trigger = &triggers->triggers[i];
-
-		if (is_watch(trigger, extension) &&
-			strcmp(trigger->tgargs[0], cache) == 0)
-			return true;
-	}
-	return false;
+	return watch_next(rel, cache, &at) != NULL;
 }
 
 /*
@@ -254,6 +267,7 @@ find_triggers(const char *cache, Oid relid, bool inherited)
 					watch->sound = is_sound(form, tuple, pg_trigger);
 					watch->args = args;
 					watch->function = key_function_is_named(form->tgnargs, args);
+					watch->expressions = keyexpr_is_named(form->tgnargs, args);
 					watch->ncolumns = form->tgnargs - 1;
 					watch->columns = args + 1;
 					found = lappend(found, watch);
@@ -443,7 +457,29 @@ check_key_function_rights(Oid relid, Oid function)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
 }
 
-/* DROP FUNCTION takes the trigger with it or, without CASCADE, is refused. */
+/*
+ * DROP FUNCTION of a key function, and DROP COLUMN of what is in an expression,
+ * take the trigger with them or, without CASCADE, are refused.  args: those of
+ * the trigger, which is one of this table.
+ */
+static void
+depend_on_expressions(Oid trigger, Oid relid, char **args, int nargs)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	ObjectAddress depender;
+
+	ObjectAddressSet(depender, TriggerRelationId, trigger);
+	deleteDependencyRecordsForSpecific(TriggerRelationId, trigger,
+									   DEPENDENCY_NORMAL,
+									   RelationRelationId, relid);
+	for (int i = KEYEXPR_ARGS; i < nargs; i++)
+		recordDependencyOnSingleRelExpr(&depender,
+										keyexpr_parse(args[i], rel, true), relid,
+										DEPENDENCY_NORMAL, DEPENDENCY_NORMAL,
+										false);
+	relation_close(rel, NoLock);
+}
+
 static void
 depend_on_function(Oid trigger, Oid function)
 {
@@ -456,6 +492,19 @@ depend_on_function(Oid trigger, Oid function)
 									   DEPENDENCY_NORMAL,
 									   ProcedureRelationId, function);
 	recordDependencyOn(&depender, &referenced, DEPENDENCY_NORMAL);
+}
+
+static void
+depend_on_keys(Oid trigger, Oid relid, char **args, int nargs)
+{
+	Oid			function;
+	Oid			argument;
+
+	if (keyexpr_is_named(nargs, args))
+		depend_on_expressions(trigger, relid, args, nargs);
+	else if (key_function_is_named(nargs, args) &&
+			 key_function_find(args, &function, &argument))
+		depend_on_function(trigger, function);
 }
 
 /* The key function that a command names; false if there is none. */
@@ -508,7 +557,6 @@ void
 watch_trigger_created(CreateTrigStmt *stmt)
 {
 	const Extension *extension = extension_find();
-	Oid			function;
 	Oid			relid;
 	Oid			trigger;
 
@@ -523,8 +571,8 @@ watch_trigger_created(CreateTrigStmt *stmt)
 	if (!OidIsValid(trigger) || stmt->args == NIL)
 		return;
 	anchor_hold(strVal(linitial(stmt->args)), trigger);
-	if (key_function_of(stmt, &function))
-		depend_on_function(trigger, function);
+	depend_on_keys(trigger, relid, list_strings(stmt->args),
+				   list_length(stmt->args));
 }
 
 /*
@@ -538,15 +586,12 @@ watch_mend(void)
 	foreach(lc, watch_list())
 	{
 		Watch	   *watch = lfirst(lc);
-		Oid			function;
-		Oid			relid;
 
 		if (watch->inherited)
 			continue;
 		anchor_hold(watch->args[0], watch->trigger);
-		if (watch->function &&
-			key_function_find(watch->args, &function, &relid))
-			depend_on_function(watch->trigger, function);
+		depend_on_keys(watch->trigger, watch->relid, watch->args,
+					   watch->ncolumns + 1);
 	}
 }
 
@@ -554,6 +599,40 @@ watch_mend(void)
  * Checking columns
  *-------------------------------------------------------------------------
  */
+
+/* Check what a column, or an expression, is of. */
+static Oid
+check_type(CacheDef *def, int i, const char *column, Oid type, Oid collation)
+{
+	KeyHash		hash;
+	KeyCoercion *coercion;
+
+	if (!key_column_fits(&def->keys[i], type, &hash))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of type %s does not compare like key %d of cache \"%s\", which is of type %s",
+						column, format_type_be(type), i + 1,
+						NameStr(def->name), format_type_be(def->keys[i].type)),
+				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
+	if (!keyexpr_coercion(&coercion, def, i, type))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of type %s has values that key %d of cache \"%s\", which is of type %s and compared by an expression, cannot have",
+						column, format_type_be(type), i + 1,
+						NameStr(def->name), format_type_be(def->keys[i].type)),
+				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
+	if (!OidIsValid(collation) || get_collation_isdeterministic(collation))
+		return InvalidOid;
+	if (!key_type_obeys(type, collation) ||
+		!key_type_obeys(def->keys[i].type, collation))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" or key %d of cache \"%s\" holds names that would be compared under the nondeterministic collation \"%s\"",
+						column, i + 1, NameStr(def->name),
+						get_collation_name(collation)),
+				 errhint("Use text instead of name, or watch the whole cache by naming no columns.")));
+	return collation;
+}
 
 /*
  * Check one column of a watch.  Gives the collation under which the key has
@@ -564,7 +643,6 @@ check_column(CacheDef *def, int i, Relation rel, const char *column)
 {
 	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), column);
 	Form_pg_attribute att;
-	KeyHash		hash;
 
 	if (attnum == InvalidAttrNumber)
 		ereport(ERROR,
@@ -582,31 +660,25 @@ check_column(CacheDef *def, int i, Relation rel, const char *column)
 				 errmsg("virtual generated column \"%s\" cannot be watched",
 						column),
 				 errhint("Use a stored generated column, or watch the whole cache by naming no columns.")));
-	if (!key_column_fits(&def->keys[i], att->atttypid, &hash))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" of type %s does not compare like key %d of cache \"%s\", which is of type %s",
-						column, format_type_be(att->atttypid), i + 1,
-						NameStr(def->name), format_type_be(def->keys[i].type)),
-				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
-	if (!OidIsValid(att->attcollation) ||
-		get_collation_isdeterministic(att->attcollation))
-		return InvalidOid;
-	if (!key_type_obeys(att->atttypid, att->attcollation) ||
-		!key_type_obeys(def->keys[i].type, att->attcollation))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("column \"%s\" or key %d of cache \"%s\" holds names that would be compared under the nondeterministic collation \"%s\"",
-						column, i + 1, NameStr(def->name),
-						get_collation_name(att->attcollation)),
-				 errhint("Use text instead of name, or watch the whole cache by naming no columns.")));
-	return att->attcollation;
+	return check_type(def, i, column, att->atttypid, att->attcollation);
 }
 
-/* Check all columns of a watch; fill in the collations that they demand. */
+/* The same of an expression. */
+static Oid
+check_expression(CacheDef *def, int i, Relation rel, const char *text)
+{
+	Node	   *tree = keyexpr_parse(text, rel, true);
+
+	return check_type(def, i, text, exprType(tree), exprCollation(tree));
+}
+
+/*
+ * Check all columns, or expressions, of a watch; fill in the collations that they
+ * demand.
+ */
 static void
 check_columns(CacheDef *def, Relation rel, char **columns, int n,
-			  Oid *collations)
+			  bool expressions, Oid *collations)
 {
 	if (n == 0)
 		return;
@@ -620,7 +692,9 @@ check_columns(CacheDef *def, Relation rel, char **columns, int n,
 				 errhint("Name one column for each argument of the loader, or none to watch the whole cache.")));
 	for (int i = 0; i < n; i++)
 	{
-		Oid			collation = check_column(def, i, rel, columns[i]);
+		Oid			collation = expressions ?
+			check_expression(def, i, rel, columns[i]) :
+			check_column(def, i, rel, columns[i]);
 
 		if (!OidIsValid(collation) || collation == collations[i])
 			continue;
@@ -680,8 +754,12 @@ watch_check_all(CacheDef *def)
 		lock_partitions(rel);
 		if (watch->rows && watch->function)
 			check_key_function(def, watch->args, rel);
+		else if (watch->rows && watch->expressions)
+			check_columns(def, rel, watch->args + KEYEXPR_ARGS,
+						  watch->ncolumns + 1 - KEYEXPR_ARGS, true, collations);
 		else if (watch->rows)
-			check_columns(def, rel, watch->columns, watch->ncolumns, collations);
+			check_columns(def, rel, watch->columns, watch->ncolumns, false,
+						  collations);
 		relation_close(rel, NoLock);
 	}
 	for (int i = 0; i < def->nkeys; i++)
@@ -741,10 +819,10 @@ check_relation(Relation rel)
 }
 
 /*
- * Make one trigger of a watch; function is that of the keys or InvalidOid.
+ * Make one trigger of a watch.
  */
 static void
-create_trigger(Oid relid, char *name, List *args, bool rows, Oid function)
+create_trigger(Oid relid, char *name, List *args, bool rows)
 {
 	Extension	extension = *extension_get();
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
@@ -764,8 +842,8 @@ create_trigger(Oid relid, char *name, List *args, bool rows, Oid function)
 	ObjectAddressSet(owner, ExtensionRelationId, extension.oid);
 	recordDependencyOn(&trigger, &owner, DEPENDENCY_AUTO_EXTENSION);
 	anchor_hold(strVal(linitial(args)), trigger.objectId);
-	if (OidIsValid(function))
-		depend_on_function(trigger.objectId, function);
+	depend_on_keys(trigger.objectId, relid, list_strings(args),
+				   list_length(args));
 }
 
 static void
@@ -912,7 +990,7 @@ note_useless(CacheDef *def, Relation rel, bool whole)
  * Make the triggers of a watch.  args: what follows the cache's name.
  */
 static void
-create_watch(CacheDef *def, Relation rel, List *args, Oid function)
+create_watch(CacheDef *def, Relation rel, List *args)
 {
 	Oid			relid = RelationGetRelid(rel);
 	uint32		number;
@@ -924,8 +1002,8 @@ create_watch(CacheDef *def, Relation rel, List *args, Oid function)
 	number = pg_prng_uint32(&pg_global_prng_state);
 	base = psprintf("!cache_watch_" UINT64_FORMAT "_%08x", def->id, number);
 	args = lcons(makeString(pstrdup(NameStr(def->name))), args);
-	create_trigger(relid, base, args, true, function);
-	create_trigger(relid, psprintf("%s_truncate", base), args, false, function);
+	create_trigger(relid, base, args, true);
+	create_trigger(relid, psprintf("%s_truncate", base), args, false);
 
 	/*
 	 * Who loads under a snapshot from before this cannot have seen all
@@ -967,6 +1045,30 @@ require_loader(CacheDef *def)
 				 errhint("Its values come from cache_set().")));
 }
 
+/*
+ * What is given for columns may be expressions of columns.  If some are, make all
+ * of them such, in the form in which they are kept; else false.
+ */
+static bool
+read_expressions(Relation rel, char **columns, int ncolumns)
+{
+	bool		some = false;
+
+	for (int i = 0; i < ncolumns && !some; i++)
+		some = get_attnum(RelationGetRelid(rel), columns[i]) == InvalidAttrNumber &&
+			keyexpr_is_one(columns[i]);
+	for (int i = 0; i < ncolumns && some; i++)
+	{
+		bool		column = get_attnum(RelationGetRelid(rel), columns[i]) !=
+			InvalidAttrNumber || !keyexpr_is_one(columns[i]);
+
+		columns[i] = keyexpr_text(keyexpr_parse(column ?
+												quote_identifier(columns[i]) :
+												columns[i], rel, false), rel);
+	}
+	return some;
+}
+
 /* Watch a relation by columns, or, without any, as a whole. */
 static void
 watch_columns(CacheDef *def, Relation rel, char **columns, int ncolumns,
@@ -974,8 +1076,11 @@ watch_columns(CacheDef *def, Relation rel, char **columns, int ncolumns,
 {
 	Oid		   *collations;
 	bool		recollate = false;
+	bool		expressions = read_expressions(rel, columns, ncolumns);
 	List	   *args = NIL;
 
+	if (expressions)
+		args = list_make2(makeString(pstrdup("")), makeString(pstrdup("")));
 	for (int i = 0; i < ncolumns; i++)
 		args = lappend(args, makeString(columns[i]));
 	if (is_watched(def, rel, args, ncolumns > 0 ? " by these columns" : "",
@@ -984,10 +1089,10 @@ watch_columns(CacheDef *def, Relation rel, char **columns, int ncolumns,
 	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
 	for (int i = 0; i < def->nkeys; i++)
 		collations[i] = def->keys[i].collation;
-	check_columns(def, rel, columns, ncolumns, collations);
+	check_columns(def, rel, columns, ncolumns, expressions, collations);
 	for (int i = 0; i < def->nkeys; i++)
 		recollate |= collations[i] != def->keys[i].collation;
-	create_watch(def, rel, args, InvalidOid);
+	create_watch(def, rel, args);
 	if (recollate)
 	{
 		wait_for_writers(def);
@@ -1082,7 +1187,7 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 	{
 		if (!def->mapped)
 			wait_for_writers(def);
-		create_watch(def, rel, args, function);
+		create_watch(def, rel, args);
 	}
 	relation_close(rel, NoLock);
 	PG_RETURN_VOID();

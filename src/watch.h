@@ -29,6 +29,7 @@ typedef struct Watch
 	bool		sound;			/* and for all writes */
 	char	  **args;			/* the cache's name first */
 	bool		function;		/* a key function follows, not columns */
+	bool		expressions;	/* expressions follow, behind two empty strings */
 	int			ncolumns;
 	char	  **columns;
 } Watch;
@@ -37,6 +38,7 @@ extern List *watch_list(void);
 extern char **watch_arguments(HeapTuple tuple, Relation pg_trigger, int n);
 extern bool watch_has_companion(List *watches, const Watch *watch);
 extern bool watch_is_same(const Watch *watch, char **columns, int n);
+extern Trigger *watch_next(Relation rel, const char *cache, int *at);
 extern bool watch_covers(Relation rel, const char *cache);
 extern char *watch_repair(const char *cache, Oid relid);
 extern List *watch_caches(Relation rel);

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "definition.h"
+#include "keyexpr.h"
 #include "shared.h"
 #include "watch.h"
 #include "watchrows.h"
@@ -63,16 +64,17 @@ watch_rows_seen(const Watch *watch)
 	return def == NULL ? -1 : watchrows_read(def->id, watch->name);
 }
 
-/* The columns of a watch, as an array of text. */
+/* The columns of a watch, or its expressions, as an array of text. */
 static Datum
 columns_array(const Watch *watch)
 {
 	Datum	   *names = palloc(sizeof(Datum) * Max(watch->ncolumns, 1));
+	int			n = 0;
 
-	for (int i = 0; i < watch->ncolumns; i++)
-		names[i] = CStringGetTextDatum(watch->columns[i]);
-	return PointerGetDatum(construct_array(names, watch->ncolumns, TEXTOID, -1,
-										   false, TYPALIGN_INT));
+	for (int i = watch->expressions ? KEYEXPR_ARGS - 1 : 0; i < watch->ncolumns; i++)
+		names[n++] = CStringGetTextDatum(watch->columns[i]);
+	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,
+										   TYPALIGN_INT));
 }
 
 /* The key function of a watch and the type that it takes, by their names. */

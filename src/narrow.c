@@ -1,0 +1,321 @@
+/*-------------------------------------------------------------------------
+ *
+ * narrow.c
+ *		Loads that find rows in another way than their watches tell keys.
+ *
+ * A watch by columns says that a row has to do with the key in its columns.
+ * That is wrong where the loader compares an expression of such a column, as in
+ * lower(email) = lower($1), or the column with an expression of the key, as in
+ * email = lower($1), or by an operator that takes different values for a match:
+ * then rows have to do with keys that they do not hold.  What such a load gives
+ * is not stored, unless the cache knows how its keys compare.
+ *
+ * The scans of each plan that a load executes tell it.  Of a column that is
+ * compared as it is in one condition nothing is held against the others, since
+ * these only take rows away.  Comparisons by order, functions and conditions of
+ * joins say nothing: it is known that a watch is too narrow, or nothing is.
+ *
+ * Locking: the plan's locks are held, or about to be taken.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_amop.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/primnodes.h"
+#include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "devel.h"
+#include "keyexpr.h"
+#include "keyfunction.h"
+#include "loads.h"
+#include "narrow.h"
+#include "watch.h"
+
+/* A column of a watch, in a scan of its table. */
+typedef struct Lookup
+{
+	Index		varno;
+	AttrNumber	attnum;
+	Oid			collation;		/* that the key is compared under */
+	List	   *index;			/* what an index gives, NIL: it is the table */
+} Lookup;
+
+/* What a condition says of it. */
+typedef struct Finding
+{
+	bool		direct;			/* it is equal to something */
+	bool		other;			/* it is matched in another way */
+} Finding;
+
+/* What a variable of an index-only scan stands for. */
+static Node *
+resolve(Node *node, const Lookup *lookup)
+{
+	if (node != NULL && IsA(node, Var) && ((Var *) node)->varno == INDEX_VAR &&
+		((Var *) node)->varattno <= list_length(lookup->index))
+		return (Node *) list_nth_node(TargetEntry, lookup->index,
+									  ((Var *) node)->varattno - 1)->expr;
+	return node;
+}
+
+/* Without what changes nothing but the type. */
+static Node *
+strip_labels(Node *node, const Lookup *lookup)
+{
+	for (;;)
+	{
+		node = resolve(node, lookup);
+		if (node == NULL)
+			return NULL;
+		if (IsA(node, RelabelType))
+			node = (Node *) ((RelabelType *) node)->arg;
+		else if (IsA(node, CollateExpr))
+			node = (Node *) ((CollateExpr *) node)->arg;
+		else if (IsA(node, CoerceToDomain))
+			node = (Node *) ((CoerceToDomain *) node)->arg;
+		else if (IsA(node, FuncExpr) && ((FuncExpr *) node)->args != NIL &&
+				 ((FuncExpr *) node)->funcformat == COERCE_IMPLICIT_CAST)
+			node = linitial(((FuncExpr *) node)->args);
+		else
+			return node;
+	}
+}
+
+static bool
+is_column(Node *node, const Lookup *lookup)
+{
+	Var		   *var = (Var *) strip_labels(node, lookup);
+
+	return var != NULL && IsA(var, Var) && var->varno == lookup->varno &&
+		var->varattno == lookup->attnum && var->varlevelsup == 0;
+}
+
+static bool
+mentions_walker(Node *node, void *context)
+{
+	Lookup	   *lookup = context;
+
+	node = resolve(node, lookup);
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return is_column(node, lookup);
+	return expression_tree_walker(node, mentions_walker, context);
+}
+
+static bool
+parameter_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXTERN;
+	return expression_tree_walker(node, parameter_walker, context);
+}
+
+/*
+ * Is it computed from a parameter?  Casts do not count: a key that they change
+ * is of no type that such a column could be watched for.
+ */
+static bool
+is_computed(Node *node, const Lookup *lookup)
+{
+	ListCell   *lc;
+
+	node = strip_labels(node, lookup);
+	if (node == NULL || IsA(node, Const) || IsA(node, Param))
+		return false;
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->args != NIL &&
+		((FuncExpr *) node)->funcformat == COERCE_EXPLICIT_CAST)
+		return is_computed(linitial(((FuncExpr *) node)->args), lookup);
+	if (IsA(node, CoerceViaIO))
+		return is_computed((Node *) ((CoerceViaIO *) node)->arg, lookup);
+	if (IsA(node, ArrayExpr))
+	{
+		foreach(lc, ((ArrayExpr *) node)->elements)
+		{
+			if (is_computed(lfirst(lc), lookup))
+				return true;
+		}
+		return false;
+	}
+	return parameter_walker(node, NULL);
+}
+
+/* How an operator compares. */
+typedef enum Comparison
+{
+	BY_EQUALITY,
+	BY_ORDER,
+	BY_ANYTHING_ELSE
+} Comparison;
+
+static Comparison
+comparison_of(Oid operator, Node *left)
+{
+	if (op_hashjoinable(operator, exprType(left)) ||
+		op_mergejoinable(operator, exprType(left)))
+		return BY_EQUALITY;
+	return cache_op_is_ordering(operator) ? BY_ORDER : BY_ANYTHING_ELSE;
+}
+
+/* Values are equal by it that are not for the key. */
+static bool
+is_looser(Oid collation, const Lookup *lookup)
+{
+	return OidIsValid(collation) && collation != lookup->collation &&
+		!get_collation_isdeterministic(collation);
+}
+
+static Finding
+inspect_comparison(Oid operator, Oid collation, Node *left, Node *right,
+				   const Lookup *lookup)
+{
+	Finding		found = {false, false};
+	Comparison	comparison = comparison_of(operator, left);
+	bool		column = is_column(left, lookup);
+	Node	   *value = column ? right : left;
+
+	if (comparison == BY_ORDER)
+		return found;
+	if (column || is_column(right, lookup))
+	{
+		found.other = comparison == BY_ANYTHING_ELSE ?
+			!contain_var_clause(value) :
+			is_looser(collation, lookup) || is_computed(value, lookup);
+		found.direct = comparison == BY_EQUALITY && !found.other;
+	}
+	else
+		found.other = (mentions_walker(left, (void *) lookup) &&
+					   !contain_var_clause(right)) ||
+			(mentions_walker(right, (void *) lookup) &&
+			 !contain_var_clause(left));
+	return found;
+}
+
+static Finding
+inspect_condition(Node *node, const Lookup *lookup)
+{
+	Finding		found = {false, false};
+	ListCell   *lc;
+
+	if (node == NULL)
+		return found;
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+			if (list_length(((OpExpr *) node)->args) == 2)
+				found = inspect_comparison(((OpExpr *) node)->opno,
+										   ((OpExpr *) node)->inputcollid,
+										   linitial(((OpExpr *) node)->args),
+										   lsecond(((OpExpr *) node)->args), lookup);
+			break;
+		case T_ScalarArrayOpExpr:
+			if (((ScalarArrayOpExpr *) node)->useOr)
+				found = inspect_comparison(((ScalarArrayOpExpr *) node)->opno,
+										   ((ScalarArrayOpExpr *) node)->inputcollid,
+										   linitial(((ScalarArrayOpExpr *) node)->args),
+										   lsecond(((ScalarArrayOpExpr *) node)->args),
+										   lookup);
+			break;
+		case T_NullTest:
+			found.direct = ((NullTest *) node)->nulltesttype == IS_NULL &&
+				is_column((Node *) ((NullTest *) node)->arg, lookup);
+			break;
+		case T_BoolExpr:
+			if (((BoolExpr *) node)->boolop == NOT_EXPR)
+			{
+				DistinctExpr *distinct = linitial(((BoolExpr *) node)->args);
+
+				if (IsA(distinct, DistinctExpr))
+					found = inspect_comparison(distinct->opno, distinct->inputcollid,
+											   linitial(distinct->args),
+											   lsecond(distinct->args), lookup);
+				break;
+			}
+			foreach(lc, ((BoolExpr *) node)->args)
+			{
+				Finding		one = inspect_condition(lfirst(lc), lookup);
+
+				found.direct |= one.direct;
+				found.other |= one.other && !one.direct;
+			}
+			if (((BoolExpr *) node)->boolop == AND_EXPR && found.direct)
+				found.other = false;
+			break;
+		default:
+			break;
+	}
+	return found;
+}
+
+/* Is the column matched, but never as it is? */
+static bool
+is_narrow(List *clauses, const Lookup *lookup)
+{
+	bool		other = false;
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		Finding		found = inspect_condition(lfirst(lc), lookup);
+
+		if (found.direct && !found.other)
+			return false;
+		other |= found.other;
+	}
+	return other;
+}
+
+/* May what is found in these rows have to do with other keys than theirs? */
+static bool
+is_narrow_for(CacheDef *def, Relation rel, Lookup *lookup, List *clauses)
+{
+	bool		narrow = false;
+	int			at = 0;
+	Trigger    *watch;
+
+	while ((watch = watch_next(rel, NameStr(def->name), &at)) != NULL)
+	{
+		/* Of these it is not known what they tell. */
+		if (watch->tgnargs == 1 || watch->tgargs[1][0] == '\0')
+			return false;
+		for (int i = 0; i < watch->tgnargs - 1 && i < def->nkeys; i++)
+		{
+			lookup->attnum = get_attnum(RelationGetRelid(rel),
+										watch->tgargs[i + 1]);
+			lookup->collation = def->keys[i].collation;
+			narrow |= lookup->attnum > 0 && def->keys[i].normal == NULL &&
+				is_narrow(clauses, lookup);
+		}
+	}
+	return narrow;
+}
+
+/*
+ * The loads in progress execute a plan with a scan of a relation, which in the
+ * plan is varno, under these conditions.  indextlist: what INDEX_VAR stands for.
+ */
+void
+narrow_note_scan(Oid relid, Index varno, List *clauses, List *indextlist)
+{
+	Lookup		lookup = {.varno = varno, .index = indextlist};
+	Relation	rel;
+
+	if (clauses == NIL || relid < FirstNormalObjectId || GUARD_REMOVED("narrow"))
+		return;
+	rel = table_open(relid, AccessShareLock);
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (!load->keys && load->def->usable &&
+			is_narrow_for(load->def, rel, &lookup, clauses))
+			reasons_note(&load->why, REASON_NARROW_WATCH, relid);
+	}
+	table_close(rel, NoLock);
+}

@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * narrow.h
+ *		Loads that find rows in another way than their watches tell keys.
+ *
+ * See narrow.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_NARROW_H
+#define CACHE_NARROW_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+extern void narrow_note_scan(Oid relid, Index varno, List *clauses,
+							 List *indextlist);
+
+#endif							/* CACHE_NARROW_H */

@@ -207,17 +207,15 @@ coercion_setup(KeyCoercion *coercion, const CacheDef *def, int i, Oid from)
 
 /*
  * The same, only if it cannot fail for any value; false if it can, or there is
- * no way.
+ * no way.  Of a domain's constraints nothing is asked.
  */
 bool
 coercion_widen(KeyCoercion *coercion, const CacheDef *def, int i, Oid from)
 {
 	coercion->from = from;
-	coercion->to = def->keys[i].type;
+	coercion->to = getBaseType(def->keys[i].type);
 	coercion->cache = pstrdup(NameStr(def->name));
 	coercion->number = i + 1;
-	if (from != coercion->to && getBaseType(coercion->to) != coercion->to)
-		return false;
 	if (!coercion_choose(coercion))
 		return false;
 	return coercion->kind == KEY_AS_IT_IS || coercion->kind == KEY_CAST ||

@@ -262,6 +262,29 @@ key_hash_column(uint64 hash, const KeyColumn *key, Datum value, bool isnull)
 }
 
 /*
+ * Does what the key compares by stay what it is, if it is taken for a key?
+ */
+bool
+key_is_settled(const CacheDef *def, const Datum *args, const bool *nulls)
+{
+	for (int i = 0; i < def->nkeys; i++)
+	{
+		const KeyColumn *key = &def->keys[i];
+		bool		isnull = nulls[i];
+		Datum		value;
+
+		if (key->normal == NULL || !key->normal->again ||
+			GUARD_REMOVED("settled"))
+			continue;
+		value = keyexpr_of_argument(key->normal, args[i], &isnull);
+		if (key_hash_normal(0, key, value, isnull) !=
+			key_hash_normal(0, key, args[i], nulls[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Add what a watch tells of a key, hashed by how if the key compares as it is;
  * else it is made what the key compares by, and left so for those who are told.
  */

@@ -75,6 +75,8 @@ extern uint64 key_hash_column(uint64 hash, const KeyColumn *key, Datum value,
 extern uint64 key_hash_told(uint64 hash, const KeyColumn *key, KeyHash *how,
 							struct KeyCoercion *coercion, Datum *value,
 							bool *isnull, Oid *type);
+extern bool key_is_settled(const CacheDef *def, const Datum *args,
+						   const bool *nulls);
 extern uint64 key_hash_plain(uint64 cache, KeyHash *how, Datum key);
 extern uint64 key_hash_add(uint64 hash, KeyHash *how, Oid collation,
 						   Datum value, bool isnull);

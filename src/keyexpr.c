@@ -11,6 +11,12 @@
  * invalidated together; the loader gets each as it was given, and each has an
  * entry of its own, as with keys of type citext.
  *
+ * A watch tells keys.  Where the loader compares its table's column with the
+ * expression, as in email = lower($1), what is told is the expression's value
+ * already; so it has to stay what it is when the expression is applied to it.
+ * That is asked for each key that is loaded (key_is_settled); what is loaded for
+ * one of which it is not true is not stored.
+ *
  * An expression is IMMUTABLE, and calls nothing but functions that come with the
  * server.  These can neither be replaced nor dropped, are called without regard to
  * privileges and settings, and read nothing; so nothing of a load's precautions is
@@ -36,6 +42,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
 #include "parser/parse_expr.h"
 #include "parser/parse_node.h"
@@ -49,6 +56,7 @@
 #include "utils/ruleutils.h"
 
 #include "compat.h"
+#include "key.h"
 #include "keyexpr.h"
 
 /*-------------------------------------------------------------------------
@@ -421,13 +429,33 @@ set_normal(CacheDef *def, int i, Node *tree)
 {
 	KeyColumn  *key = &def->keys[i];
 	KeyExpr    *expr;
+	KeyHash		hash;
 
 	if (IsA(tree, Param))
 		return;
 	tree = copyObject(tree);
 	(void) renumber_walker(tree, NULL);
+
+	/* What a watch tells may be such a value: it has to be of the key's type. */
+	if (key_column_fits(key, exprType(tree), &hash))
+	{
+		Oid			base = getBaseType(key->type);
+
+		if (exprType(tree) != base)
+			tree = coerce_to_target_type(NULL, tree, exprType(tree), base, -1,
+										 COERCION_IMPLICIT,
+										 COERCE_IMPLICIT_CAST, -1);
+		if (tree == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("expression %d of the key is not of type %s, but of one that compares with it",
+							i + 1, format_type_be(base)),
+					 errhint("Cast it to type %s.", format_type_be(base))));
+		assign_expr_collations(NULL, tree);
+	}
 	expr = compile(tree);
 	expr->param->params[0].ptype = key->type;
+	expr->again = expr->type == getBaseType(key->type);
 	if (!key_hash_lookup(expr->type, &expr->hash))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -515,10 +543,22 @@ bool
 keyexpr_coercion(KeyCoercion **coercion, const CacheDef *def, int i, Oid from)
 {
 	*coercion = NULL;
-	if (def->keys[i].normal == NULL || from == def->keys[i].type)
+	if (def->keys[i].normal == NULL ||
+		getBaseType(from) == getBaseType(def->keys[i].type))
 		return true;
 	*coercion = palloc0(sizeof(KeyCoercion));
 	return coercion_widen(*coercion, def, i, from);
+}
+
+/*
+ * The expression is applied under the collation of the loader's argument.  Is that
+ * also the one of a watched column, which loaders compare under?
+ */
+bool
+keyexpr_collation_fits(const CacheDef *def, int i, Oid collation)
+{
+	return def->keys[i].normal == NULL || !OidIsValid(collation) ||
+		collation == get_typcollation(def->keys[i].type);
 }
 
 /*

@@ -28,6 +28,7 @@ typedef struct KeyExpr
 	Oid			type;
 	Oid			collation;		/* of its value */
 	KeyHash		hash;			/* of an argument's expression */
+	bool		again;			/* it could be applied to its own value */
 	ExprState  *state;
 	ExprContext *econtext;
 	ParamListInfo param;		/* the argument */
@@ -45,6 +46,7 @@ extern char *keyexpr_describe(CacheDef *def, const char *text, bool stored);
 extern Datum keyexpr_of_argument(KeyExpr *expr, Datum value, bool *isnull);
 extern bool keyexpr_coercion(KeyCoercion **coercion, const CacheDef *def, int i,
 							 Oid from);
+extern bool keyexpr_collation_fits(const CacheDef *def, int i, Oid collation);
 extern void keyexpr_normalize(const KeyColumn *key, KeyCoercion *coercion,
 							  Datum *value, bool *isnull, Oid *type);
 

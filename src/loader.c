@@ -31,6 +31,7 @@
 #include "compiled.h"
 #include "devel.h"
 #include "inspect.h"
+#include "key.h"
 #include "keyvalue.h"
 #include "loader.h"
 #include "loads.h"
@@ -329,6 +330,8 @@ run_loader(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		}
 		if (!def->plpgsql && given == NULL)
 			remember_planned(def, &run.load);
+		if (given == NULL && !key_is_settled(def, args, nulls))
+			reasons_note(&run.load.why, REASON_KEY_EXPRESSION, REASON_NOTHING);
 	}
 	if (pushed)
 		PopActiveSnapshot();

@@ -22,17 +22,17 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "catalog/pg_amop.h"
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "devel.h"
 #include "keyexpr.h"
-#include "keyfunction.h"
 #include "loads.h"
 #include "narrow.h"
 #include "watch.h"
@@ -64,6 +64,29 @@ resolve(Node *node, const Lookup *lookup)
 	return node;
 }
 
+/* Does a cast keep different values different?  Then it is implicit, or one to text. */
+static bool
+is_lossless(Node *cast, Node *from)
+{
+	Oid			to_type = exprType(cast);
+	Oid			from_type = exprType(from);
+
+	if (IsA(cast, CoerceViaIO))
+		return TypeCategory(to_type) == TYPCATEGORY_STRING;
+	return from_type != to_type &&
+		can_coerce_type(1, &from_type, &to_type, COERCION_IMPLICIT);
+}
+
+static bool
+is_cast(Node *node)
+{
+	FuncExpr   *function = (FuncExpr *) node;
+
+	return IsA(node, FuncExpr) && list_length(function->args) >= 1 &&
+		(function->funcformat == COERCE_IMPLICIT_CAST ||
+		 function->funcformat == COERCE_EXPLICIT_CAST);
+}
+
 /* Without what changes nothing but the type. */
 static Node *
 strip_labels(Node *node, const Lookup *lookup)
@@ -79,9 +102,12 @@ strip_labels(Node *node, const Lookup *lookup)
 			node = (Node *) ((CollateExpr *) node)->arg;
 		else if (IsA(node, CoerceToDomain))
 			node = (Node *) ((CoerceToDomain *) node)->arg;
-		else if (IsA(node, FuncExpr) && ((FuncExpr *) node)->args != NIL &&
-				 ((FuncExpr *) node)->funcformat == COERCE_IMPLICIT_CAST)
+		else if (is_cast(node) &&
+				 is_lossless(node, linitial(((FuncExpr *) node)->args)))
 			node = linitial(((FuncExpr *) node)->args);
+		else if (IsA(node, CoerceViaIO) &&
+				 is_lossless(node, (Node *) ((CoerceViaIO *) node)->arg))
+			node = (Node *) ((CoerceViaIO *) node)->arg;
 		else
 			return node;
 	}
@@ -131,8 +157,7 @@ is_computed(Node *node, const Lookup *lookup)
 	node = strip_labels(node, lookup);
 	if (node == NULL || IsA(node, Const) || IsA(node, Param))
 		return false;
-	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->args != NIL &&
-		((FuncExpr *) node)->funcformat == COERCE_EXPLICIT_CAST)
+	if (is_cast(node))
 		return is_computed(linitial(((FuncExpr *) node)->args), lookup);
 	if (IsA(node, CoerceViaIO))
 		return is_computed((Node *) ((CoerceViaIO *) node)->arg, lookup);

@@ -69,6 +69,11 @@ static const struct
 		"its loader finds rows of table %s in another way than by the watched columns being equal to the key",
 		NULL
 	},
+	[REASON_KEY_EXPRESSION] = {
+		"key expression", true, false, false, SUBJECT_LOADER,
+		"the expression that its keys compare by gives something else when it is applied to its own result",
+		"Compare keys by an expression that leaves its results as they are, such as lower(); others, such as md5(), are to be called for the key of each get."
+	},
 	[REASON_ROW_SECURITY] = {
 		"row level security", false, false, false, SUBJECT_RELATION,
 		"its loader reads table %s, which has row level security",

@@ -156,6 +156,8 @@ column_setup(RowColumn *column, CacheDef *def, int i, Relation rel,
 	if (OidIsValid(collation) && collation != key->collation &&
 		!get_collation_isdeterministic(collation))
 		return false;
+	if (!expression && !keyexpr_collation_fits(def, i, collation))
+		return false;
 	return key_column_fits(key, column->type, &column->hash) &&
 		keyexpr_coercion(&column->coercion, def, i, column->type);
 }

@@ -465,9 +465,11 @@ check_key_function_rights(Oid relid, Oid function)
 static void
 depend_on_expressions(Oid trigger, Oid relid, char **args, int nargs)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
+	Relation	rel = try_relation_open(relid, AccessShareLock);
 	ObjectAddress depender;
 
+	if (rel == NULL)
+		return;
 	ObjectAddressSet(depender, TriggerRelationId, trigger);
 	deleteDependencyRecordsForSpecific(TriggerRelationId, trigger,
 									   DEPENDENCY_NORMAL,
@@ -660,6 +662,14 @@ check_column(CacheDef *def, int i, Relation rel, const char *column)
 				 errmsg("virtual generated column \"%s\" cannot be watched",
 						column),
 				 errhint("Use a stored generated column, or watch the whole cache by naming no columns.")));
+	if (!keyexpr_collation_fits(def, i, att->attcollation))
+		ereport(ERROR,
+				(errcode(ERRCODE_COLLATION_MISMATCH),
+				 errmsg("column \"%s\" has collation \"%s\", under which the expression of key %d of cache \"%s\" may give something else",
+						column, get_collation_name(att->attcollation), i + 1,
+						NameStr(def->name)),
+				 errhint("Name what the loader compares instead of the column, such as lower(%s).",
+						 quote_identifier(column))));
 	return check_type(def, i, column, att->atttypid, att->attcollation);
 }
 

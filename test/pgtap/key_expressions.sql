@@ -228,7 +228,7 @@ BEGIN
 END $$;
 SELECT unnest(ARRAY[
   format('SELECT finds(%L, %L, %L, %s, %L, %L)', type, watched, condition, expected, language, prefix),
-  format('SELECT unlike(run(current_setting(''test.get'')), ''ERROR%%'', %L)', language || ': ' || condition),
+  format('SELECT unalike(coalesce(run(current_setting(''test.get'')), ''''), ''ERROR%%'', %L)', language || ': ' || condition),
   format('SELECT has_hits(''n'', current_setting(''test.get''), %s, %L)', expected, language || ': ' || condition),
   'SELECT cache_drop(''n'')', format('DROP FUNCTION load_n(%s)', type)])
 FROM (VALUES

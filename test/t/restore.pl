@@ -33,6 +33,9 @@ CREATE TABLE parted (k integer, v integer) PARTITION BY RANGE (k);
 CREATE TABLE parted1 PARTITION OF parted FOR VALUES FROM (0) TO (3);
 CREATE TABLE parted2 (v integer, k integer);
 ALTER TABLE parted ATTACH PARTITION parted2 DEFAULT;
+CREATE TABLE spelled (gone integer, "a Word" text, v integer);
+ALTER TABLE spelled DROP gone;
+INSERT INTO spelled VALUES ('a', 1), ('A', 2), ('b', 4);
 CREATE TABLE words (w text COLLATE anycase, v integer);
 INSERT INTO orders SELECT i, i FROM generate_series(1, 5) i;
 INSERT INTO lines SELECT i, 10 * i FROM generate_series(1, 5) i;
@@ -42,15 +45,19 @@ CREATE FUNCTION "a Loader"(c customer_number) RETURNS bigint LANGUAGE sql STABLE
   'SELECT sum(amount) FROM lines l JOIN orders o ON o.id = order_id WHERE "the ""Customer" = c';
 CREATE FUNCTION loader2(k integer) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(v) FROM parted WHERE parted.k = $1';
 CREATE FUNCTION loader3(text) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(v) FROM words WHERE w = $1';
+CREATE FUNCTION loader4(text) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(v) FROM spelled WHERE lower("a Word") = lower($1)';
 CREATE FUNCTION "key Of"(l lines) RETURNS SETOF integer LANGUAGE sql STABLE AS 'SELECT "the ""Customer" FROM orders WHERE id = l.order_id';
 SELECT cache_create('a "Cache', '"a Loader"(customer_number)', max_cost => 100000),
-  cache_create('parted', 'loader2(integer)', ttl => '1 hour'), cache_create('words', 'loader3(text)');
+  cache_create('parted', 'loader2(integer)', ttl => '1 hour'), cache_create('words', 'loader3(text)'),
+  cache_create('spelled', 'loader4(text)', key => 'lower($1)');
 SELECT cache_watch('a "Cache', 'orders', 'the "Customer'), cache_watch('a "Cache', 'lines', keys => '"key Of"(lines)'),
-  cache_watch('parted', 'parted', 'k'), cache_watch('words', 'words', 'w');
+  cache_watch('parted', 'parted', 'k'), cache_watch('words', 'words', 'w'),
+  cache_watch('spelled', 'spelled', 'lower("a Word")');
 CREATE VIEW oracle AS
   SELECT 1 AS n, i::text AS key, cache_get('a "Cache', i) AS got, to_jsonb("a Loader"(i)) AS want FROM generate_series(1, 6) i
   UNION ALL SELECT 2, i::text, cache_get('parted', i), to_jsonb(loader2(i)) FROM generate_series(1, 6) i
-  UNION ALL SELECT 3, w, cache_get('words', w), to_jsonb(loader3(w)) FROM unnest('{a,A,B}'::text[]) w;
+  UNION ALL SELECT 3, w, cache_get('words', w), to_jsonb(loader3(w)) FROM unnest('{a,A,B}'::text[]) w
+  UNION ALL SELECT 4, w, cache_get('spelled', w), to_jsonb(loader4(w)) FROM unnest('{a,A,B}'::text[]) w;
 GRANT USAGE ON SCHEMA "z Shop" TO writer;
 GRANT ALL ON ALL TABLES IN SCHEMA "z Shop" TO writer;
 END
@@ -60,7 +67,7 @@ $node->safe_psql('postgres', 'ALTER ROLE former RENAME TO "Keeper"; CREATE ROLE 
 
 # What is known of caches and watches, without what differs from cluster to cluster
 my $definitions = <<'END';
-SELECT name, id, version, owner, loader_schema, loader_name, loader_args, ttl, max_cost, settings, key_collations
+SELECT name, id, version, owner, loader_schema, loader_name, loader_args, ttl, max_cost, settings, key_collations, key
 FROM cache_definition ORDER BY name;
 SELECT tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger
 WHERE tgname LIKE '!cache%' ORDER BY tgrelid::regclass::text, tgname;
@@ -97,8 +104,9 @@ sub works
 	my ($before, $after);
 
 	is($server->safe_psql($db, $definitions), $expected, "$title: definitions and watches");
-	is($server->safe_psql($db, $servers), join("\n", map { "cache $_|$_|$owner" } 'a "Cache', 'parted', 'words'), "$title: anchors");
+	is($server->safe_psql($db, $servers), join("\n", map { "cache $_|$_|$owner" } 'a "Cache', 'parted', 'spelled', 'words'), "$title: anchors");
 	complains("$title: DROP FUNCTION", $server, $db, 'DROP FUNCTION "z Shop".loader2(integer)', qr/server cache parted depends on function "z Shop".loader2\(integer\)/);
+	complains("$title: DROP COLUMN", $server, $db, 'ALTER TABLE "z Shop".spelled DROP "a Word"', qr/other objects depend on it/);
 	complains("$title: DROP SCHEMA", $server, $db, 'DROP SCHEMA "z Shop" CASCADE; SELECT 1/count(*) FROM cache_definition', qr/division by zero/);
 	complains("$title: DROP EXTENSION", $server, $db, 'DROP VIEW "z Shop".oracle; DROP EXTENSION cache; SELECT 1/0', qr/division by zero/);
 	is($server->safe_psql($db, 'SELECT * FROM cache_check()'), $options{problems} // '', "$title: no problems");
@@ -112,6 +120,7 @@ sub works
 		'UPDATE parted SET k = k + 1',
 		'INSERT INTO parted2 VALUES (7, 5)',
 		"INSERT INTO words VALUES ('A', 8), ('b', 8)",
+		"INSERT INTO spelled VALUES ('A', 8), ('b', 8)",
 		'TRUNCATE parted1',
 		'DELETE FROM lines')
 	{
@@ -198,13 +207,13 @@ foreach my $options ([], ['-1'])
 
 # Data alone, where the caches are already.
 $node->command_ok([ 'pg_restore', '-e', '--clean', '--if-exists', '-d', 'cleaned', $dump ], 'pg_restore --clean --if-exists');
-$node->safe_psql('cleaned', 'SET search_path = "z Shop"; TRUNCATE orders, lines, parted, words');
+$node->safe_psql('cleaned', 'SET search_path = "z Shop"; TRUNCATE orders, lines, parted, spelled, words');
 $node->command_ok([ 'pg_restore', '-e', '-1', '--data-only', '-d', 'cleaned', $dump ], 'pg_restore --data-only');
 works('data alone', $node, 'cleaned');
 $node->safe_psql('cleaned', "SELECT cache_drop('words')");
-$node->safe_psql('cleaned', 'SET search_path = "z Shop"; TRUNCATE orders, lines, parted, words');
+$node->safe_psql('cleaned', 'SET search_path = "z Shop"; TRUNCATE orders, lines, parted, spelled, words');
 $node->command_ok([ 'pg_restore', '-e', '--data-only', '-d', 'cleaned', $dump ], 'pg_restore --data-only, where some of them are');
-is($node->safe_psql('cleaned', 'SELECT name FROM cache_definition ORDER BY name'), "a \"Cache\nparted\nwords", 'the others are restored');
+is($node->safe_psql('cleaned', 'SELECT name FROM cache_definition ORDER BY name'), "a \"Cache\nparted\nspelled\nwords", 'the others are restored');
 
 # By the owner of a database, who is no superuser: the extension is there already, and
 # the owners of the dump are not his to be. What he cannot do is not the caches'.
@@ -378,10 +387,10 @@ $node->safe_psql('postgres', 'DROP DATABASE first');
 # them on as they were. Nothing is stored then, and cache_check says so.
 restored('off', [ '--schema-only' ], [ '--data-only', '--disable-triggers' ]);
 is($node->safe_psql('off', 'SELECT DISTINCT cache, object FROM cache_check() ORDER BY 1, 2'),
-	"a \"Cache|\"z Shop\".lines\na \"Cache|\"z Shop\".orders\nparted|\"z Shop\".parted1\nparted|\"z Shop\".parted2\nwords|\"z Shop\".words",
+	"a \"Cache|\"z Shop\".lines\na \"Cache|\"z Shop\".orders\nparted|\"z Shop\".parted1\nparted|\"z Shop\".parted2\nspelled|\"z Shop\".spelled\nwords|\"z Shop\".words",
 	'--disable-triggers: the watches are not what they were');
 is($node->safe_psql('off', 'SET search_path = "z Shop", public; SELECT count(got) FROM oracle; UPDATE lines SET amount = 1; SELECT * FROM oracle WHERE got IS DISTINCT FROM want'),
-	13, '--disable-triggers: exact');
+	16, '--disable-triggers: exact');
 $node->safe_psql('off', <<'END');
 DO $$
 DECLARE hint text;
@@ -419,7 +428,7 @@ $other->safe_psql('shop', 'REASSIGN OWNED BY "Keeper" TO CURRENT_USER; DROP OWNE
 $other->safe_psql('postgres', 'REASSIGN OWNED BY "Keeper" TO CURRENT_USER; DROP ROLE "Keeper"');
 command_ok([ 'pg_restore', '-e', '--no-owner', '-d', $other->connstr('nobody'), $dump ], 'pg_restore where there is no such role');
 works('where there is no such role', $other, 'nobody', owner => 'postgres',
-	problems => join("\n", map { "$_|$_|the owner is gone, so that only superusers can change the cache|Give the cache to a role: cache_alter(..., owner => ...)." } 'a "Cache', 'parted', 'words'));
+	problems => join("\n", map { "$_|$_|the owner is gone, so that only superusers can change the cache|Give the cache to a role: cache_alter(..., owner => ...)." } 'a "Cache', 'parted', 'spelled', 'words'));
 
 # The whole cluster as one script, in which the roles come first.
 $node->safe_psql('postgres', "DROP DATABASE $_") for qw(again jobs late reversed script ownerless cleaned off);

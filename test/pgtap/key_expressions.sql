@@ -4,7 +4,7 @@
 -- than their watches tell keys are noticed.
 \ir exact.psql
 SET client_min_messages = error;
-SELECT plan(288);
+SELECT plan(292);
 CREATE EXTENSION citext;
 CREATE TABLE usr (gone int, id int PRIMARY KEY, email text, name text);
 ALTER TABLE usr DROP gone;
@@ -74,6 +74,16 @@ SELECT is(wrong('u', 'by_email'), NULL, 'rolled back');
 -- Another collation may spell in another way.
 SELECT cache_get('u', 'Ann@Example.com' COLLATE "C");
 SELECT has_hits('u', 'SELECT cache_get(''u'', ''Ann@Example.com'' COLLATE "C")', 0, 'under another collation nothing is stored');
+INSERT INTO usr VALUES (9, U&'\0131', 'Turkish');
+SELECT is(cache_get('u', 'I' COLLATE "tr-x-icu"), '"Turkish"', 'a loader spells by the collation of the call');
+UPDATE usr SET name = 'Turk' WHERE id = 9;
+SELECT is(cache_get('u', 'I' COLLATE "tr-x-icu"), '"Turk"', 'which is exact');
+SET cache.removed_guard = 'normal_collation';
+SELECT cache_get('u', 'I' COLLATE "tr-x-icu");
+UPDATE usr SET name = 'Turkish' WHERE id = 9;
+SELECT is(cache_get('u', 'I' COLLATE "tr-x-icu"), '"Turk"', 'guard normal_collation');
+SET cache.removed_guard = '';
+DELETE FROM usr WHERE id = 9;
 -- A key function tells keys, too.
 CREATE FUNCTION key_of(u usr) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper(u.email)';
 SELECT cache_unwatch('u', 'usr'), cache_watch('u', 'usr', keys => 'key_of(usr)');
@@ -255,6 +265,15 @@ SELECT unnest(ARRAY[
   'SELECT cache_get(''k'', ''KEY7'')', format('SELECT has_hits(''k'', ''SELECT cache_get(''''k'''', ''''KEY7'''')'', 0, %L)', label)])
 FROM (VALUES ('on', 'off', 'off', 'a sequential scan'), ('off', 'on', 'off', 'a bitmap'), ('off', 'off', 'on', 'an index')) v (seqscan, bitmapscan, indexscan, label)
 \gexec
+-- and an index-only one, whose columns are those of the index
+CREATE INDEX of_i_k ON n (i, k);
+CREATE FUNCTION load_only(a text) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(k) FROM n WHERE i > 0 AND lower(k) = lower(a)';
+SELECT cache_create('only', 'load_only(text)'), cache_watch('only', 'n', 'k');
+DROP INDEX n_lower_idx;
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+SELECT cache_get('only', 'KEY7');
+SELECT has_hits('only', 'SELECT cache_get(''only'', ''KEY7'')', 0, 'an index-only scan');
+SELECT cache_drop('only');
 RESET enable_seqscan; RESET enable_bitmapscan; RESET enable_indexscan;
 SELECT is((SELECT object FROM cache_check() WHERE cache = 'k'), 'public.n', 'cache_check()');
 SELECT is((SELECT object FROM cache_unstored WHERE cache = 'k' AND reason = 'narrow watch'), 'public.n', 'cache_unstored');

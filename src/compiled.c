@@ -334,7 +334,7 @@ inspect_kept(CachedPlan *gplan, Reasons *why)
 		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
 
 		if (plan->commandType != CMD_UTILITY)
-			calls_sql |= inspect_plan(plan, loads_vouched, NULL, why);
+			calls_sql |= inspect_plan(plan, loads_vouched, NULL, NULL, why);
 	}
 	return calls_sql;
 }

@@ -62,6 +62,7 @@ typedef struct Inspection
 	const char *source;			/* text that locations are in, or NULL */
 	PlannedStmt *plan;			/* or NULL */
 	InspectScan scan;			/* told of each scan of a table, or NULL */
+	ParamListInfo params;		/* that the plan is run with */
 	bool		literals;		/* look for nothing else */
 	TextsUse	texts;
 	bool		calls_sql;		/* found: a function of a user's in SQL */
@@ -659,7 +660,7 @@ tell_scan(Plan *plan, Inspection *in)
 	rte = rt_fetch(varno, in->plan->rtable);
 	if (rte->rtekind == RTE_RELATION)
 		in->scan(rte->relid, varno, list_concat_copy(plan->qual, more),
-				 indextlist);
+				 indextlist, in->params);
 }
 
 static void
@@ -684,16 +685,17 @@ inspect_node_tree(Plan *plan, Inspection *in)
 
 /*
  * Find out what a plan depends on besides rows.  vouched: NULL if nothing is;
- * scan: told of each scan of a table, or NULL.  Adds to the reasons.  True if it calls functions of users' in SQL.
+ * scan: told of each scan of a table, or NULL; params: those of the plan, for that.
+ * Adds to the reasons.  True if it calls functions of users' in SQL.
  *
  * Literals are not looked for: the planner may have folded them.
  */
 bool
 inspect_plan(PlannedStmt *plan, InspectVouched vouched, InspectScan scan,
-			 Reasons *reasons)
+			 ParamListInfo params, Reasons *reasons)
 {
 	Inspection	in = {.reasons = reasons, .vouched = vouched, .plan = plan,
-	.scan = scan};
+	.scan = scan, .params = params};
 	ListCell   *lc;
 
 	foreach(lc, plan->rowMarks)

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "nodes/params.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 
@@ -22,10 +23,11 @@ typedef bool (*InspectVouched) (Oid function);
 
 /* A plan has a scan of a relation; see narrow_note_scan. */
 typedef void (*InspectScan) (Oid relid, Index varno, List *clauses,
-							 List *indextlist);
+							 List *indextlist, ParamListInfo params);
 
 extern bool inspect_plan(PlannedStmt *plan, InspectVouched vouched,
-						 InspectScan scan, Reasons *reasons);
+						 InspectScan scan, ParamListInfo params,
+						 Reasons *reasons);
 extern void inspect_query(Query *query, const char *source, bool to_time,
 						  InspectVouched vouched, Reasons *reasons);
 extern void inspect_literals(Query *query, const char *source,

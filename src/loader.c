@@ -182,6 +182,8 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 
 	compiled = compiled_enter();
 	load_begin(&run->load, def, false);
+	run->load.args = args;
+	run->load.nulls = nulls;
 	def->loading++;
 	GetUserIdAndSecContext(&role, &context);
 

@@ -340,13 +340,13 @@ loads_note_search_path(void)
 }
 
 static void
-note_plan(PlannedStmt *plan)
+note_plan(PlannedStmt *plan, ParamListInfo params)
 {
 	ListCell   *lc;
 	Reasons		reasons = {0};
 
 	loads_note_search_path();
-	(void) inspect_plan(plan, loads_vouched, narrow_note_scan, &reasons);
+	(void) inspect_plan(plan, loads_vouched, narrow_note_scan, params, &reasons);
 	loads_note_all(&reasons);
 	if (plan->dependsOnRole)
 		loads_note(REASON_ROLE, REASON_NOTHING);
@@ -376,7 +376,7 @@ static void
 loads_executor_start(QueryDesc *query, int eflags)
 {
 	if (current_load != NULL && query->plannedstmt != NULL)
-		note_plan(query->plannedstmt);
+		note_plan(query->plannedstmt, query->params);
 	if (prev_executor_start)
 		prev_executor_start(query, eflags);
 	else

@@ -24,6 +24,8 @@ typedef struct Load
 {
 	CacheDef   *def;
 	bool		keys;			/* it is a key function, not the loader */
+	const Datum *args;			/* of the loader, NULL: it is not called */
+	const bool *nulls;
 	Reasons		why;			/* not to store what it gives */
 	Reasons		planned;		/* those of them that were found while something
 								 * was planned, which is kept */

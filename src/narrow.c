@@ -5,7 +5,7 @@
  *
  * A watch by columns says that a row has to do with the key in its columns.
  * That is wrong where the loader compares an expression of such a column, as in
- * lower(email) = lower($1), or the column with an expression of the key, as in
+ * lower(email) = lower($1), or the column with something else than the key, as in
  * email = lower($1), or by an operator that takes different values for a match:
  * then rows have to do with keys that they do not hold.  What such a load gives
  * is not stored, unless the cache knows how its keys compare.
@@ -27,12 +27,13 @@
 #include "nodes/primnodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
+#include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "devel.h"
-#include "keyexpr.h"
+#include "key.h"
 #include "loads.h"
 #include "narrow.h"
 #include "watch.h"
@@ -42,8 +43,11 @@ typedef struct Lookup
 {
 	Index		varno;
 	AttrNumber	attnum;
-	Oid			collation;		/* that the key is compared under */
+	const KeyColumn *key;
+	const Datum *arg;			/* what the loader was called with, or NULL */
+	bool		argnull;
 	List	   *index;			/* what an index gives, NIL: it is the table */
+	ParamListInfo params;		/* of the plan */
 } Lookup;
 
 /* What a condition says of it. */
@@ -125,7 +129,7 @@ is_column(Node *node, const Lookup *lookup)
 static bool
 mentions_walker(Node *node, void *context)
 {
-	Lookup	   *lookup = context;
+	const Lookup *lookup = context;
 
 	node = resolve(node, lookup);
 	if (node == NULL)
@@ -145,9 +149,78 @@ parameter_walker(Node *node, void *context)
 	return expression_tree_walker(node, parameter_walker, context);
 }
 
+/* The value of a constant or a parameter, if it is known before the plan runs. */
+static bool
+known_value(Node *node, const Lookup *lookup, Oid *type, Datum *value,
+			bool *isnull)
+{
+	ParamListInfo params = lookup->params;
+	Param	   *param = (Param *) node;
+	ParamExternData workspace;
+	ParamExternData *extern_param;
+
+	if (IsA(node, Const))
+	{
+		*type = ((Const *) node)->consttype;
+		*value = ((Const *) node)->constvalue;
+		*isnull = ((Const *) node)->constisnull;
+		return true;
+	}
+	if (!IsA(node, Param) || param->paramkind != PARAM_EXTERN || params == NULL ||
+		param->paramid <= 0 || param->paramid > params->numParams)
+		return false;
+	extern_param = params->paramFetch != NULL ?
+		params->paramFetch(params, param->paramid, true, &workspace) :
+		&params->params[param->paramid - 1];
+	*type = extern_param->ptype;
+	*value = extern_param->value;
+	*isnull = extern_param->isnull;
+	return *type == param->paramtype;
+}
+
+/* Is it another value than the key? */
+static bool
+differs(KeyHash *hash, Datum value, const Lookup *lookup)
+{
+	return lookup->argnull ||
+		key_hash_add(0, hash, lookup->key->collation, value, false) !=
+		key_hash_column(0, lookup->key, *lookup->arg, false);
+}
+
 /*
- * Is it computed from a parameter?  Casts do not count: a key that they change
- * is of no type that such a column could be watched for.
+ * Is it known to be another value than the key, or to have another one in it, for
+ * = ANY?  What is NULL equals nothing.
+ */
+static bool
+is_another(Node *node, const Lookup *lookup)
+{
+	KeyHash		hash;
+	Oid			type;
+	Oid			element;
+	Datum		value;
+	bool		isnull;
+	ArrayIterator iterator;
+	bool		found = false;
+
+	if (lookup->arg == NULL ||
+		!known_value(node, lookup, &type, &value, &isnull) || isnull)
+		return false;
+	if (key_column_fits(lookup->key, type, &hash))
+		return differs(&hash, value, lookup);
+	element = get_base_element_type(type);
+	if (!OidIsValid(element) || !key_column_fits(lookup->key, element, &hash))
+		return false;
+	iterator = array_create_iterator(DatumGetArrayTypeP(value), 0, NULL);
+	while (!found && array_iterate(iterator, &value, &isnull))
+		found = !isnull && differs(&hash, value, lookup);
+	array_free_iterator(iterator);
+	return found;
+}
+
+/*
+ * Is it something else than the key: another value, or computed from a parameter?
+ * Casts do not count: a key that they change is of no type that such a column could
+ * be watched for.
  */
 static bool
 is_computed(Node *node, const Lookup *lookup)
@@ -155,8 +228,10 @@ is_computed(Node *node, const Lookup *lookup)
 	ListCell   *lc;
 
 	node = strip_labels(node, lookup);
-	if (node == NULL || IsA(node, Const) || IsA(node, Param))
+	if (node == NULL)
 		return false;
+	if (IsA(node, Const) || IsA(node, Param))
+		return is_another(node, lookup);
 	if (is_cast(node))
 		return is_computed(linitial(((FuncExpr *) node)->args), lookup);
 	if (IsA(node, CoerceViaIO))
@@ -194,8 +269,8 @@ comparison_of(Oid operator, Node *left)
 static bool
 is_looser(Oid collation, const Lookup *lookup)
 {
-	return OidIsValid(collation) && collation != lookup->collation &&
-		!get_collation_isdeterministic(collation);
+	return OidIsValid(collation) && collation != lookup->key->collation &&
+		!get_collation_isdeterministic(collation) && !GUARD_REMOVED("names");
 }
 
 static Finding
@@ -300,8 +375,9 @@ is_narrow(List *clauses, const Lookup *lookup)
 
 /* May what is found in these rows have to do with other keys than theirs? */
 static bool
-is_narrow_for(CacheDef *def, Relation rel, Lookup *lookup, List *clauses)
+is_narrow_for(Load *load, Relation rel, Lookup *lookup, List *clauses)
 {
+	CacheDef   *def = load->def;
 	bool		narrow = false;
 	int			at = 0;
 	Trigger    *watch;
@@ -315,7 +391,9 @@ is_narrow_for(CacheDef *def, Relation rel, Lookup *lookup, List *clauses)
 		{
 			lookup->attnum = get_attnum(RelationGetRelid(rel),
 										watch->tgargs[i + 1]);
-			lookup->collation = def->keys[i].collation;
+			lookup->key = &def->keys[i];
+			lookup->arg = load->args != NULL ? &load->args[i] : NULL;
+			lookup->argnull = load->args != NULL && load->nulls[i];
 			narrow |= lookup->attnum > 0 && def->keys[i].normal == NULL &&
 				is_narrow(clauses, lookup);
 		}
@@ -325,12 +403,14 @@ is_narrow_for(CacheDef *def, Relation rel, Lookup *lookup, List *clauses)
 
 /*
  * The loads in progress execute a plan with a scan of a relation, which in the
- * plan is varno, under these conditions.  indextlist: what INDEX_VAR stands for.
+ * plan is varno, under these conditions.  indextlist: what INDEX_VAR stands for;
+ * params: those of the plan, or NULL.
  */
 void
-narrow_note_scan(Oid relid, Index varno, List *clauses, List *indextlist)
+narrow_note_scan(Oid relid, Index varno, List *clauses, List *indextlist,
+				 ParamListInfo params)
 {
-	Lookup		lookup = {.varno = varno, .index = indextlist};
+	Lookup		lookup = {.varno = varno, .index = indextlist, .params = params};
 	Relation	rel;
 
 	if (clauses == NIL || relid < FirstNormalObjectId || GUARD_REMOVED("narrow"))
@@ -339,7 +419,7 @@ narrow_note_scan(Oid relid, Index varno, List *clauses, List *indextlist)
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
 		if (!load->keys && load->def->usable &&
-			is_narrow_for(load->def, rel, &lookup, clauses))
+			is_narrow_for(load, rel, &lookup, clauses))
 			reasons_note(&load->why, REASON_NARROW_WATCH, relid);
 	}
 	table_close(rel, NoLock);

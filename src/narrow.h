@@ -12,9 +12,10 @@
 
 #include "postgres.h"
 
+#include "nodes/params.h"
 #include "nodes/pg_list.h"
 
 extern void narrow_note_scan(Oid relid, Index varno, List *clauses,
-							 List *indextlist);
+							 List *indextlist, ParamListInfo params);
 
 #endif							/* CACHE_NARROW_H */

@@ -171,7 +171,7 @@ works('data restored last', $node, 'late');
 	my @rest = grep { !/^;/ && !/ TRIGGER / && !/TABLE DATA public cache_definition/ } split /^/, $list;
 	my @last = grep { /TABLE DATA public cache_definition/ } split /^/, $list;
 
-	ok(@post == 8 && @last == 1, 'there are triggers and definitions');
+	ok(@post == 10 && @last == 1, 'there are triggers and definitions');
 	append_to_file("$dir/rest", join('', @rest));
 	append_to_file("$dir/post", join('', @post));
 	append_to_file("$dir/last", join('', @last));

@@ -240,7 +240,7 @@ normal_collation(const KeyColumn *key)
 	return OidIsValid(key->collation) ? key->collation : DEFAULT_COLLATION_OID;
 }
 
-/* The same, by what the key compares by. */
+/* Add the next column by what the key compares by. */
 static pg_noinline uint64
 key_hash_normal(uint64 hash, const KeyColumn *key, Datum value, bool isnull)
 {

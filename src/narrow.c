@@ -23,17 +23,22 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "devel.h"
 #include "key.h"
+#include "keyexpr.h"
 #include "loads.h"
 #include "narrow.h"
 #include "watch.h"
@@ -54,8 +59,20 @@ typedef struct Lookup
 typedef struct Finding
 {
 	bool		direct;			/* it is equal to something */
-	bool		other;			/* it is matched in another way */
+	bool		other;			/* it is matched in another way: */
+	Node	   *expr;			/* an expression of it is equal to */
+	Node	   *value;			/* this; or it is itself, if that is NULL */
 } Finding;
+
+/* What would help, as found last in this session. */
+typedef struct Advice
+{
+	NameData	cache;
+	Oid			relid;
+	char	   *hint;			/* NULL: nothing that could be told */
+} Advice;
+
+static Advice advice = {.relid = InvalidOid};
 
 /* What a variable of an index-only scan stands for. */
 static Node *
@@ -277,7 +294,7 @@ static Finding
 inspect_comparison(Oid operator, Oid collation, Node *left, Node *right,
 				   const Lookup *lookup)
 {
-	Finding		found = {false, false};
+	Finding		found = {0};
 	Comparison	comparison = comparison_of(operator, left);
 	bool		column = is_column(left, lookup);
 	Node	   *value = column ? right : left;
@@ -290,19 +307,28 @@ inspect_comparison(Oid operator, Oid collation, Node *left, Node *right,
 			!contain_var_clause(value) :
 			is_looser(collation, lookup) || is_computed(value, lookup);
 		found.direct = comparison == BY_EQUALITY && !found.other;
+		if (comparison == BY_EQUALITY)
+			found.value = value;
 	}
 	else
-		found.other = (mentions_walker(left, (void *) lookup) &&
-					   !contain_var_clause(right)) ||
-			(mentions_walker(right, (void *) lookup) &&
-			 !contain_var_clause(left));
+	{
+		bool		on_left = mentions_walker(left, (void *) lookup);
+
+		found.other = on_left ? !contain_var_clause(right) :
+			mentions_walker(right, (void *) lookup) && !contain_var_clause(left);
+		if (comparison == BY_EQUALITY)
+		{
+			found.expr = on_left ? left : right;
+			found.value = on_left ? right : left;
+		}
+	}
 	return found;
 }
 
 static Finding
 inspect_condition(Node *node, const Lookup *lookup)
 {
-	Finding		found = {false, false};
+	Finding		found = {0};
 	ListCell   *lc;
 
 	if (node == NULL)
@@ -344,7 +370,11 @@ inspect_condition(Node *node, const Lookup *lookup)
 				Finding		one = inspect_condition(lfirst(lc), lookup);
 
 				found.direct |= one.direct;
-				found.other |= one.other && !one.direct;
+				if (!one.other || one.direct)
+					continue;
+				found.other = true;
+				found.expr = one.expr;
+				found.value = one.value;
 			}
 			if (((BoolExpr *) node)->boolop == AND_EXPR && found.direct)
 				found.other = false;
@@ -355,9 +385,9 @@ inspect_condition(Node *node, const Lookup *lookup)
 	return found;
 }
 
-/* Is the column matched, but never as it is? */
+/* Is the column matched, but never as it is?  found: how, then. */
 static bool
-is_narrow(List *clauses, const Lookup *lookup)
+is_narrow(List *clauses, const Lookup *lookup, Finding *found_first)
 {
 	bool		other = false;
 	ListCell   *lc;
@@ -368,10 +398,161 @@ is_narrow(List *clauses, const Lookup *lookup)
 
 		if (found.direct && !found.other)
 			return false;
+		if (found.other && !other)
+			*found_first = found;
 		other |= found.other;
 	}
 	return other;
 }
+
+/*-------------------------------------------------------------------------
+ * Advice
+ *-------------------------------------------------------------------------
+ */
+
+/* What takes the column's place in an expression. */
+typedef struct Replacement
+{
+	const Lookup *lookup;
+	Param	   *param;
+} Replacement;
+
+static Node *
+replace_column(Node *node, void *context)
+{
+	Replacement *with = context;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var) && is_column(node, with->lookup))
+		return (Node *) with->param;
+	return expression_tree_mutator(node, replace_column, context);
+}
+
+/* The loader's argument for the column, from 0, as a parameter */
+static Param *
+argument_param(const Lookup *lookup, int i)
+{
+	Param	   *param = makeNode(Param);
+
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = i + 1;
+	param->paramtype = lookup->key->type;
+	param->paramtypmod = -1;
+	param->paramcollid = get_typcollation(lookup->key->type);
+	param->location = -1;
+	return param;
+}
+
+/* Is there a parameter but this one? */
+static bool
+other_parameter_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind != PARAM_EXTERN ||
+			((Param *) node)->paramid != *(int *) context;
+	return expression_tree_walker(node, other_parameter_walker, context);
+}
+
+/* cache_alter(), with this expression for argument i */
+static char *
+advise_key(CacheDef *def, int i, Node *expr)
+{
+	StringInfoData key;
+
+	initStringInfo(&key);
+	for (int j = 0; j < def->nkeys; j++)
+	{
+		appendStringInfoString(&key, j > 0 ? ", " : "");
+		if (j == i)
+			appendStringInfoString(&key, keyexpr_text(expr, NULL));
+		else
+			appendStringInfo(&key, "$%d", j + 1);
+	}
+	return psprintf("SELECT cache_alter(%s, key => %s)",
+					quote_literal_cstr(NameStr(def->name)),
+					quote_literal_cstr(key.data));
+}
+
+/* cache_watch(), with this expression of its only column */
+static char *
+advise_watch(CacheDef *def, Relation rel, Node *expr, const Lookup *lookup)
+{
+	expr = copyObject(expr);
+	ChangeVarNodes(expr, lookup->varno, 1, 0);
+	return psprintf("SELECT cache_watch(%s, %s, %s)",
+					quote_literal_cstr(NameStr(def->name)),
+					quote_literal_cstr(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+																  RelationGetRelationName(rel))),
+					quote_literal_cstr(keyexpr_text(expr, rel)));
+}
+
+/*
+ * What would help, if that can be told: a hint, palloc'd; else NULL.  What the
+ * planner has made a constant may have been computed from the key, or not.
+ */
+static char *
+advise(CacheDef *def, Relation rel, const Lookup *lookup, int i,
+	   const Finding *found)
+{
+	Replacement with = {lookup, argument_param(lookup, i)};
+	Node	   *value = strip_labels(found->value, lookup);
+	int			number = i + 1;
+
+	if (value == NULL || lookup->index != NIL)
+		return NULL;
+	if (found->expr == NULL)
+	{
+		if (IsA(value, Const) || IsA(value, Param) ||
+			type_is_array(exprType(value)) ||
+			other_parameter_walker(value, &number))
+			return NULL;
+		return psprintf("Say how keys compare: %s.", advise_key(def, i, value));
+	}
+	if (!IsA(value, Const) && !IsA(value, Param))
+		return psprintf("Say how keys compare: %s.",
+						advise_key(def, i, replace_column(found->expr, &with)));
+	if (IsA(value, Param) && def->nkeys == 1)
+		return psprintf("Watch what the loader compares: %s.",
+						advise_watch(def, rel, found->expr, lookup));
+	if (def->nkeys == 1)
+		return psprintf("Say how keys compare: %s.  Or, if they are given in this form already, watch what the loader compares: %s.",
+						advise_key(def, i, replace_column(found->expr, &with)),
+						advise_watch(def, rel, found->expr, lookup));
+	return NULL;
+}
+
+static void
+remember_advice(CacheDef *def, Relation rel, const Lookup *lookup, int i,
+				const Finding *found)
+{
+	char	   *hint = advise(def, rel, lookup, i, found);
+
+	if (advice.hint != NULL)
+		pfree(advice.hint);
+	advice.hint = NULL;
+	advice.cache = def->name;
+	advice.relid = RelationGetRelid(rel);
+	if (hint != NULL)
+		advice.hint = MemoryContextStrdup(TopMemoryContext, hint);
+}
+
+/*
+ * What would help the cache, whose loads find rows of this relation in another way
+ * than its watch tells, as far as this session knows: sentences, palloc'd; else
+ * NULL.
+ */
+char *
+narrow_advice(const char *cache, Oid relid)
+{
+	if (advice.relid != relid || advice.hint == NULL ||
+		strcmp(NameStr(advice.cache), cache) != 0)
+		return NULL;
+	return pstrdup(advice.hint);
+}
+
 
 /* May what is found in these rows have to do with other keys than theirs? */
 static bool
@@ -379,6 +560,7 @@ is_narrow_for(Load *load, Relation rel, Lookup *lookup, List *clauses)
 {
 	CacheDef   *def = load->def;
 	bool		narrow = false;
+	Finding		found = {0};
 	int			at = 0;
 	Trigger    *watch;
 
@@ -394,8 +576,11 @@ is_narrow_for(Load *load, Relation rel, Lookup *lookup, List *clauses)
 			lookup->key = &def->keys[i];
 			lookup->arg = load->args != NULL ? &load->args[i] : NULL;
 			lookup->argnull = load->args != NULL && load->nulls[i];
-			narrow |= lookup->attnum > 0 && def->keys[i].normal == NULL &&
-				is_narrow(clauses, lookup);
+			if (lookup->attnum <= 0 || def->keys[i].normal != NULL ||
+				!is_narrow(clauses, lookup, &found))
+				continue;
+			narrow = true;
+			remember_advice(def, rel, lookup, i, &found);
 		}
 	}
 	return narrow;

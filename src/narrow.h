@@ -18,4 +18,6 @@
 extern void narrow_note_scan(Oid relid, Index varno, List *clauses,
 							 List *indextlist, ParamListInfo params);
 
+extern char *narrow_advice(const char *cache, Oid relid);
+
 #endif							/* CACHE_NARROW_H */

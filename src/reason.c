@@ -30,6 +30,7 @@
 
 #include "extension.h"
 #include "keyvalue.h"
+#include "narrow.h"
 #include "reason.h"
 #include "watch.h"
 
@@ -431,7 +432,9 @@ reason_hint(Reason reason, Oid object, const char *cache, const char *loader,
 						 quoted, quote_literal_cstr(relation_name(object))) :
 				pstrdup("It cannot be watched; give the cache a ttl.");
 		case REASON_NARROW_WATCH:
-			return psprintf("Say how keys compare: SELECT cache_alter(%s, key => ...), with an expression such as 'lower($1)'; or watch what the loader compares, SELECT cache_watch(%s, %s, ...), with an expression such as 'lower(name)', or without any, which stands for the whole table.",
+			repair = narrow_advice(cache, object);
+			return repair != NULL ? repair :
+				psprintf("Say how keys compare: SELECT cache_alter(%s, key => ...), with an expression such as 'lower($1)'; or watch what the loader compares, SELECT cache_watch(%s, %s, ...), with an expression such as 'lower(name)', or without any, which stands for the whole table.",
 							quoted, quoted, quote_literal_cstr(relation_name(object)));
 		case REASON_VOLATILE:
 			extension = object < FirstNormalObjectId ? InvalidOid :

@@ -458,9 +458,8 @@ check_key_function_rights(Oid relid, Oid function)
 }
 
 /*
- * DROP FUNCTION of a key function, and DROP COLUMN of what is in an expression,
- * take the trigger with them or, without CASCADE, are refused.  args: those of
- * the trigger, which is one of this table.
+ * DROP COLUMN of what is in an expression takes the trigger with it or, without
+ * CASCADE, is refused.  args: those of the trigger, which is one of this table.
  */
 static void
 depend_on_expressions(Oid trigger, Oid relid, char **args, int nargs)
@@ -482,6 +481,7 @@ depend_on_expressions(Oid trigger, Oid relid, char **args, int nargs)
 	relation_close(rel, NoLock);
 }
 
+/* The same of DROP FUNCTION and a key function. */
 static void
 depend_on_function(Oid trigger, Oid function)
 {
@@ -496,6 +496,7 @@ depend_on_function(Oid trigger, Oid function)
 	recordDependencyOn(&depender, &referenced, DEPENDENCY_NORMAL);
 }
 
+/* Whatever the arguments of a trigger of a watch name, it depends on. */
 static void
 depend_on_keys(Oid trigger, Oid relid, char **args, int nargs)
 {

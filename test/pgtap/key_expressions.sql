@@ -4,7 +4,7 @@
 -- than their watches tell keys are noticed.
 \ir exact.psql
 SET client_min_messages = error;
-SELECT plan(318);
+SELECT plan(328);
 CREATE EXTENSION citext;
 CREATE TABLE usr (gone int, id int PRIMARY KEY, email text, name text);
 ALTER TABLE usr DROP gone;
@@ -268,6 +268,29 @@ SELECT unnest(ARRAY[
   'UPDATE n SET v = v + 1', format('SELECT is(cache_get(''n'', %L), to_jsonb(%s(%1$L)), %L)', key, loader, loader || ' ' || key || ' is exact'), 'SELECT cache_drop(''n'')'])
 FROM (VALUES ('before_k', 'key7', 0), ('before_k', 'KEY7', 1), ('after_k', 'Key7', 0), ('outer_k', 'Key7', 0), ('fine_k', 'Key7', 1)) v (loader, key, expected)
 \gexec
+-- What to do about it is told, and helps.
+CREATE FUNCTION load_n2(a text, b int) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT sum(v) FROM n WHERE lower(k) = lower(a) AND i = b';
+SELECT unnest(ARRAY[
+  format('CREATE FUNCTION load_n(a %s) RETURNS bigint LANGUAGE sql STABLE AS %L', type, 'SELECT sum(v) FROM n WHERE ' || condition),
+  'SELECT cache_create(''n'', ''load_n(' || type || ')'')', format('SELECT cache_watch(''n'', ''n'', %L)', watched),
+  format('SELECT cache_get(''n'', %s)', key),
+  format('SELECT is((SELECT hint FROM cache_check()), %L, %L)', hint, condition),
+  substring(hint from ': (SELECT .*)\.$'), format('SELECT exact(''n'', %L, ''load_n'', %L)', key, 'with that ' || condition),
+  'SELECT cache_drop(''n'')', format('DROP FUNCTION load_n(%s)', type)])
+FROM (VALUES
+  ('text', 'k', 'lower(k) = lower(a)', '''KEY7''', 'Say how keys compare: SELECT cache_alter(''n'', key => ''lower($1)'').'),
+  ('text', 'k', 'k = initcap(a)', '''KEY7''', 'Say how keys compare: SELECT cache_alter(''n'', key => ''initcap($1)'').'),
+  ('text', 'k', 'lower(k) = a', '''key7''', 'Watch what the loader compares: SELECT cache_watch(''n'', ''public.n'', ''lower(k)'').'),
+  ('timestamp', 'at', 'date_trunc(''day'', at) = a', 'timestamp ''2024-01-01''',
+   'Watch what the loader compares: SELECT cache_watch(''n'', ''public.n'', ''date_trunc(''''day''''::text, at)'').'))
+  v (type, watched, condition, key, hint)
+\gexec
+SELECT cache_create('n2', 'load_n2(text, int)'), cache_watch('n2', 'n', 'k', 'i');
+SELECT cache_get('n2', 'KEY7', 7);
+SELECT is((SELECT hint FROM cache_check()), 'Say how keys compare: SELECT cache_alter(''n2'', key => ''lower($1), $2'').', 'of two arguments');
+SELECT cache_alter('n2', key => 'lower($1), $2');
+SELECT exact('n2', '''KEY7'', 7', 'load_n2', 'with that');
+SELECT cache_drop('n2');
 -- By an index on the expression, in all kinds of scans; and what it is good for
 CREATE INDEX ON n (lower(k));
 CREATE FUNCTION load_k(a text) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT count(lower(k)) FROM n WHERE lower(k) = lower(a)';

@@ -195,13 +195,20 @@ known_value(Node *node, const Lookup *lookup, Oid *type, Datum *value,
 	return *type == param->paramtype;
 }
 
-/* Is it another value than the key? */
+/* Is it another value than the key, or than one that the key compares like? */
 static bool
-differs(KeyHash *hash, Datum value, const Lookup *lookup)
+differs(KeyHash *hash, Oid type, Datum value, const Lookup *lookup)
 {
-	return lookup->argnull ||
-		key_hash_add(0, hash, lookup->key->collation, value, false) !=
-		key_hash_column(0, lookup->key, *lookup->arg, false);
+	uint64		found;
+
+	if (lookup->key->normal == NULL)
+		found = key_hash_add(0, hash, lookup->key->collation, value, false);
+	else if (getBaseType(type) == getBaseType(lookup->key->type))
+		found = key_hash_column(0, lookup->key, value, false);
+	else
+		return false;
+	return found != key_hash_column(0, lookup->key, *lookup->arg,
+									lookup->argnull);
 }
 
 /*
@@ -223,13 +230,13 @@ is_another(Node *node, const Lookup *lookup)
 		!known_value(node, lookup, &type, &value, &isnull) || isnull)
 		return false;
 	if (key_column_fits(lookup->key, type, &hash))
-		return differs(&hash, value, lookup);
+		return differs(&hash, type, value, lookup);
 	element = get_base_element_type(type);
 	if (!OidIsValid(element) || !key_column_fits(lookup->key, element, &hash))
 		return false;
 	iterator = array_create_iterator(DatumGetArrayTypeP(value), 0, NULL);
 	while (!found && array_iterate(iterator, &value, &isnull))
-		found = !isnull && differs(&hash, value, lookup);
+		found = !isnull && differs(&hash, element, value, lookup);
 	array_free_iterator(iterator);
 	return found;
 }
@@ -301,12 +308,24 @@ inspect_comparison(Oid operator, Oid collation, Node *left, Node *right,
 
 	if (comparison == BY_ORDER)
 		return found;
+	if (lookup->key->normal != NULL)
+	{
+		/* What is compared by expressions is for the key's to fit. */
+		value = strip_labels(value, lookup);
+		if (comparison == BY_EQUALITY && (column || is_column(right, lookup)))
+		{
+			found.other = is_another(value, lookup);
+			found.direct = !found.other;
+		}
+		return found;
+	}
 	if (column || is_column(right, lookup))
 	{
 		found.other = comparison == BY_ANYTHING_ELSE ?
 			!contain_var_clause(value) :
 			is_looser(collation, lookup) || is_computed(value, lookup);
-		found.direct = comparison == BY_EQUALITY && !found.other;
+		found.direct = comparison == BY_EQUALITY && !found.other &&
+			!contain_var_clause(value);
 		if (comparison == BY_EQUALITY)
 			found.value = value;
 	}
@@ -456,12 +475,17 @@ other_parameter_walker(Node *node, void *context)
 	return expression_tree_walker(node, other_parameter_walker, context);
 }
 
-/* cache_alter(), with this expression for argument i */
+/*
+ * cache_alter(), with this expression for argument i; NULL if there are columns in
+ * it.
+ */
 static char *
 advise_key(CacheDef *def, int i, Node *expr)
 {
 	StringInfoData key;
 
+	if (contain_var_clause(expr))
+		return NULL;
 	initStringInfo(&key);
 	for (int j = 0; j < def->nkeys; j++)
 	{
@@ -500,6 +524,7 @@ advise(CacheDef *def, Relation rel, const Lookup *lookup, int i,
 	Replacement with = {lookup, argument_param(lookup, i)};
 	Node	   *value = strip_labels(found->value, lookup);
 	int			number = i + 1;
+	char	   *key;
 
 	if (value == NULL || lookup->index != NIL)
 		return NULL;
@@ -509,18 +534,18 @@ advise(CacheDef *def, Relation rel, const Lookup *lookup, int i,
 			type_is_array(exprType(value)) ||
 			other_parameter_walker(value, &number))
 			return NULL;
-		return psprintf("Say how keys compare: %s.", advise_key(def, i, value));
+		key = advise_key(def, i, value);
+		return key == NULL ? NULL : psprintf("Say how keys compare: %s.", key);
 	}
+	key = advise_key(def, i, replace_column(found->expr, &with));
 	if (!IsA(value, Const) && !IsA(value, Param))
-		return psprintf("Say how keys compare: %s.",
-						advise_key(def, i, replace_column(found->expr, &with)));
-	if (IsA(value, Param) && def->nkeys == 1)
+		return key == NULL ? NULL : psprintf("Say how keys compare: %s.", key);
+	if ((IsA(value, Param) || key == NULL) && def->nkeys == 1)
 		return psprintf("Watch what the loader compares: %s.",
 						advise_watch(def, rel, found->expr, lookup));
 	if (def->nkeys == 1)
 		return psprintf("Say how keys compare: %s.  Or, if they are given in this form already, watch what the loader compares: %s.",
-						advise_key(def, i, replace_column(found->expr, &with)),
-						advise_watch(def, rel, found->expr, lookup));
+						key, advise_watch(def, rel, found->expr, lookup));
 	return NULL;
 }
 
@@ -576,8 +601,7 @@ is_narrow_for(Load *load, Relation rel, Lookup *lookup, List *clauses)
 			lookup->key = &def->keys[i];
 			lookup->arg = load->args != NULL ? &load->args[i] : NULL;
 			lookup->argnull = load->args != NULL && load->nulls[i];
-			if (lookup->attnum <= 0 || def->keys[i].normal != NULL ||
-				!is_narrow(clauses, lookup, &found))
+			if (lookup->attnum <= 0 || !is_narrow(clauses, lookup, &found))
 				continue;
 			narrow = true;
 			remember_advice(def, rel, lookup, i, &found);

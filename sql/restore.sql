@@ -54,12 +54,12 @@ COPY cache_definition (name, id, version, owner, redis, settings) FROM stdin;
 \.
 RESET ROLE;
 RESET session_replication_role;
-REVOKE EXECUTE ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text) FROM PUBLIC;
 SET ROLE regress_cache_restorer;
 COPY cache_definition (name, id, version, owner, redis, settings) FROM stdin;
 \.
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text) TO PUBLIC;
 SELECT name FROM cache_definition;
 DROP FUNCTION load(int), secret(int);
 DROP ROLE regress_cache_restorer;

@@ -647,7 +647,7 @@ definition_read(Relation rel, HeapTuple tuple)
 	}
 	if (!IS_NULL(ANUM_KEY))
 		def->key = TextDatumGetCString(VALUE(ANUM_KEY));
-	if (def->usable && def->key != NULL)
+	if (def->usable && !def->plain && def->key != NULL)
 		(void) keyexpr_describe(def, def->key, true);
 	if (def->usable && !IS_NULL(ANUM_KEY_COLLATIONS))
 		def->usable = read_collations(def, VALUE(ANUM_KEY_COLLATIONS));

@@ -7,9 +7,9 @@
  * that it vouches for, the types of their arguments, collations, the schemas of
  * the recorded search_path and a text search configuration (settings.c).  The
  * triggers of a watch name what they read by their arguments: the columns that
- * hold the key, or expressions of columns, or a key function and the table whose rows it takes.  When one of
- * these gets another name or schema, it is recorded under that, in the same
- * transaction.
+ * hold the key, or expressions of columns, or a key function and the table whose
+ * rows it takes.  When one of these gets another name or schema, it is recorded
+ * under that, in the same transaction.
  *
  * What is renamed may be any of many objects, a schema among them: so they are
  * remembered by their OIDs before the command, and named anew after it.  But a

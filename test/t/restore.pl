@@ -241,8 +241,8 @@ sub renewed
 	my $before;
 
 	is($node->safe_psql($db, $parts), $node->safe_psql('shop', $parts), "$title: definitions and what depends on them");
-	is($node->safe_psql($db, 'SELECT count(*), sum((owner::text = $$dbo$$)::int), min(id) <> (SELECT 0) FROM cache_definition'), '3|3|t', "$title: owners");
-	is($node->safe_psql($db, $servers), join("\n", map { "cache $_|$_|dbo" } 'a "Cache', 'parted', 'words'), "$title: anchors");
+	is($node->safe_psql($db, 'SELECT count(*), sum((owner::text = $$dbo$$)::int), min(id) <> (SELECT 0) FROM cache_definition'), '4|4|t', "$title: owners");
+	is($node->safe_psql($db, $servers), join("\n", map { "cache $_|$_|dbo" } 'a "Cache', 'parted', 'spelled', 'words'), "$title: anchors");
 	is($node->safe_psql($db, 'SELECT * FROM cache_check()'), '', "$title: no problems");
 	is($node->safe_psql($db, $wrong), '', "$title: exact");
 	$before = $node->safe_psql($db, $count);
@@ -253,7 +253,7 @@ sub renewed
 		is($node->safe_psql($db, $wrong), '', "$title: exact after $write");
 	}
 	$node->safe_psql($db, "SET ROLE dbo; $path SELECT cache_alter('words', ttl => '1 day'), cache_unwatch('parted', 'parted'), cache_watch('parted', 'parted', 'k'), cache_drop('a \"Cache')");
-	is($node->safe_psql($db, 'SELECT count(*) FROM cache_definition'), 2, "$title: its owner may change it");
+	is($node->safe_psql($db, 'SELECT count(*) FROM cache_definition'), 3, "$title: its owner may change it");
 	return;
 }
 
@@ -271,7 +271,7 @@ renewed('by --role', 'owned');
 $node->command_ok([ 'pg_dump', '-U', 'dbo', '-Fc', '--no-comments', '-f', "$dir/owned.dump", 'owned' ], 'pg_dump by the owner');
 theirs('second');
 $node->command_ok([ 'pg_restore', '-e', '-U', 'dbo', '-d', 'second', "$dir/owned.dump" ], 'pg_restore with owners');
-is($node->safe_psql('second', "$servers; SELECT name, owner FROM cache_definition ORDER BY 1"), "cache parted|parted|dbo\ncache words|words|dbo\nparted|dbo\nwords|dbo", 'restored with owners');
+is($node->safe_psql('second', "$servers; SELECT name, owner FROM cache_definition ORDER BY 1"), "cache parted|parted|dbo\ncache spelled|spelled|dbo\ncache words|words|dbo\nparted|dbo\nspelled|dbo\nwords|dbo", 'restored with owners');
 is($node->safe_psql('second', 'SET search_path = "z Shop", public; SELECT * FROM cache_check(); SELECT * FROM oracle WHERE n > 1 AND got IS DISTINCT FROM want'), '', 'with owners: exact');
 
 # Data alone, where his caches are; and where the definitions come before their loaders.
@@ -312,17 +312,17 @@ $node->safe_psql('postgres', 'CREATE DATABASE partial');
 $node->safe_psql('partial', 'CREATE EXTENSION cache');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-o', "$dir/out", '-d', 'partial', '-f', "$dir/schema.sql" ], 'psql');
 $node->safe_psql('partial', "SET search_path = \"z Shop\"; UPDATE words SET v = v + 1; TRUNCATE parted1; $_") for 'UPDATE lines SET amount = 2', 'DELETE FROM orders WHERE id = 1';
-is($node->safe_psql('partial', q{SELECT count(*), count(DISTINCT object) FROM cache_check() WHERE problem LIKE '%watches for a cache that does not exist'}), '10|6', 'cache_check of watches without caches');
+is($node->safe_psql('partial', q{SELECT count(*), count(DISTINCT object) FROM cache_check() WHERE problem LIKE '%watches for a cache that does not exist'}), '12|7', 'cache_check of watches without caches');
 (undef, undef, $refused) = $node->psql('partial', <<'END');
 SET search_path = "z Shop", public;
-SELECT cache_create('parted', 'loader2(integer)'), cache_create('words', 'loader3(text)'), cache_create('a "Cache', '"a Loader"(customer_number)');
+SELECT cache_create('parted', 'loader2(integer)'), cache_create('words', 'loader3(text)'), cache_create('spelled', 'loader4(text)', key => 'lower($1)'), cache_create('a "Cache', '"a Loader"(customer_number)');
 SELECT cache_watch('parted', 'parted', 'k');
 END
 like($refused, qr/already watched for cache "parted" by these columns\nHINT: .*if_not_exists/, 'a hint for what is watched already');
 $node->safe_psql('partial', <<'END');
 SET search_path = "z Shop", public;
 SELECT cache_watch('a "Cache', 'orders', 'the "Customer', if_not_exists => true), cache_watch('a "Cache', 'lines', keys => '"key Of"(lines)', if_not_exists => true),
-  cache_watch('parted', 'parted', 'k', if_not_exists => true), cache_watch('words', 'words', 'w', if_not_exists => true);
+  cache_watch('parted', 'parted', 'k', if_not_exists => true), cache_watch('words', 'words', 'w', if_not_exists => true), cache_watch('spelled', 'spelled', 'lower("a Word")', if_not_exists => true);
 END
 is($node->safe_psql('partial', 'SET search_path = "z Shop", public; SELECT * FROM cache_check(); SELECT * FROM oracle WHERE got IS DISTINCT FROM want'), '', 'the caches are made afterwards');
 foreach my $write ('UPDATE orders SET "the ""Customer" = 6 WHERE id = 2', "INSERT INTO words VALUES ('A', 8), ('b', 8)", 'UPDATE parted SET k = k + 1', 'DELETE FROM lines')

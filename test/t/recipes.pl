@@ -54,10 +54,25 @@ $node->safe_psql('started', <<'END');
 CREATE ROLE leaver;
 CREATE ROLE team;
 SELECT cache_create('old_config', 'load_config(text)'), cache_alter('old_config', owner => 'leaver');
+SET check_function_bodies = off;
+CREATE SCHEMA store;
+CREATE TABLE store.item (id integer PRIMARY KEY, price integer);
+INSERT INTO store.item VALUES (1, 10);
+CREATE FUNCTION store.load_price(item integer) RETURNS integer LANGUAGE sql STABLE
+	AS 'SELECT price FROM item WHERE id = $1';
+CREATE SCHEMA store_new;
+CREATE TABLE store_new.item (id integer PRIMARY KEY, price integer);
+INSERT INTO store_new.item VALUES (1, 20);
+CREATE FUNCTION store_new.load_price(item integer) RETURNS integer LANGUAGE sql STABLE
+	AS 'SELECT price FROM item WHERE id = $1';
+SET search_path = store, public;
+SELECT cache_create('price', 'load_price(integer)'), cache_watch('price', 'item', 'id'), cache_get('price', 1);
 END
 like(try_out('Write migrations', 'started'), qr/^config\|config\|\{name\}\|\|enabled\|\d+$/m, 'migrations: the watch that there is');
-is($node->safe_psql('started', "SELECT name, owner, loader_name FROM cache_definition; SELECT cache_get('config', 'theme')"),
-	qq(config|postgres|load_config2\n"{\\"dark\\": false}"), 'migrations: another loader');
+is($node->safe_psql('started', "SELECT name, owner, loader_name FROM cache_definition ORDER BY 1; SELECT cache_get('config', 'theme')"),
+	qq(config|postgres|load_config2\nprice|postgres|load_price\n"{\\"dark\\": false}"), 'migrations: another loader');
+is($node->safe_psql('started', "SELECT cache_get('price', 1); UPDATE store.item SET price = 30; SELECT cache_get('price', 1)"),
+	"20\n30", 'migrations: swapped schemas');
 $node->safe_psql('started', 'DROP ROLE leaver');
 
 my ($a, $b, $old) = map { session($node, $_) } qw(a b old);

@@ -122,6 +122,7 @@ relation_changed(Datum arg, Oid relid)
 	HASH_SEQ_STATUS scan;
 	DefinitionRef *ref;
 
+	extension_relation_changed();
 	if (!OidIsValid(relid) || extension_owns(relid))
 	{
 		invalidate_all();

@@ -4,7 +4,9 @@
  *		Where the extension's own objects are in this database.
  *
  * Looked up once a session and again after one of them may have changed; see
- * the invalidation callbacks of definition.c.
+ * the invalidation callbacks of definition.c.  Where the extension is not
+ * installed, that is remembered as well, until some relation has changed, as
+ * its tables do when it is: so those who do not use it pay for one look.
  *
  * Locking: none beyond the catalogs' own.
  *
@@ -30,6 +32,10 @@ uint64		extension_generation = 1;
 
 static Extension found;
 
+/* It is not there at all; any message that a relation has changed ends this. */
+static bool absent = false;
+static uint64 relations_changed = 0;
+
 /*
  * Forget what is known.
  */
@@ -37,7 +43,19 @@ void
 extension_reset(void)
 {
 	found.oid = InvalidOid;
+	absent = false;
 	extension_generation++;
+}
+
+/*
+ * A relation has changed, whichever: it may have been made by the extension's
+ * script.
+ */
+void
+extension_relation_changed(void)
+{
+	absent = false;
+	relations_changed++;
 }
 
 /*
@@ -62,9 +80,12 @@ extension_find(void)
 	ScanKeyData key;
 	HeapTuple	tuple;
 	oidvector  *noargs;
+	uint64		changed = relations_changed;
 
 	if (OidIsValid(found.oid))
 		return &found;
+	if (absent)
+		return NULL;
 
 	rel = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
@@ -81,7 +102,11 @@ extension_find(void)
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	if (!OidIsValid(look.oid))
+	{
+		/* The snapshot of the scan has seen what was told before, not since. */
+		absent = changed == relations_changed;
 		return NULL;
+	}
 
 	noargs = buildoidvector(NULL, 0);
 	look.definitions = get_relname_relid("cache_definition", look.schema);

@@ -429,16 +429,11 @@ purge_cache(Relation rel, const Extension *extension, const Purge *purge,
 	systable_endscan(scan);
 }
 
-/*
- * Remove a few rows that have expired, before the transaction publishes what
- * it has changed and commits.
- *
- * Not if it is SERIALIZABLE: this must not be in conflict with anybody.
- */
-void
-keyvalue_purge(void)
+/* Not inline, for the sake of transactions that have set nothing. */
+static pg_noinline void
+purge_caches(void)
 {
-	const Extension *extension = npurges > 0 ? extension_find() : NULL;
+	const Extension *extension = extension_find();
 	KeyHash		how;
 	Relation	rel;
 
@@ -451,6 +446,19 @@ keyvalue_purge(void)
 		purge_cache(rel, extension, &purges[i], &how);
 	table_close(rel, NoLock);
 	PopActiveSnapshot();
+}
+
+/*
+ * Remove a few rows that have expired, before the transaction publishes what
+ * it has changed and commits.
+ *
+ * Not if it is SERIALIZABLE: this must not be in conflict with anybody.
+ */
+void
+keyvalue_purge(void)
+{
+	if (npurges > 0)
+		purge_caches();
 }
 
 /*

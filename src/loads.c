@@ -339,7 +339,8 @@ loads_note_search_path(void)
 		note_own_path();
 }
 
-static void
+/* Not inline, for the sake of what is executed outside of loads. */
+static pg_noinline void
 note_plan(PlannedStmt *plan, ParamListInfo params)
 {
 	ListCell   *lc;
@@ -417,14 +418,11 @@ plan_seen(Query *query, const char *source, int options, ParamListInfo params)
  * seen when that is executed, now or in later loads: of literals that say 'now',
  * and of functions that claim to be IMMUTABLE.
  */
-static PlannedStmt *
-loads_planner(Query *query, const char *source, int options,
-			  ParamListInfo params)
+static pg_noinline PlannedStmt *
+plan_in_load(Query *query, const char *source, int options,
+			 ParamListInfo params)
 {
 	PlannedStmt *plan;
-
-	if (current_load == NULL)
-		return plan_as_before(query, source, options, params);
 
 	planning++;
 	PG_TRY();
@@ -441,6 +439,15 @@ loads_planner(Query *query, const char *source, int options,
 	}
 	PG_END_TRY();
 	return plan;
+}
+
+static PlannedStmt *
+loads_planner(Query *query, const char *source, int options,
+			  ParamListInfo params)
+{
+	if (current_load != NULL)
+		return plan_in_load(query, source, options, params);
+	return plan_as_before(query, source, options, params);
 }
 
 /*

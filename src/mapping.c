@@ -264,12 +264,12 @@ mapping_fence_running(Fence *fence, Oid dbid, uint64 cache)
 {
 	if (GUARD_REMOVED("replaced_after"))
 		return;
-	for (int i = 0; i < MAPPING_LISTS; i++)
+	if (cache != 0)
+		fence_add_running(fence, running_list(dbid, cache));
+	else
 	{
-		MappingRunning *list = &cache_shared->mapping.running[i];
-
-		if (cache == 0 || list == running_list(dbid, cache))
-			fence_add_running(fence, list);
+		for (int i = 0; i < MAPPING_LISTS; i++)
+			fence_add_running(fence, &cache_shared->mapping.running[i]);
 	}
 }
 

@@ -345,19 +345,23 @@ is_generic_explain(Query *query)
 }
 
 /*
- * post_parse_analyze_hook.  EXPLAIN (GENERIC_PLAN) has kept the types in
- * variables of a function that has returned; nobody needs them.
+ * EXPLAIN (GENERIC_PLAN) has kept the types in variables of a function that has
+ * returned; nobody needs them.
  */
+static pg_noinline void
+choose_variable(Query *query, VariableParams *variable)
+{
+	if (!is_generic_explain(query))
+		parameters_choose(query, *variable->types, *variable->n);
+}
+
+/* post_parse_analyze_hook */
 static void
 parameter_post_parse_analyze(ParseState *pstate, Query *query,
 							 JumbleState *jstate)
 {
-	if (pstate->p_paramref_hook == variable_paramref && !is_generic_explain(query))
-	{
-		VariableParams *variable = pstate->p_ref_hook_state;
-
-		parameters_choose(query, *variable->types, *variable->n);
-	}
+	if (pstate->p_paramref_hook == variable_paramref)
+		choose_variable(query, pstate->p_ref_hook_state);
 	if (prev_post_parse_analyze)
 		prev_post_parse_analyze(pstate, query, jstate);
 }

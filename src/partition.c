@@ -250,18 +250,12 @@ partition_begin(Node *command)
 	}
 }
 
-/*
- * The transaction has published, and is about to commit: wait for whom it has
- * to.  May raise errors.
- */
-void
-partition_published(void)
+static pg_noinline void
+wait_for_readers(void)
 {
 	List	   *locktags = NIL;
 	ListCell   *lc;
 
-	if (awaited == NIL)
-		return;
 	foreach(lc, awaited)
 	{
 		LOCKTAG    *tag = palloc(sizeof(LOCKTAG));
@@ -271,6 +265,17 @@ partition_published(void)
 	}
 	awaited = NIL;
 	WaitForLockersMultiple(locktags, AccessExclusiveLock, false);
+}
+
+/*
+ * The transaction has published, and is about to commit: wait for whom it has
+ * to.  May raise errors.
+ */
+void
+partition_published(void)
+{
+	if (awaited != NIL)
+		wait_for_readers();
 }
 
 /*

@@ -66,6 +66,7 @@ typedef struct Routine
  * OIDs: 1 + the kind, 0 if it is not known yet.
  */
 static uint8 own_kinds[FirstGenbkiObjectId];
+static bool own_kinds_known = false;	/* any of them */
 
 static HTAB *routines = NULL;
 
@@ -359,7 +360,9 @@ routine_changed(Datum arg, int cacheid, uint32 hashvalue)
 	if (routines != NULL)
 		hash_destroy(routines);
 	routines = NULL;
-	memset(own_kinds, 0, sizeof(own_kinds));
+	if (own_kinds_known)
+		memset(own_kinds, 0, sizeof(own_kinds));
+	own_kinds_known = false;
 }
 
 static const Routine *
@@ -427,7 +430,10 @@ routine_kind(Oid function)
 		return (RoutineKind) (own_kinds[function] - 1);
 	kind = routine_find(function)->kind;
 	if (function < FirstGenbkiObjectId)
+	{
 		own_kinds[function] = (uint8) (kind + 1);
+		own_kinds_known = true;
+	}
 	return kind;
 }
 

@@ -302,17 +302,12 @@ next_executor_finish(QueryDesc *query)
 		standard_ExecutorFinish(query);
 }
 
-static void
-statement_executor_run(EXECUTOR_RUN_ARGS)
+/* Of those that change rows; not inline, for the sake of those that do not. */
+static pg_noinline void
+run_changing(EXECUTOR_RUN_ARGS)
 {
 	int			at = level + 1;
 	ListCell   *lc;
-
-	if (!changes_rows(query))
-	{
-		next_executor_run(EXECUTOR_RUN_PASS);
-		return;
-	}
 
 	level = at;
 	PG_TRY();
@@ -334,15 +329,18 @@ statement_executor_run(EXECUTOR_RUN_ARGS)
 }
 
 static void
-statement_executor_finish(QueryDesc *query)
+statement_executor_run(EXECUTOR_RUN_ARGS)
+{
+	if (changes_rows(query))
+		run_changing(EXECUTOR_RUN_PASS);
+	else
+		next_executor_run(EXECUTOR_RUN_PASS);
+}
+
+static pg_noinline void
+finish_changing(QueryDesc *query)
 {
 	int			at = level + 1;
-
-	if (!changes_rows(query))
-	{
-		next_executor_finish(query);
-		return;
-	}
 
 	level = at;
 	PG_TRY();
@@ -364,6 +362,15 @@ statement_executor_finish(QueryDesc *query)
 	}
 	else
 		statement_leave(at);
+}
+
+static void
+statement_executor_finish(QueryDesc *query)
+{
+	if (changes_rows(query))
+		finish_changing(query);
+	else
+		next_executor_finish(query);
 }
 
 /*

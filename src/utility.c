@@ -324,11 +324,55 @@ does_itself(Node *command)
 	return true;
 }
 
-static void
-cache_process_utility(PlannedStmt *pstmt, const char *query_string,
-					  bool read_only_tree, ProcessUtilityContext context,
-					  ParamListInfo params, QueryEnvironment *env,
-					  DestReceiver *dest, QueryCompletion *completion)
+/*
+ * Commands of the session and its transaction, and those that only run queries:
+ * there is nothing to be done about them here, and they are many.
+ */
+static inline bool
+concerns_session(NodeTag tag)
+{
+	switch (tag)
+	{
+		case T_TransactionStmt:
+		case T_DeclareCursorStmt:
+		case T_ClosePortalStmt:
+		case T_FetchStmt:
+		case T_PrepareStmt:
+		case T_ExecuteStmt:
+		case T_DeallocateStmt:
+		case T_VariableSetStmt:
+		case T_VariableShowStmt:
+		case T_LockStmt:
+		case T_ListenStmt:
+		case T_UnlistenStmt:
+		case T_NotifyStmt:
+		case T_ConstraintsSetStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static inline void
+next_process_utility(PlannedStmt *pstmt, const char *query_string,
+					 bool read_only_tree, ProcessUtilityContext context,
+					 ParamListInfo params, QueryEnvironment *env,
+					 DestReceiver *dest, QueryCompletion *completion)
+{
+	if (prev_process_utility)
+		prev_process_utility(pstmt, query_string, read_only_tree, context,
+							 params, env, dest, completion);
+	else
+		standard_ProcessUtility(pstmt, query_string, read_only_tree,
+								context, params, env, dest, completion);
+}
+
+/* All other commands */
+static pg_noinline void
+process_command(PlannedStmt *pstmt, const char *query_string,
+				bool read_only_tree, ProcessUtilityContext context,
+				ParamListInfo params, QueryEnvironment *env,
+				DestReceiver *dest, QueryCompletion *completion)
 {
 	Node	   *command = pstmt->utilityStmt;
 	NodeTag		tag = nodeTag(command);
@@ -344,10 +388,10 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 	bool		restoring = false;
 
 	/*
-	 * An aborted transaction can only be ended, and without catalog access
-	 * nothing here can be looked up.
+	 * In an aborted transaction and without catalog access nothing here can be
+	 * looked up.
 	 */
-	if (IsTransactionState() && !IsA(command, TransactionStmt))
+	if (IsTransactionState())
 	{
 		effect = command_effect(command);
 		copied = copy_target(command);
@@ -377,12 +421,8 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		restoring = restore_enter(command);
 	PG_TRY();
 	{
-		if (prev_process_utility)
-			prev_process_utility(pstmt, query_string, read_only_tree, context,
-								 params, env, dest, completion);
-		else
-			standard_ProcessUtility(pstmt, query_string, read_only_tree,
-									context, params, env, dest, completion);
+		next_process_utility(pstmt, query_string, read_only_tree, context,
+							 params, env, dest, completion);
 		done = true;
 	}
 	PG_FINALLY();
@@ -418,6 +458,23 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 		note_effect(effect);
 	if (OidIsValid(dropped))
 		pending_drop_database(dropped);
+}
+
+static void
+cache_process_utility(PlannedStmt *pstmt, const char *query_string,
+					  bool read_only_tree, ProcessUtilityContext context,
+					  ParamListInfo params, QueryEnvironment *env,
+					  DestReceiver *dest, QueryCompletion *completion)
+{
+	if (!concerns_session(nodeTag(pstmt->utilityStmt)))
+	{
+		process_command(pstmt, query_string, read_only_tree, context,
+						params, env, dest, completion);
+		return;
+	}
+	loads_note_utility(pstmt->utilityStmt);
+	next_process_utility(pstmt, query_string, read_only_tree, context,
+						 params, env, dest, completion);
 }
 
 /*
@@ -457,12 +514,10 @@ relation_truncated(Oid relid)
 	caches_pending(relid);
 }
 
-static void
-cache_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
-					int sub_id, void *arg)
+static pg_noinline void
+object_changes(ObjectAccessType access, Oid class_id, Oid object_id,
+			   int sub_id)
 {
-	if (prev_object_access)
-		prev_object_access(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
 		relation_truncated(object_id);
 	else if (access == OAT_DROP && class_id == ForeignServerRelationId)
@@ -471,6 +526,17 @@ cache_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
 		admin_anchor_altered(object_id);
 	if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0)
 		partition_lock_ancestors(object_id);
+}
+
+/* Most calls are of functions and schemas that are only used. */
+static void
+cache_object_access(ObjectAccessType access, Oid class_id, Oid object_id,
+					int sub_id, void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, class_id, object_id, sub_id, arg);
+	if (access != OAT_FUNCTION_EXECUTE && access != OAT_NAMESPACE_SEARCH)
+		object_changes(access, class_id, object_id, sub_id);
 }
 
 /*

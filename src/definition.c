@@ -122,7 +122,6 @@ relation_changed(Datum arg, Oid relid)
 	HASH_SEQ_STATUS scan;
 	DefinitionRef *ref;
 
-	extension_relation_changed();
 	if (!OidIsValid(relid) || extension_owns(relid))
 	{
 		invalidate_all();

@@ -5,8 +5,8 @@
  *
  * Looked up once a session and again after one of them may have changed; see
  * the invalidation callbacks of definition.c.  Where the extension is not
- * installed, that is remembered as well, until some relation has changed, as
- * its tables do when it is: so those who do not use it pay for one look.
+ * installed there is no function of the name of its trigger's, which PostgreSQL
+ * remembers: so those who do not use it pay for one look.
  *
  * Locking: none beyond the catalogs' own.
  *
@@ -22,6 +22,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -32,10 +33,6 @@ uint64		extension_generation = 1;
 
 static Extension found;
 
-/* It is not there at all; any message that a relation has changed ends this. */
-static bool absent = false;
-static uint64 relations_changed = 0;
-
 /*
  * Forget what is known.
  */
@@ -43,19 +40,7 @@ void
 extension_reset(void)
 {
 	found.oid = InvalidOid;
-	absent = false;
 	extension_generation++;
-}
-
-/*
- * A relation has changed, whichever: it may have been made by the extension's
- * script.
- */
-void
-extension_relation_changed(void)
-{
-	absent = false;
-	relations_changed++;
 }
 
 /*
@@ -65,6 +50,18 @@ bool
 extension_owns(Oid relid)
 {
 	return OidIsValid(found.oid) && found.definitions == relid;
+}
+
+/* Is there a function cache_trigger() in any schema? */
+static bool
+has_trigger_function(void)
+{
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP,
+										   CStringGetDatum("cache_trigger"));
+	bool		found_any = list->n_members > 0;
+
+	ReleaseSysCacheList(list);
+	return found_any;
 }
 
 /*
@@ -80,11 +77,10 @@ extension_find(void)
 	ScanKeyData key;
 	HeapTuple	tuple;
 	oidvector  *noargs;
-	uint64		changed = relations_changed;
 
 	if (OidIsValid(found.oid))
 		return &found;
-	if (absent)
+	if (!has_trigger_function())
 		return NULL;
 
 	rel = table_open(ExtensionRelationId, AccessShareLock);
@@ -102,11 +98,7 @@ extension_find(void)
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	if (!OidIsValid(look.oid))
-	{
-		/* The snapshot of the scan has seen what was told before, not since. */
-		absent = changed == relations_changed;
 		return NULL;
-	}
 
 	noargs = buildoidvector(NULL, 0);
 	look.definitions = get_relname_relid("cache_definition", look.schema);

@@ -28,6 +28,5 @@ extern const Extension *extension_find(void);
 extern const Extension *extension_get(void);
 extern bool extension_owns(Oid relid);
 extern void extension_reset(void);
-extern void extension_relation_changed(void);
 
 #endif							/* CACHE_EXTENSION_H */

@@ -227,6 +227,12 @@ collect_changes(uint64 cache, uint64 from, const SnapshotView *view,
 	}
 }
 
+static void
+count_replacement(pg_atomic_uint64 *count)
+{
+	pg_atomic_write_u64(count, pg_atomic_read_u64(count) + 1);
+}
+
 /*
  * DDL is published, in one database or (InvalidOid) in all: record that it may
  * have changed anything.
@@ -237,12 +243,12 @@ mapping_replace(Oid dbid, FullTransactionId xid)
 	if (FullTransactionIdIsValid(xid) && !GUARD_REMOVED("mapping") &&
 		!GUARD_REMOVED("replaced_before"))
 		record_change(dbid, 0, 0, true, U64FromFullTransactionId(xid));
-	for (int i = 0; i < MAPPING_LISTS; i++)
+	if (OidIsValid(dbid))
+		count_replacement(replaced_count(dbid));
+	else
 	{
-		pg_atomic_uint64 *count = &cache_shared->mapping.replaced[i];
-
-		if (!OidIsValid(dbid) || count == replaced_count(dbid))
-			pg_atomic_write_u64(count, pg_atomic_read_u64(count) + 1);
+		for (int i = 0; i < MAPPING_LISTS; i++)
+			count_replacement(&cache_shared->mapping.replaced[i]);
 	}
 }
 

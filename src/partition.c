@@ -56,7 +56,8 @@ watched_ancestors(Oid relid)
 	List	   *watched = NIL;
 	ListCell   *lc;
 
-	if (!get_rel_relispartition(relid) || GUARD_REMOVED("ancestors"))
+	if (!get_rel_relispartition(relid) || extension_find() == NULL ||
+		GUARD_REMOVED("ancestors"))
 		return NIL;
 	foreach(lc, get_partition_ancestors(relid))
 	{

@@ -27,6 +27,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "parser/parsetree.h"
@@ -60,6 +61,7 @@ static int	level = 0;			/* changing statements in progress */
 typedef struct WatchedRelation
 {
 	Oid			relid;			/* hash key */
+	bool		partitioned;
 	int			ncaches;
 	NameData   *caches;
 } WatchedRelation;
@@ -68,14 +70,54 @@ static HTAB *watched = NULL;
 static WatchedRelation *latest = NULL;	/* the one that was found last */
 static MemoryContext watched_context = NULL;
 static bool watched_valid = false;
+static uint64 relation_changes = 0;
+
+/*
+ * Relations that have changed and may be partitions of those that are known;
+ * that is looked up when it matters.  More of them than have a place are as if
+ * each of these had changed.
+ */
+#define CHANGED_MAX		64
+
+static Oid	changed[CHANGED_MAX];
+static int	nchanged = 0;
+static int	npartitioned = 0;	/* that are known */
 
 static ExecutorRun_hook_type prev_executor_run = NULL;
 static ExecutorFinish_hook_type prev_executor_finish = NULL;
 
+/* Know a relation no longer.  Raises no errors. */
+static void
+watched_forget(WatchedRelation *entry)
+{
+	npartitioned -= entry->partitioned;
+	pfree(entry->caches);
+	hash_search(watched, &entry->relid, HASH_REMOVE, NULL);
+	latest = NULL;
+}
+
 static void
 relation_changed(Datum arg, Oid relid)
 {
-	watched_valid = false;
+	WatchedRelation *entry;
+
+	relation_changes++;
+	if (!watched_valid || watched == NULL)
+		return;
+	if (!OidIsValid(relid))
+	{
+		watched_valid = false;
+		return;
+	}
+	entry = hash_search(watched, &relid, HASH_FIND, NULL);
+	if (entry != NULL)
+		watched_forget(entry);
+	if (npartitioned == 0)
+		return;
+	if (nchanged == CHANGED_MAX)
+		watched_valid = false;
+	else
+		changed[nchanged++] = relid;
 }
 
 static void
@@ -91,6 +133,8 @@ watched_setup(void)
 												ALLOCSET_SMALL_SIZES);
 	watched = NULL;
 	latest = NULL;
+	nchanged = 0;
+	npartitioned = 0;
 	MemoryContextReset(watched_context);
 	ctl.keysize = sizeof(Oid);
 	ctl.entrysize = sizeof(WatchedRelation);
@@ -101,20 +145,57 @@ watched_setup(void)
 }
 
 /*
+ * Forget the partitioned tables of which partitions have changed.  What comes and
+ * goes as a partition changes its parent as well.  Looking may find more changes.
+ */
+static pg_noinline void
+forget_changed_parents(void)
+{
+	for (int i = 0; i < nchanged && watched_valid; i++)
+	{
+		List	   *ancestors = get_rel_relispartition(changed[i]) ?
+			get_partition_ancestors(changed[i]) : NIL;
+		ListCell   *lc;
+
+		foreach(lc, ancestors)
+		{
+			Oid			parent = lfirst_oid(lc);
+			WatchedRelation *entry = hash_search(watched, &parent, HASH_FIND,
+												 NULL);
+
+			if (entry != NULL)
+				watched_forget(entry);
+		}
+	}
+	nchanged = 0;
+}
+
+/* What is known is what there is, as far as this backend has heard. */
+static inline void
+watched_catch_up(void)
+{
+	if (nchanged > 0)
+		forget_changed_parents();
+	watched_setup();
+}
+
+/*
  * The caches that watch a relation or, if it is partitioned, a partition.  The
  * relation is locked already by whoever writes to it.  Partitions are neither
  * opened nor locked: there may be thousands, of which a statement needs one.
  */
 static List *
-collect_caches(Oid relid)
+collect_caches(Oid relid, bool *partitioned)
 {
 	List	   *names;
 	Relation	rel = RelationIdGetRelation(relid);
 
+	*partitioned = false;
 	if (!RelationIsValid(rel))
 		return NIL;
 	names = watch_caches(rel);
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	*partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	if (*partitioned)
 		names = list_concat(names, watch_caches_below(relid));
 	RelationClose(rel);
 	return names;
@@ -131,8 +212,10 @@ watched_find(Oid relid)
 	NameData   *caches;
 	List	   *names;
 	ListCell   *lc;
+	bool		partitioned;
+	uint64		before;
 
-	watched_setup();
+	watched_catch_up();
 	if (latest != NULL && latest->relid == relid)
 		return latest;
 	entry = hash_search(watched, &relid, HASH_FIND, NULL);
@@ -142,15 +225,18 @@ watched_find(Oid relid)
 	/* Opening relations may make what is known stale, this included. */
 	do
 	{
-		watched_setup();
-		names = collect_caches(relid);
-	} while (!watched_valid);
+		watched_catch_up();
+		before = relation_changes;
+		names = collect_caches(relid, &partitioned);
+	} while (relation_changes != before);
 
 	caches = MemoryContextAlloc(watched_context,
 								sizeof(NameData) * Max(list_length(names), 1));
 	entry = hash_search(watched, &relid, HASH_ENTER, NULL);
+	entry->partitioned = partitioned;
 	entry->ncaches = 0;
 	entry->caches = caches;
+	npartitioned += partitioned;
 	foreach(lc, names)
 	{
 		const char *name = lfirst(lc);

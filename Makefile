@@ -3,12 +3,13 @@
 #   make                build                  make install      install (as root)
 #   make demo           see it work            make check        all the tests
 #   make check-bare     both, on a bare Debian that it makes: SUITE=bookworm
+#   make check-core     PostgreSQL's own tests, without the library and with it
 #   make torture        random load under the oracle: CLIENTS=8 TIME=120 SEED=1
 #                       (REDIS=0: without Redis only, REDIS=1: with a hostile one)
 #   make hitratio       the admission policy on a trace: TRACE=file SIZE=n
 #   make bench          how fast it is: ROUNDS=5 SECTIONS="..." TRACES=directory
 #
-# check, demo, torture and bench first fetch what they need from the distribution
+# check, check-core, demo, torture and bench first fetch what they need from the distribution
 # (make deps); they run on a scratch server of their own, as an unprivileged
 # user, and leave nothing behind but the installed extension.
 
@@ -16,7 +17,7 @@ EXTENSION = cache
 EXTVERSION = 1.1
 
 PG_CONFIG ?= pg_config
-TOOLS = deps check check-bare demo demo-stop torture hitratio bench
+TOOLS = deps check check-bare check-core demo demo-stop torture hitratio bench
 
 # The tools must work where PostgreSQL is not installed yet, and PGXS has a
 # "check" of its own: so make reads either their rules or PGXS, never both.
@@ -115,6 +116,15 @@ check:
 check-bare:
 	@SUITE='$(SUITE)' MIRROR='$(MIRROR)' LAYERS='$(LAYERS)' TESTS='$(TESTS)' KEEP='$(KEEP)' \
 		sh test/lib/bare.sh
+
+# PG_SOURCE: PostgreSQL's sources, else they are fetched; VARIANTS="none preloaded
+# extension others first last", SUITES="regress isolation plpgsql hstore ..." choose;
+# DEVEL=1: the library of the tests.
+check-core:
+	@sh test/lib/deps.sh install
+	$(call build,$(PG_CONFIG),DEVEL=$(DEVEL))
+	@PG_SOURCE='$(if $(PG_SOURCE),$(abspath $(PG_SOURCE)))' VARIANTS='$(VARIANTS)' \
+		SUITES='$(SUITES)' KEEP='$(KEEP)' sh test/core/core.sh
 
 demo:
 	@sh test/lib/deps.sh install

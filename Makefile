@@ -9,9 +9,9 @@
 #   make hitratio       the admission policy on a trace: TRACE=file SIZE=n
 #   make bench          how fast it is: ROUNDS=5 SECTIONS="..." TRACES=directory
 #
-# check, check-core, demo, torture and bench first fetch what they need from the distribution
-# (make deps); they run on a scratch server of their own, as an unprivileged
-# user, and leave nothing behind but the installed extension.
+# check, check-core, demo, torture and bench first fetch what they need from the
+# distribution (make deps); they run on a scratch server of their own, as an
+# unprivileged user, and leave nothing behind but the installed extension.
 
 EXTENSION = cache
 EXTVERSION = 1.1

@@ -208,7 +208,8 @@ variant() {
   [ -n "$wanted" ] || return 0
   # Tests that connect to the server from itself find it by its environment.
   export PGHOST="$SCRATCH/main"
-  server_init main 'wal_level = logical' 'max_connections = 50' "$@"
+  server_init main 'wal_level = logical' 'logical_decoding_work_mem = 64kB' \
+    'max_connections = 50' "$@"
   server_start main
   for name in $wanted; do
     suite "$name"

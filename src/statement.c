@@ -151,7 +151,8 @@ watched_setup(void)
 static pg_noinline void
 forget_changed_parents(void)
 {
-	for (int i = 0; i < nchanged && watched_valid; i++)
+	for (int i = 0; i < nchanged && watched_valid &&
+		 !GUARD_REMOVED("changed_parents"); i++)
 	{
 		List	   *ancestors = get_rel_relispartition(changed[i]) ?
 			get_partition_ancestors(changed[i]) : NIL;

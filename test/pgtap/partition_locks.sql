@@ -39,13 +39,13 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
-CREATE TRIGGER a_first AFTER INSERT ON p1 FOR EACH ROW EXECUTE FUNCTION seen();
-CREATE TRIGGER a_first AFTER INSERT ON deep31 FOR EACH ROW EXECUTE FUNCTION seen();
+CREATE TRIGGER " first" AFTER INSERT ON p1 FOR EACH ROW EXECUTE FUNCTION seen();
+CREATE TRIGGER " first" AFTER INSERT ON deep31 FOR EACH ROW EXECUTE FUNCTION seen();
 SELECT lives_ok('INSERT INTO p VALUES (1, 10)', 'a trigger of the statement sees it');
 SELECT lives_ok('INSERT INTO deep VALUES (31, 10)', 'of a partition of a partition, too');
 SELECT ok(cache_get('c1', 1) = '11' AND cache_get('c31', 31) = '11', 'afterwards');
-DROP TRIGGER a_first ON p1;
-DROP TRIGGER a_first ON deep31;
+DROP TRIGGER " first" ON p1;
+DROP TRIGGER " first" ON deep31;
 
 SELECT cache_watch('c', 'p', 'k');
 SELECT is(locked('INSERT INTO p VALUES (3, 1)'), 'p3', 'the parent is watched');

@@ -772,6 +772,30 @@ END
 		'ALTER TABLE half DETACH PARTITION part CONCURRENTLY'
 	),
 	{
+		guard => 'changed_parents',
+		title => 'who writes through a parent hears that a partition of a partition is watched now',
+		setup => <<'END',
+CREATE TABLE item (id integer, price integer) PARTITION BY LIST (id);
+CREATE TABLE half PARTITION OF item DEFAULT PARTITION BY LIST (id);
+CREATE TABLE part PARTITION OF half FOR VALUES IN (1);
+INSERT INTO item VALUES (1, 10);
+CREATE FUNCTION loader(integer) RETURNS bigint LANGUAGE sql STABLE
+  AS 'SELECT sum(price) FROM part WHERE id = $1';
+SELECT cache_create('c', 'loader(integer)');
+CREATE TABLE seen (exact boolean);
+CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO seen SELECT cache_get('c', 1) IS NOT DISTINCT FROM to_jsonb(loader(1));
+  RETURN NULL;
+END $$;
+CREATE TRIGGER " first" AFTER INSERT ON part FOR EACH ROW EXECUTE FUNCTION look();
+END
+		steps => [
+			'w > INSERT INTO item VALUES (1, 1)', "f > SELECT cache_watch('c', 'part', 'id')", "f > $get",
+			'w > INSERT INTO item VALUES (1, 1)', 'r = SELECT bool_and(exact) FROM seen'
+		]
+	},
+	{
 		guard => 'unwatched',
 		title => 'a key function that reads an unwatched table is not relied on',
 		setup => $lines . "SELECT cache_unwatch('c', 'orders'); SELECT cache_alter('c', ttl => '1 hour');\n",

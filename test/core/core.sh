@@ -54,13 +54,14 @@ apt() {
 fetch() {
   command -v apt-get >/dev/null || return 1
   mkdir -p "$SCRATCH/apt/lists/partial" "$SCRATCH/apt/cache/archives/partial" "$SCRATCH/source"
-  # shellcheck disable=SC2016
-  apt-get indextargets --format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SIGNED_BY)' \
-    'Created-By: Packages' | sort -u | while IFS='|' read -r uri release component signed; do
-    printf 'Types: deb-src\nURIs: %s\nSuites: %s\nComponents: %s\n' "$uri" "$release" "$component"
-    [ -z "$signed" ] || printf 'Signed-By: %s\n' "$signed"
-    echo
-  done >"$SCRATCH/apt/machine.sources"
+  # The machine's sources, but of sources
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+    to=$SCRATCH/apt/${file##*/}
+    case $file in
+      *.list) [ ! -f "$file" ] || sed -n 's/^deb /deb-src /p' "$file" >"$to" ;;
+      *.sources) [ ! -f "$file" ] || sed 's/^Types:.*/Types: deb-src/' "$file" >"$to" ;;
+    esac
+  done
   apt apt-get update >"$SCRATCH/apt/log" 2>&1 || :
   installed=$(dpkg-query -W -f '${Version}' "postgresql-$major" 2>/dev/null || :)
   others=$(apt apt-cache showsrc "postgresql-$major" 2>/dev/null | sed -n 's/^Version: //p' | sort -rV)
@@ -69,7 +70,7 @@ fetch() {
       "postgresql-$major=$wanted") >>"$SCRATCH/apt/log" 2>&1 || break
   done
   tar -C "$SCRATCH/source" --strip-components=1 -xf "$SCRATCH"/apt/postgresql-*.orig.tar.* \
-    2>>"$SCRATCH/apt/log" || return 1
+    --wildcards '*/configure' '*/src/test' '*/src/pl' '*/contrib' 2>>"$SCRATCH/apt/log" || return 1
 }
 
 source=${PG_SOURCE-}

@@ -204,7 +204,10 @@ variant() {
   [ "$variant" != extension ] || extension=1
   case $variant in
     none | preloaded | extension) wanted=$(suites regress isolation plpgsql) ;;
-    *) wanted=$(suites $contribs) ;;
+    *)
+      # shellcheck disable=SC2086
+      wanted=$(suites $contribs)
+      ;;
   esac
   [ -n "$wanted" ] || return 0
   # Tests that connect to the server from itself find it by its environment.

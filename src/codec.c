@@ -26,11 +26,12 @@
 #include <string.h>
 
 /* Says what follows, and in which version. */
-#define CODEC_MAGIC		UINT32_C(0x33634c32)
+#define CODEC_MAGIC		UINT32_C(0x34634c32)
 
 #define FLAG_NULL		0x01
 #define FLAG_OWN_PATH	0x02
-#define FLAGS_KNOWN		(FLAG_NULL | FLAG_OWN_PATH)
+#define FLAG_UNSEEN		0x04
+#define FLAGS_KNOWN		(FLAG_NULL | FLAG_OWN_PATH | FLAG_UNSEEN)
 
 /* Starts the bytes; arrays, key, zeroes up to a multiple of 8, and value follow. */
 typedef struct CodecHeader
@@ -53,10 +54,10 @@ typedef struct CodecHeader
 } CodecHeader;
 
 static size_t
-header_size(uint32_t nxids, uint32_t nrelations)
+header_size(uint32_t nxids, uint32_t nreads, uint32_t nviews)
 {
-	return sizeof(CodecHeader) + nxids * sizeof(uint64_t) +
-		nrelations * sizeof(uint32_t);
+	return sizeof(CodecHeader) + (nxids + nreads) * sizeof(uint64_t) +
+		(nreads + nviews) * sizeof(uint32_t);
 }
 
 /* Zeroes behind so many bytes */
@@ -72,8 +73,8 @@ padding(size_t size)
 size_t
 codec_size(const CodecValue *value)
 {
-	size_t		size = header_size(value->seen.nxids,
-								   value->nreads + value->nviews) + value->keylen;
+	size_t		size = header_size(value->seen.nxids, value->nreads,
+								   value->nviews) + value->keylen;
 
 	return size + padding(size) + value->len;
 }
@@ -99,7 +100,8 @@ codec_encode(const CodecValue *value, char *to)
 	memset(&header, 0, sizeof(header));
 	header.magic = CODEC_MAGIC;
 	header.flags = (value->isnull ? FLAG_NULL : 0) |
-		(value->own_path ? FLAG_OWN_PATH : 0);
+		(value->own_path ? FLAG_OWN_PATH : 0) |
+		(value->unseen ? FLAG_UNSEEN : 0);
 	header.incarnation = value->incarnation;
 	header.cache = value->cache;
 	header.lsn = value->lsn;
@@ -116,6 +118,7 @@ codec_encode(const CodecValue *value, char *to)
 
 	to = append(to, &header, sizeof(header));
 	to = append(to, value->seen.xids, header.nxids * sizeof(uint64_t));
+	to = append(to, value->columns, header.nreads * sizeof(uint64_t));
 	to = append(to, value->relations,
 				(header.nreads + header.nviews) * sizeof(uint32_t));
 	to = append(to, value->key, header.keylen);
@@ -170,7 +173,7 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 		header.nreads > CODEC_RELATIONS ||
 		header.nviews > CODEC_RELATIONS - header.nreads)
 		return false;
-	arrays = header_size(header.nxids, header.nreads + header.nviews);
+	arrays = header_size(header.nxids, header.nreads, header.nviews);
 	if (size < arrays || header.keylen > size - arrays)
 		return false;
 	before = arrays + header.keylen;
@@ -189,6 +192,7 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 	value->cost = header.cost;
 	value->isnull = (header.flags & FLAG_NULL) != 0;
 	value->own_path = (header.flags & FLAG_OWN_PATH) != 0;
+	value->unseen = (header.flags & FLAG_UNSEEN) != 0;
 	value->seen.xmin = header.xmin;
 	value->seen.xmax = header.xmax;
 	value->seen.nxids = header.nxids;
@@ -202,6 +206,8 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 	from += sizeof(header);
 	memcpy(value->seen.xids, from, header.nxids * sizeof(uint64_t));
 	from += header.nxids * sizeof(uint64_t);
+	memcpy(value->columns, from, header.nreads * sizeof(uint64_t));
+	from += header.nreads * sizeof(uint64_t);
 	memcpy(value->relations, from,
 		   (header.nreads + header.nviews) * sizeof(uint32_t));
 	return image_is_sound(&value->seen);

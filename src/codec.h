@@ -17,7 +17,7 @@
 #include "image.h"
 
 #define CODEC_RELATIONS		64	/* that a value may depend on */
-#define CODEC_MAX_HEADER	1024	/* bytes besides key and value */
+#define CODEC_MAX_HEADER	2048	/* bytes besides key and value */
 #define CODEC_ALIGN			8	/* of data, from the start of the bytes */
 
 /* A value and all that decides whether it may be used. */
@@ -31,10 +31,12 @@ typedef struct CodecValue
 	uint64_t	cost;			/* 0: what the cache's entries cost */
 	bool		isnull;
 	bool		own_path;		/* see CacheSlot */
+	bool		unseen;			/* see CacheSlot */
 	SnapshotImage seen;			/* by the load */
 	uint32_t	nreads;			/* relations that it has read */
 	uint32_t	nviews;			/* views that it has read through */
 	uint32_t	relations[CODEC_RELATIONS]; /* both, one after the other */
+	uint64_t	columns[CODEC_RELATIONS];	/* of each of the first, read */
 	const char *key;			/* the key's image */
 	uint32_t	keylen;
 	const char *data;

@@ -145,12 +145,26 @@ coherence_prefetch_key(uint64 hash)
 }
 
 /*
+ * Has this change changed anything that the entries which are there now may
+ * have been made from?  Under a partition lock, for those of its keys.
+ */
+static bool
+change_matters(uint64 cache, const ColumnChange *change)
+{
+	Columns		columns;
+
+	return change == NULL || !OidIsValid(change->relid) ||
+		!slot_reads(change->slot, MyDatabaseId, cache, change->relid, &columns) ||
+		(columns & change->columns) != 0;
+}
+
+/*
  * Publish the change of a key.  others: transactions that may be changing the
- * same without knowing, or NULL.
+ * same without knowing, or NULL.  change: what it consists in, or NULL.
  */
 void
 coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
-					  const MappingRunning *others)
+					  const MappingRunning *others, const ColumnChange *change)
 {
 	uint32		n = 0;
 
@@ -168,7 +182,7 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 		for (uint32 i = 0; i < others->n; i++)
 			raise_stamp(hash, others->xids[i]);
 	}
-	if (!GUARD_REMOVED("remove"))
+	if (change_matters(cache, change) && !GUARD_REMOVED("remove"))
 		n = store_unlink(hash);
 	store_unlock(hash);
 	if (n > 0)
@@ -180,12 +194,12 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
  */
 void
 coherence_publish_cache(uint64 cache, FullTransactionId xid,
-						const MappingRunning *others)
+						const MappingRunning *others, const ColumnChange *change)
 {
 	if (!shared_is_ready())
 		return;
 	shared_note_xid(xid);
-	slot_publish(MyDatabaseId, cache, xid, others);
+	slot_publish(MyDatabaseId, cache, xid, others, change);
 }
 
 /*
@@ -654,6 +668,8 @@ coherence_refusal(CoherentGet *get)
 bool
 coherence_accept(CoherentGet *get, const SnapshotImage *seen, bool own_path)
 {
+	FenceState	cache_now;
+
 	STOP_POINT("received");
 	pg_read_barrier();
 	if (GUARD_REMOVED("redis_fence"))
@@ -673,7 +689,10 @@ coherence_accept(CoherentGet *get, const SnapshotImage *seen, bool own_path)
 	if (pg_atomic_read_u64(key_stamp(get->key->hash)) >= seen->xmin &&
 		!fence_was_clear(&get->key_fence, seen))
 		return false;
-	return fence_was_clear(&get->cache_fence, seen);
+
+	/* That the load has read something new may just have become known. */
+	return slot_read(get->key->slot, MyDatabaseId, get->def->id, &cache_now) &&
+		fence_was_clear(&cache_now, seen);
 }
 
 /*

@@ -14,6 +14,7 @@
 
 #include "access/transam.h"
 
+#include "columns.h"
 #include "definition.h"
 #include "fence.h"
 #include "mapping.h"
@@ -41,9 +42,11 @@ typedef struct CoherentFill
 extern void coherence_prefetch_key(uint64 hash);
 extern void coherence_publish_key(uint64 cache, uint64 hash,
 								  FullTransactionId xid,
-								  const MappingRunning *others);
+								  const MappingRunning *others,
+								  const ColumnChange *change);
 extern void coherence_publish_cache(uint64 cache, FullTransactionId xid,
-									const MappingRunning *others);
+									const MappingRunning *others,
+									const ColumnChange *change);
 extern void coherence_publish_database(Oid dbid, FullTransactionId xid);
 extern void coherence_begin_publish(Oid dbid);
 

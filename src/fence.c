@@ -342,6 +342,22 @@ fence_inherit(Fence *fence, const Fence *from, const FenceWitness *witness)
 }
 
 /*
+ * The same, but count no change: what the fence stands for is still good, for
+ * those who see all that it remembers now.
+ *
+ * The caller holds the owner's lock of both exclusively.
+ */
+void
+fence_remember(Fence *fence, const Fence *from)
+{
+	fence_begin_write(fence);
+	for (uint32 i = 0; i < from->nxids; i++)
+		fence_add_xid(fence, from->xids[i], NULL);
+	floor_add(&fence->floor, &from->floor);
+	fence_end_write(fence);
+}
+
+/*
  * Copy a fence without a lock.
  */
 void

@@ -144,7 +144,7 @@ cache_invalidate(PG_FUNCTION_ARGS)
 						!(def->nested && coherence_has_moved()));
 	}
 	key_build(&key, def, keys.values, keys.nulls, site->collation, false);
-	if (invalidate_key(def, key.key.hash))
+	if (invalidate_key(def, key.key.hash, NULL))
 	{
 		Oid			types[FUNC_MAX_ARGS];
 

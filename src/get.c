@@ -177,11 +177,14 @@ fetch_send(Fetch *fetch, StoreValue *value)
 	sent.nreads = pg_atomic_read_u32(&slot->nreads);
 	sent.nviews = pg_atomic_read_u32(&slot->nviews);
 	sent.own_path = pg_atomic_read_u32(&slot->own_path) != 0;
+	sent.unseen = pg_atomic_read_u32(&slot->unseen) != 0;
 	if (sent.nreads > SLOT_READS || sent.nviews > SLOT_VIEWS)
 		return;
 	pg_read_barrier();
 	memcpy(sent.relations, slot->reads, sizeof(Oid) * sent.nreads);
 	memcpy(sent.relations + sent.nreads, slot->views, sizeof(Oid) * sent.nviews);
+	for (uint32 i = 0; i < sent.nreads; i++)
+		sent.columns[i] = pg_atomic_read_u64(&slot->columns[i]);
 	pg_read_barrier();
 
 	/* With a new generation the lists were cleared. */
@@ -365,7 +368,9 @@ static bool
 fetch_depend(CacheDef *def, const CodecValue *received)
 {
 	for (uint32 i = 0; i < received->nreads; i++)
-		slot_add_read(def->slot, received->relations[i]);
+		slot_add_read(def->slot, received->relations[i], received->columns[i]);
+	if (received->unseen)
+		slot_add_unseen(def->slot);
 	if (received->own_path)
 		pg_atomic_write_u32(&cache_slots[def->slot].own_path, 1);
 	for (uint32 i = 0; i < received->nviews; i++)

@@ -122,15 +122,26 @@ invalidate_told(CacheDef *def, bool known)
 }
 
 /*
+ * The transaction changes all of a cache by an update of a row, or (NULL) by what
+ * matters whatever loads have read.  Others are told in any case: they may have
+ * copies of values that nobody here remembers.
+ */
+void
+invalidate_cache_by(CacheDef *def, const ColumnChange *change)
+{
+	if (!GUARD_REMOVED("whole_is_recorded"))
+		invalidate_mapped(def);
+	if (pending_add_cache(def->id, change) && is_told(def))
+		pending_describe(broadcast_message(NameStr(def->name), NULL));
+}
+
+/*
  * The transaction changes all of a cache.
  */
 void
 invalidate_cache(CacheDef *def)
 {
-	if (!GUARD_REMOVED("whole_is_recorded"))
-		invalidate_mapped(def);
-	if (pending_add_cache(def->id) && is_told(def))
-		pending_describe(broadcast_message(NameStr(def->name), NULL));
+	invalidate_cache_by(def, NULL);
 }
 
 /*
@@ -144,14 +155,14 @@ invalidate_dropped(CacheDef *def)
 }
 
 /*
- * The transaction changes a key, given by its hash.  True if others are to be
- * told, which takes the key itself: see invalidate_tell.
+ * The transaction changes a key, given by its hash; change as above.  True if
+ * others are to be told, which takes the key itself: see invalidate_tell.
  */
 bool
-invalidate_key(CacheDef *def, uint64 hash)
+invalidate_key(CacheDef *def, uint64 hash, const ColumnChange *change)
 {
 	invalidate_mapped(def);
-	if (!pending_add_key(def->id, hash) || !is_told(def))
+	if (!pending_add_key(def->id, hash, change) || !is_told(def))
 		return false;
 	if (pending_is_key())
 		return true;

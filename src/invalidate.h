@@ -12,14 +12,16 @@
 
 #include "postgres.h"
 
+#include "columns.h"
 #include "definition.h"
 
 extern void invalidate_require(CacheDef *def);
 extern void invalidate_mapped(CacheDef *def);
 extern void invalidate_told(CacheDef *def, bool known);
 extern void invalidate_cache(CacheDef *def);
+extern void invalidate_cache_by(CacheDef *def, const ColumnChange *change);
 extern void invalidate_dropped(CacheDef *def);
-extern bool invalidate_key(CacheDef *def, uint64 hash);
+extern bool invalidate_key(CacheDef *def, uint64 hash, const ColumnChange *change);
 extern void invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 							const bool *nulls, const Oid *types);
 

@@ -356,7 +356,7 @@ key_pending(Call *call, const Datum *values, const bool *nulls)
 		hash = key_hash_told(hash, &call->def->keys[i], &key->hash, key->coercion,
 							 &parts[i], &no_parts[i], &types[i]);
 	}
-	if (invalidate_key(call->def, hash))
+	if (invalidate_key(call->def, hash, NULL))
 		invalidate_tell(call->def, call->def->nkeys, parts, no_parts, types);
 }
 

@@ -376,7 +376,8 @@ remove_rows(Relation rel, SysScanDesc scan, Snapshot snapshot, uint64 cache,
 		key = heap_getattr(tuple, ANUM_VALUE_KEY, RelationGetDescr(rel),
 						   &isnull);
 		if (how != NULL)
-			(void) pending_add_key(cache, key_hash_plain(cache, how, key));
+			(void) pending_add_key(cache, key_hash_plain(cache, how, key),
+								   NULL);
 		(void) table_tuple_delete(rel, &tuple->t_self,
 								  GetCurrentCommandId(true), snapshot,
 								  InvalidSnapshot, wait, &failure, false);

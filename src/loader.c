@@ -135,9 +135,9 @@ load_plain(CacheDef *def, Datum key, LoadResult *result)
 	KeyValue	found = {0};
 	KeyValueState state = keyvalue_load(def->id, key, &found);
 
-	loads_note_relation(rel);
+	loads_note_relation(rel, COLUMNS_ALL);
 	if (def->slot >= 0)
-		slot_add_read(def->slot, RelationGetRelid(rel));
+		slot_add_read(def->slot, RelationGetRelid(rel), COLUMNS_ALL);
 	table_close(rel, NoLock);
 
 	result->isnull = state != KEYVALUE_FOUND || found.isnull;
@@ -284,6 +284,10 @@ may_store(CacheDef *def, Load *load, bool wrote)
 
 	if (load->unsettled || load->stale)
 		return false;
+
+	if (reasons_hide_reads(&load->why) && def->slot >= 0 &&
+		!GUARD_REMOVED("unseen"))
+		slot_add_unseen(def->slot);
 
 	/*
 	 * What nobody tells us of may be stored for a while, if the user has said

@@ -14,7 +14,7 @@
  *
  * A load inside a load is watched for both.  A hit inside a load counts as
  * reading whatever the loads of that cache have read, which its slot in the
- * registry remembers.
+ * registry remembers, and which columns of each relation.
  *
  * An error that is caught inside a load may have been this session's alone: of
  * the stack's depth, a timeout, a lock, a privilege.  The subtransaction that
@@ -98,6 +98,20 @@ static needs_fmgr_hook_type prev_needs_fmgr = NULL;
 static post_parse_analyze_hook_type prev_post_parse_analyze = NULL;
 
 /*
+ * The loads in progress may read what no plan tells: a function that is vouched
+ * for may do anything, and what it was found in may be seen no more.
+ */
+static void
+note_unseen(void)
+{
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (!load->keys && load->def->slot >= 0)
+			slot_add_unseen(load->def->slot);
+	}
+}
+
+/*
  * A load begins: of the cache's loader, or (keys) of a key function of its.
  */
 void
@@ -114,6 +128,8 @@ load_begin(Load *load, CacheDef *def, bool keys)
 	MemoryContextSetParent(loads_boundary, CACHE_PLPGSQL_PARENT);
 	load->outer = current_load;
 	current_load = load;
+	if (def->trusted != NIL && !GUARD_REMOVED("unseen"))
+		note_unseen();
 }
 
 /*
@@ -261,10 +277,10 @@ is_detaching(Relation rel)
 }
 
 /*
- * The loads in progress read a relation.
+ * The loads in progress read a relation, and of that these columns.
  */
 void
-loads_note_relation(Relation rel)
+loads_note_relation(Relation rel, Columns columns)
 {
 	Oid			relid = RelationGetRelid(rel);
 	char		relkind = rel->rd_rel->relkind;
@@ -293,7 +309,7 @@ loads_note_relation(Relation rel)
 
 		/* A slot that cannot hold all that is read makes hits useless. */
 		if (!load->keys && load->def->slot >= 0 && !temporary)
-			slot_add_read(load->def->slot, relid);
+			slot_add_read(load->def->slot, relid, columns);
 	}
 }
 
@@ -345,6 +361,7 @@ note_plan(PlannedStmt *plan, ParamListInfo params)
 {
 	ListCell   *lc;
 	Reasons		reasons = {0};
+	int			rti = 0;
 
 	loads_note_search_path();
 	(void) inspect_plan(plan, loads_vouched, narrow_note_scan, params, &reasons);
@@ -358,6 +375,7 @@ note_plan(PlannedStmt *plan, ParamListInfo params)
 		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
 		Relation	rel;
 
+		rti++;
 		if (OidIsValid(rte->relid) && rte->relkind == RELKIND_VIEW)
 		{
 			if (rte->relid >= FirstNormalObjectId)
@@ -368,7 +386,8 @@ note_plan(PlannedStmt *plan, ParamListInfo params)
 			continue;
 		/* The plan's locks are held already, or about to be taken. */
 		rel = table_open(rte->relid, AccessShareLock);
-		loads_note_relation(rel);
+		loads_note_relation(rel, planning > 0 ? COLUMNS_ALL :
+							columns_read(plan, rti, rel));
 		table_close(rel, NoLock);
 	}
 }
@@ -558,9 +577,11 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 	CacheSlot  *slot;
 	Oid			reads[SLOT_READS];
 	Oid			views[SLOT_VIEWS];
+	Columns		columns[SLOT_READS];
 	uint32		nreads;
 	uint32		nviews;
 	bool		own_path;
+	bool		unseen;
 	bool		unknown;
 
 	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
@@ -569,8 +590,11 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 	nreads = pg_atomic_read_u32(&slot->nreads);
 	nviews = pg_atomic_read_u32(&slot->nviews);
 	own_path = pg_atomic_read_u32(&slot->own_path) != 0;
+	unseen = pg_atomic_read_u32(&slot->unseen) != 0;
 	pg_read_barrier();
 	memcpy(reads, slot->reads, sizeof(reads));
+	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)
+		columns[i] = pg_atomic_read_u64(&slot->columns[i]);
 	memcpy(views, slot->views, sizeof(views));
 	pg_read_barrier();
 	unknown = nreads > SLOT_READS || nviews > SLOT_VIEWS ||
@@ -581,6 +605,8 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 	loads_bound(expires);
 	if (own_path)
 		note_own_path();
+	if (unseen && !GUARD_REMOVED("unseen"))
+		note_unseen();
 	for (uint32 i = 0; i < Min(nviews, SLOT_VIEWS); i++)
 		note_view(views[i]);
 	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)
@@ -589,7 +615,7 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 
 		if (rel == NULL)
 			continue;
-		loads_note_relation(rel);
+		loads_note_relation(rel, columns[i]);
 		relation_close(rel, NoLock);
 	}
 }

@@ -16,6 +16,7 @@
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
 
+#include "columns.h"
 #include "definition.h"
 #include "reason.h"
 
@@ -51,7 +52,7 @@ extern int	loads_depth(void);
 extern void loads_reset(void);
 extern void loads_note(Reason reason, Oid object);
 extern void loads_note_all(const Reasons *reasons);
-extern void loads_note_relation(Relation rel);
+extern void loads_note_relation(Relation rel, Columns columns);
 extern void loads_note_search_path(void);
 extern void loads_note_call(Oid function);
 extern void loads_note_utility(Node *command);

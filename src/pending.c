@@ -9,11 +9,14 @@
  * not.  At the end of the transaction, before its commit record is written or
  * it is prepared, everything is published in the fences (coherence.c).
  *
+ * What updates have made pending remembers which columns they have changed: at
+ * publication it may turn out that these concern no value (columns.c).
+ *
  * The set remembers in which subtransaction each member came: what a rolled
  * back subtransaction has changed is not pending.
  *
  * Memory is bounded: a transaction that changes more than PENDING_MAX keys
- * invalidates the whole caches that it changes from there on, about 2 MB at
+ * invalidates the whole caches that it changes from there on, about 3 MB at
  * most; and 1 MB for messages to others.  A few keys need none at all.
  *
  * Locking: none, this is the backend's own.
@@ -56,6 +59,7 @@ typedef struct PendingItem
 	uint64		cache;			/* its id; or the OID of a database */
 	uint64		hash;			/* of the key; 0 for all but keys */
 	PendingKind kind;
+	ColumnChange	change;			/* of a key or a cache */
 } PendingItem;
 
 /* Most transactions change few keys. */
@@ -185,26 +189,44 @@ levels_grow(void)
 	levels_size *= 2;
 }
 
-static bool
-is_among_few(const PendingItem *item)
+/* The place of an item, -1 if it is not there. */
+static int
+find_among_few(const PendingItem *item)
 {
 	for (int i = 0; i < nitems; i++)
 	{
 		if (item_equal(&items[i], item))
-			return true;
+			return i;
 	}
-	return false;
+	return -1;
+}
+
+static int
+find_item(PendingKind kind, uint64 cache, uint64 hash)
+{
+	PendingItem item = {cache, hash, kind};
+	PendingMember *member;
+
+	if (members == NULL)
+		return find_among_few(&item);
+	items[nitems] = item;
+	member = members_lookup(members, nitems);
+	return member != NULL ? (int) member->place : -1;
 }
 
 static bool
 is_pending(PendingKind kind, uint64 cache, uint64 hash)
 {
-	PendingItem item = {cache, hash, kind};
+	return find_item(kind, cache, hash) >= 0;
+}
 
-	if (members == NULL)
-		return is_among_few(&item);
-	items[nitems] = item;
-	return members_lookup(members, nitems) != NULL;
+/* Is a cache pending as a whole, and whatever its loads have read? */
+static bool
+is_certain(uint64 cache)
+{
+	int			i = find_item(PENDING_CACHE, cache, 0);
+
+	return i >= 0 && !OidIsValid(items[i].change.relid);
 }
 
 static void
@@ -214,12 +236,13 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 	{
 		case PENDING_KEY:
 			coherence_publish_key(item->cache, item->hash, xid,
-								  mapping_running(item->cache));
+								  mapping_running(item->cache), &item->change);
 			break;
 		case PENDING_CACHE:
 		case PENDING_DROPPED:
 			coherence_publish_cache(item->cache, xid,
-									mapping_running(item->cache));
+									mapping_running(item->cache),
+									&item->change);
 			break;
 		case PENDING_DATABASE:
 			coherence_publish_database((Oid) item->cache, xid);
@@ -266,9 +289,9 @@ add_others(uint64 cache, const MappingKeys *others)
 	bool		added = false;
 
 	for (int i = 0; i < others->n && !others->whole; i++)
-		added |= pending_add_key(cache, others->hashes[i]);
+		added |= pending_add_key(cache, others->hashes[i], NULL);
 	if (others->whole)
-		added = pending_add_cache(cache);
+		added = pending_add_cache(cache, NULL);
 	if (added && others->told != NULL)
 		attach_message(broadcast_message(others->told, NULL));
 }
@@ -333,17 +356,37 @@ publish_late(int i)
 	published_xid = U64FromFullTransactionId(xid);
 }
 
-/* Add an item; false if it is there. */
+/*
+ * An item that is there has been changed again.  If that is undone, the item
+ * keeps it: it was there before.
+ */
+static void
+add_change(int place, const ColumnChange *change)
+{
+	if (change_add(&items[place].change, change) && published)
+		publish_late(place);
+}
+
+/*
+ * Add an item; false if it is there.  change: what it consists in, NULL: it
+ * matters to everybody.
+ */
 static bool
-pending_add(PendingKind kind, uint64 cache, uint64 hash)
+pending_add(PendingKind kind, uint64 cache, uint64 hash,
+			const ColumnChange *change)
 {
 	PendingItem item = {cache, hash, kind};
 	int			nestlevel = GetCurrentTransactionNestLevel();
-	int			place;
+	int			place = members == NULL ? find_among_few(&item) : -1;
 	bool		found;
 
-	if (members == NULL && is_among_few(&item))
+	if (place >= 0)
+	{
+		add_change(place, change);
 		return false;
+	}
+	if (change != NULL)
+		item.change = *change;
 	if (nitems == items_size)
 		items_grow();
 	if (nlevels == levels_size)
@@ -353,9 +396,13 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 	items[nitems] = item;
 	if (members != NULL)
 	{
-		members_insert(members, nitems, &found);
+		PendingMember *member = members_insert(members, nitems, &found);
+
 		if (found)
+		{
+			add_change(member->place, change);
 			return false;
+		}
 	}
 	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
 	{
@@ -379,18 +426,19 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash)
 }
 
 /*
- * This transaction changes what a key, by its hash, stands for.  True if
- * others are still to be told so (pending_describe): of the key, or of the
- * whole cache if there are too many keys.
+ * This transaction changes what a key, by its hash, stands for.  change: which
+ * update that is, NULL: it matters whatever loads have read.  True if others are
+ * still to be told so (pending_describe): of the key, or of the whole cache if
+ * there are too many keys.
  */
 bool
-pending_add_key(uint64 cache, uint64 hash)
+pending_add_key(uint64 cache, uint64 hash, const ColumnChange *change)
 {
-	if (nwide > 0 && is_pending(PENDING_CACHE, cache, 0))
+	if (nwide > 0 && is_certain(cache))
 		return false;
 	if (nitems >= PENDING_MAX || message_bytes >= PENDING_MESSAGES)
-		return pending_add(PENDING_CACHE, cache, 0);
-	if (!pending_add(PENDING_KEY, cache, hash))
+		return pending_add(PENDING_CACHE, cache, 0, change);
+	if (!pending_add(PENDING_KEY, cache, hash, change))
 		return false;
 	if (members == NULL)
 		coherence_prefetch_key(hash);
@@ -398,13 +446,13 @@ pending_add_key(uint64 cache, uint64 hash)
 }
 
 /*
- * This transaction changes all of a cache.  True if others are still to be
- * told so.
+ * This transaction changes all of a cache; change as above.  True if others are
+ * still to be told so.
  */
 bool
-pending_add_cache(uint64 cache)
+pending_add_cache(uint64 cache, const ColumnChange *change)
 {
-	return pending_add(PENDING_CACHE, cache, 0);
+	return pending_add(PENDING_CACHE, cache, 0, change);
 }
 
 /*
@@ -474,7 +522,7 @@ pending_note_call(uint64 cache, Snapshot snapshot)
 void
 pending_add_created(uint64 cache)
 {
-	pending_add(PENDING_CREATED, cache, 0);
+	pending_add(PENDING_CREATED, cache, 0, NULL);
 }
 
 /*
@@ -492,7 +540,7 @@ pending_is_created(uint64 cache)
 bool
 pending_add_dropped(uint64 cache)
 {
-	return pending_add(PENDING_DROPPED, cache, 0);
+	return pending_add(PENDING_DROPPED, cache, 0, NULL);
 }
 
 /*
@@ -503,7 +551,7 @@ void
 pending_add_database(Oid dbid)
 {
 	pending_count_ddl();
-	pending_add(PENDING_DATABASE, dbid, 0);
+	pending_add(PENDING_DATABASE, dbid, 0, NULL);
 }
 
 /*
@@ -543,12 +591,12 @@ pending_ddl_commands(void)
 void
 pending_drop_database(Oid dbid)
 {
-	pending_add(PENDING_DROPPED_DATABASE, dbid, 0);
+	pending_add(PENDING_DROPPED_DATABASE, dbid, 0, NULL);
 }
 
 /*
- * Is a cache pending as a whole, so that nothing is left to be done about its
- * keys?  Meant to be cheap for writers of many rows.
+ * Is a cache pending as a whole, whatever its loads have read, so that nothing
+ * is left to be done about its keys?  Meant to be cheap for writers of many rows.
  */
 bool
 pending_is_whole(uint64 cache)
@@ -557,7 +605,7 @@ pending_is_whole(uint64 cache)
 		return false;
 	if (whole_cache == cache)
 		return true;
-	if (!is_pending(PENDING_CACHE, cache, 0))
+	if (!is_certain(cache))
 		return false;
 	whole_cache = cache;
 	return true;

@@ -15,8 +15,10 @@
 #include "access/transam.h"
 #include "utils/snapshot.h"
 
-extern bool pending_add_key(uint64 cache, uint64 hash);
-extern bool pending_add_cache(uint64 cache);
+#include "columns.h"
+
+extern bool pending_add_key(uint64 cache, uint64 hash, const ColumnChange *change);
+extern bool pending_add_cache(uint64 cache, const ColumnChange *change);
 extern void pending_note_mapped(uint64 cache, const char *told, bool moves);
 extern void pending_note_told(uint64 cache, bool known);
 extern void pending_note_call(uint64 cache, Snapshot snapshot);

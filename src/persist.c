@@ -46,7 +46,7 @@
 #define STATE_MAGIC		0x63616368
 
 /* Another one after each change of the file, of keys' images or of the codec. */
-#define STATE_VERSION	3
+#define STATE_VERSION	4
 
 typedef struct StateHeader
 {
@@ -150,6 +150,8 @@ write_slot(StateFile *state, CacheSlot *slot)
 {
 	SavedSlot	saved;
 
+	/* Nobody will know what loads have read. */
+	fence_remember(&slot->fence, &slot->passed);
 	memset(&saved, 0, sizeof(saved));
 	saved.id = slot->id;
 	saved.dbid = slot->dbid;

@@ -242,6 +242,17 @@ reasons_that_forbid(const Reasons *those, bool has_ttl)
 }
 
 /*
+ * Can a load with these read tables without a plan that tells of it?  Not if it
+ * is just that a table is not watched, or that the result is of a time.
+ */
+bool
+reasons_hide_reads(const Reasons *those)
+{
+	return (those->mask & ~(REASON_BIT(REASON_UNWATCHED) |
+							REASON_BIT(REASON_CLOCK))) != 0;
+}
+
+/*
  * The reason's name, a constant.
  */
 const char *

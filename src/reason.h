@@ -84,6 +84,7 @@ extern char *reason_problem(Reason reason, Oid object, const char *cache);
 extern char *reason_of_keys(Reason reason, Oid object, const char *cache);
 extern char *reason_hint(Reason reason, Oid object, const char *cache,
 						 const char *loader, List *trusted);
+extern bool reasons_hide_reads(const Reasons *reasons);
 extern bool reason_is_vouchable(Reason reason);
 extern bool reason_warns(Reason reason);
 extern bool reason_is_of_relation(Reason reason);

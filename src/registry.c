@@ -50,6 +50,16 @@ static uint32 unflushed = 0;
 
 #define STATS_FLUSH_EVERY	1024
 
+/* Nobody has passed: nothing is in that fence, nor in its floor. */
+static void
+slot_forget_passed(CacheSlot *slot)
+{
+	slot->passed.nxids = 0;
+	slot->passed.floor.lowest = 1;
+	slot->passed.floor.highest = 0;
+	memset(slot->passed_columns, 0, sizeof(slot->passed_columns));
+}
+
 /*
  * Prepare a slot at server start.
  */
@@ -58,9 +68,14 @@ slot_init(CacheSlot *slot)
 {
 	memset(slot, 0, sizeof(CacheSlot));
 	fence_init(&slot->fence, 0);
+	fence_init(&slot->passed, 0);
+	slot_forget_passed(slot);
 	pg_atomic_init_u64(&slot->lists_of, 0);
 	pg_atomic_init_u32(&slot->nreads, 0);
 	pg_atomic_init_u32(&slot->nviews, 0);
+	for (int i = 0; i < SLOT_READS; i++)
+		pg_atomic_init_u64(&slot->columns[i], COLUMNS_NONE);
+	pg_atomic_init_u32(&slot->unseen, 0);
 	memset(slot->watches, 0, sizeof(slot->watches));
 	for (int i = 0; i < SLOT_WATCHES; i++)
 		pg_atomic_init_u64(&slot->watch_rows[i], 0);
@@ -127,12 +142,28 @@ slot_find(Oid dbid, uint64 id)
 }
 
 /*
+ * Let the slot's fence remember those who have passed it: something is read now
+ * that they may have changed, or nobody will know any more whether it is.
+ * Registry lock.
+ */
+static void
+slot_recall(CacheSlot *slot)
+{
+	fence_remember(&slot->fence, &slot->passed);
+	pg_write_barrier();
+}
+
+/*
  * Forget what loads have read: all entries are dead, in Redis too.  Registry
  * lock; fills in progress are refused, because the fence has changed.
  */
 static void
 slot_reset_reads(CacheSlot *slot)
 {
+	if (!GUARD_REMOVED("passed_before"))
+		slot_recall(slot);
+	slot_forget_passed(slot);
+	pg_atomic_write_u32(&slot->unseen, 0);
 	pg_atomic_write_u32(&slot->nreads, 0);
 	pg_atomic_write_u32(&slot->nviews, 0);
 	pg_atomic_write_u32(&slot->own_path, 0);
@@ -161,6 +192,7 @@ slot_recycle(void)
 		if (cache_slots[i].made < cache_slots[oldest].made)
 			oldest = i;
 	}
+	slot_recall(&cache_slots[oldest]);
 	fence_inherit(database_fence(cache_slots[oldest].dbid),
 				  &cache_slots[oldest].fence, witness_last());
 	cache_slots[oldest].used = false;
@@ -236,13 +268,54 @@ slot_read(int index, Oid dbid, uint64 id, FenceState *state)
 	return slot->used && slot->id == id && slot->dbid == dbid;
 }
 
+/* The place of a relation among what loads have read, -1: it has none. */
+static int
+read_place(CacheSlot *slot, Oid relid)
+{
+	uint32		n = Min(pg_atomic_read_u32(&slot->nreads), SLOT_READS);
+
+	pg_read_barrier();
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (slot->reads[i] == relid)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * A change of the whole cache that is no column that any load has read: then
+ * the cache need not know, as long as no load reads that column.  Registry lock.
+ *
+ * Of who does, this transaction will be in the slot's fence in time
+ * (slot_add_columns), so that nobody stores what it read without seeing the
+ * transaction, or finds what somebody read who did.  This takes a relation that
+ * has been read: else each new generation would begin with such a recall.
+ */
+static bool
+slot_passes(CacheSlot *slot, const ColumnChange *change, FullTransactionId xid)
+{
+	int			place;
+
+	if (change == NULL || !OidIsValid(change->relid) ||
+		pg_atomic_read_u32(&slot->unseen) != 0)
+		return false;
+	place = read_place(slot, change->relid);
+	if (place < 0 ||
+		(pg_atomic_read_u64(&slot->columns[place]) & change->columns) != 0)
+		return false;
+	slot->passed_columns[place] |= change->columns;
+	fence_publish(&slot->passed, xid, witness_last());
+	return true;
+}
+
 /*
  * Publish the invalidation of a whole cache; others as in
- * coherence_publish_key.
+ * coherence_publish_key.  change: what made it, or NULL; see slot_passes.
  */
 void
 slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
-			 const MappingRunning *others)
+			 const MappingRunning *others, const ColumnChange *change)
 {
 	int			index;
 
@@ -250,6 +323,11 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 
 	/* Later users of this cache have to know of this transaction. */
 	index = slot_attach_locked(dbid, id);
+	if (slot_passes(&cache_slots[index], change, xid))
+	{
+		LWLockRelease(cache_registry_lock);
+		return;
+	}
 	fence_publish(&cache_slots[index].fence, xid, witness_last());
 	if (others != NULL)
 		fence_add(&cache_slots[index].fence, others->xids, others->n,
@@ -316,6 +394,7 @@ slot_forget(Oid dbid, uint64 id)
 		if (slot->used && slot->dbid == dbid && (id == 0 || slot->id == id))
 		{
 			fence_publish(&slot->fence, InvalidFullTransactionId, NULL);
+			slot_recall(slot);
 			if (id != 0)
 				fence_inherit(database_fence(dbid), &slot->fence,
 							  witness_last());
@@ -355,15 +434,102 @@ slot_append(pg_atomic_uint32 *length, uint32 *list, uint32 size, uint32 member)
 	return n < size;
 }
 
+/* The loads of a cache read more columns of a relation.  Registry lock. */
+static void
+slot_add_columns(CacheSlot *slot, int place, Columns columns)
+{
+	if ((columns & slot->passed_columns[place]) != 0 && !GUARD_REMOVED("passed"))
+		slot_recall(slot);
+	pg_atomic_write_u64(&slot->columns[place],
+						pg_atomic_read_u64(&slot->columns[place]) | columns);
+}
+
 /*
- * Note that the loads of a cache read a relation.
+ * Note that the loads of a cache read these columns of a relation.
  */
 void
-slot_add_read(int index, Oid relid)
+slot_add_read(int index, Oid relid, Columns columns)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	int			place = read_place(slot, relid);
+	uint32		n;
+
+	if (place >= 0 &&
+		(columns & ~pg_atomic_read_u64(&slot->columns[place])) == 0)
+		return;
+	if (place < 0 && pg_atomic_read_u32(&slot->nreads) > SLOT_READS)
+		return;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	place = read_place(slot, relid);
+	n = pg_atomic_read_u32(&slot->nreads);
+	if (place >= 0)
+		slot_add_columns(slot, place, columns);
+	else if (n <= SLOT_READS)
+	{
+		if (n < SLOT_READS)
+		{
+			slot->reads[n] = relid;
+			pg_atomic_write_u64(&slot->columns[n], columns);
+			pg_write_barrier();
+		}
+		pg_atomic_write_u32(&slot->nreads, n + 1);
+	}
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Note that some load of a cache may have read more than its plans tell.
+ */
+void
+slot_add_unseen(int index)
 {
 	CacheSlot  *slot = &cache_slots[index];
 
-	(void) slot_append(&slot->nreads, slot->reads, SLOT_READS, relid);
+	if (pg_atomic_read_u32(&slot->unseen) != 0)
+		return;
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	slot_recall(slot);
+	pg_atomic_write_u32(&slot->unseen, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Does this slot belong to the cache?  If not locked, no longer perhaps.
+ */
+bool
+slot_is_of(int index, Oid dbid, uint64 id)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	return slot->used && slot->id == id && slot->dbid == dbid;
+}
+
+/*
+ * Which columns of a relation have the loads of a cache read, that is, of the
+ * generation that is the present one?  False if that is not known, or if no
+ * load has read the relation.
+ */
+bool
+slot_reads(int index, Oid dbid, uint64 id, Oid relid, Columns *columns)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	uint64		generation;
+	int			place;
+
+	if (index < 0)
+		return false;
+	generation = *(volatile uint64 *) &slot->fence.changes;
+	if (pg_atomic_read_u64(&slot->lists_of) != generation)
+		return false;
+	pg_read_barrier();
+	place = read_place(slot, relid);
+	if (place >= 0)
+		*columns = pg_atomic_read_u64(&slot->columns[place]);
+	pg_read_barrier();
+	return place >= 0 && pg_atomic_read_u32(&slot->unseen) == 0 &&
+		*(volatile uint64 *) &slot->fence.changes == generation &&
+		slot_is_of(index, dbid, id);
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 
+#include "columns.h"
 #include "fence.h"
 #include "mapping.h"
 #include "prefix.h"
@@ -114,6 +115,20 @@ typedef struct CacheSlot
 	Oid			reads[SLOT_READS];
 	Oid			views[SLOT_VIEWS];
 
+	/*
+	 * Which columns of each of these relations loads have read.  Some load may
+	 * have read more than its plans tell: then all count, of all relations.
+	 */
+	pg_atomic_uint64 columns[SLOT_READS];
+	pg_atomic_uint32 unseen;
+
+	/*
+	 * Who has changed all of the cache, but no column that any load had read,
+	 * and which columns it was; under the registry lock.  See slot_passes.
+	 */
+	Fence		passed;
+	Columns		passed_columns[SLOT_READS];
+
 	/* The prefixes of the keys of this generation's entries; like reads[]. */
 	pg_atomic_uint32 nprefixes;
 	KeyPrefix	prefixes[SLOT_PREFIXES];
@@ -150,9 +165,13 @@ extern int	slot_find(Oid dbid, uint64 id);
 extern int	slot_attach(Oid dbid, uint64 id);
 extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
 extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
-						 const MappingRunning *others);
+						 const MappingRunning *others, const ColumnChange *change);
 extern void slot_publish_database(Oid dbid, FullTransactionId xid);
-extern void slot_add_read(int index, Oid relid);
+extern void slot_add_read(int index, Oid relid, Columns columns);
+extern void slot_add_unseen(int index);
+extern bool slot_reads(int index, Oid dbid, uint64 id, Oid relid,
+					   Columns *columns);
+extern bool slot_is_of(int index, Oid dbid, uint64 id);
 extern bool slot_add_view(int index, Oid relid);
 extern int	slot_find_prefix(int index, uint64 generation,
 							 const KeyPrefix *prefix);

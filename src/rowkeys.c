@@ -25,6 +25,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -34,7 +35,9 @@
 #include "coherence.h"
 #include "devel.h"
 #include "key.h"
+#include "registry.h"
 #include "rowkeys.h"
+#include "shared.h"
 
 typedef struct KeptKeys
 {
@@ -174,6 +177,8 @@ build_keys(TriggerData *data)
 
 	keys->trigger = trigger->tgoid;
 	keys->relid = RelationGetRelid(data->tg_relation);
+	keys->slot = -1;
+	keys->slots_made = PG_UINT64_MAX;
 	keys->unknown = !definition_is_readable();
 	if (!keys->unknown)
 		keys->def = definition_find(trigger->tgargs[0]);
@@ -312,6 +317,24 @@ rowkeys_value(RowColumn *column, TupleTableSlot *slot, bool *isnull)
 	if (column->expr != NULL)
 		return keyexpr_of_row(column->expr, slot, isnull);
 	return slot_getattr(slot, column->attnum, isnull);
+}
+
+/*
+ * The slot that the cache has in the registry, -1 if it has none.  It may have
+ * another one the next moment.
+ */
+int
+rowkeys_slot(RowKeys *keys)
+{
+	uint64		made;
+
+	if (keys->slot >= 0 && slot_is_of(keys->slot, MyDatabaseId, keys->def->id))
+		return keys->slot;
+	made = *(volatile uint64 *) &cache_shared->slots_made;
+	if (keys->slot >= 0 || keys->slots_made != made)
+		keys->slot = slot_find(MyDatabaseId, keys->def->id);
+	keys->slots_made = made;
+	return keys->slot;
 }
 
 /*

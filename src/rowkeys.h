@@ -47,6 +47,8 @@ typedef struct RowKeys
 	uint64		catalogs;		/* coherence_catalog_state, if it depends */
 	KeyFunction *function;		/* that tells the keys, if any */
 	bool		called;			/* it has been, by this statement */
+	int			slot;			/* where the cache's slot was last, -1: it had none */
+	uint64		slots_made;		/* when it had none */
 	WatchRows	rows;
 	MemoryContext context;		/* of its own, if it is kept */
 	struct RowKeys *next;		/* in the list of those that are kept no more */
@@ -57,6 +59,7 @@ typedef struct RowKeys
 extern void rowkeys_init(void);
 extern RowKeys *rowkeys_find(FmgrInfo *flinfo, TriggerData *data);
 extern Datum rowkeys_value(RowColumn *column, TupleTableSlot *slot, bool *isnull);
+extern int	rowkeys_slot(RowKeys *keys);
 extern void rowkeys_reset(void);
 
 #endif							/* CACHE_ROWKEYS_H */

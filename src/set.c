@@ -133,7 +133,7 @@ cache_set(PG_FUNCTION_ARGS)
 	id = def->id;
 	key = PG_GETARG_DATUM(1);
 	key_build(&buffer, def, &key, &null, C_COLLATION_OID, true);
-	if (invalidate_key(def, buffer.key.hash))
+	if (invalidate_key(def, buffer.key.hash, NULL))
 		invalidate_tell(def, 1, &key, &null, &type);
 	keyvalue_set(id, key, &value);
 	PG_RETURN_VOID();

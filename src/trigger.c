@@ -10,6 +10,10 @@
  * between), the whole cache is pending instead: a trigger never makes a write
  * fail, and never misses one.
  *
+ * An update that leaves the key alone says which columns it has changed.  Where
+ * one of those is among what loads have read already, it matters, and no more is
+ * looked at.
+ *
  * Locking: none.
  *
  *-------------------------------------------------------------------------
@@ -24,18 +28,20 @@
 #include "utils/snapmgr.h"
 
 #include "coherence.h"
+#include "columns.h"
 #include "definition.h"
 #include "invalidate.h"
 #include "key.h"
 #include "keyfunction.h"
 #include "pending.h"
+#include "registry.h"
 #include "rowkeys.h"
 #include "shared.h"
 #include "watchrows.h"
 
-/* The key that a row holds is pending. */
+/* The key that a row holds is pending, by a change (NULL: that matters). */
 static void
-row_pending(RowKeys *keys, TupleTableSlot *slot)
+row_pending(RowKeys *keys, TupleTableSlot *slot, const ColumnChange *change)
 {
 	uint64		hash = key_hash_start(keys->def->id);
 	Datum		values[FUNC_MAX_ARGS];
@@ -51,16 +57,17 @@ row_pending(RowKeys *keys, TupleTableSlot *slot)
 		hash = key_hash_told(hash, column->key, &column->hash, column->coercion,
 							 &values[i], &nulls[i], &types[i]);
 	}
-	if (invalidate_key(keys->def, hash))
+	if (invalidate_key(keys->def, hash, change))
 		invalidate_tell(keys->def, keys->ncolumns, values, nulls, types);
 }
 
-/* Do two rows have the same key, byte by byte?  Most updates leave it alone. */
+/*
+ * Do two rows have the same key in the columns, byte by byte?  Most updates leave
+ * it alone.
+ */
 static bool
 is_same_key(RowKeys *keys, TupleTableSlot *a, TupleTableSlot *b)
 {
-	if (keys->whole || keys->function != NULL)
-		return false;
 	for (int i = 0; i < keys->ncolumns; i++)
 	{
 		RowColumn  *column = &keys->columns[i];
@@ -123,14 +130,40 @@ find_keys(FmgrInfo *flinfo, TriggerData *data)
 
 /* What a row stands for is pending. */
 static void
-slot_pending(RowKeys *keys, TupleTableSlot *slot)
+slot_pending(RowKeys *keys, TupleTableSlot *slot, const ColumnChange *change)
 {
 	if (keys->whole)
-		invalidate_cache(keys->def);
+		invalidate_cache_by(keys->def, change);
 	else if (keys->function != NULL)
 		call_pending(keys, slot);
 	else
-		row_pending(keys, slot);
+		row_pending(keys, slot, change);
+}
+
+/* Does the new version of a row stand for what the old one does? */
+static bool
+is_same(RowKeys *keys, TriggerData *data)
+{
+	if (keys->whole || keys->function != NULL)
+		return keys->whole;
+	return is_same_key(keys, data->tg_trigslot, data->tg_newslot);
+}
+
+/* What an update has changed, if it may be that this matters to nobody. */
+static const ColumnChange *
+find_change(RowKeys *keys, TriggerData *data, ColumnChange *change)
+{
+	Columns		matter;
+
+	change->slot = rowkeys_slot(keys);
+	change->relid = keys->relid;
+	if (!slot_reads(change->slot, MyDatabaseId, keys->def->id, keys->relid,
+					&matter) ||
+		(matter & COLUMNS_ROW) != 0)
+		return NULL;
+	change->columns = columns_changed(data->tg_relation, data->tg_trigslot,
+									  data->tg_newslot, matter);
+	return change->columns == COLUMNS_ALL ? NULL : change;
 }
 
 /*
@@ -144,6 +177,9 @@ cache_trigger(PG_FUNCTION_ARGS)
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	RowKeys    *keys;
 	RowKeys    *now;
+	ColumnChange	buffer;
+	const ColumnChange *change = NULL;
+	bool		same;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -179,15 +215,19 @@ cache_trigger(PG_FUNCTION_ARGS)
 		invalidate_cache(keys->def);
 		return PointerGetDatum(NULL);
 	}
-	slot_pending(keys, data->tg_trigslot);
 	if (!TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+	{
+		slot_pending(keys, data->tg_trigslot, NULL);
 		return PointerGetDatum(NULL);
+	}
+	same = is_same(keys, data);
+	if (same)
+		change = find_change(keys, data, &buffer);
+	slot_pending(keys, data->tg_trigslot, change);
 
 	/* Code of others may have run. */
 	now = find_keys(fcinfo->flinfo, data);
-	if (now->def != NULL &&
-		(now != keys ||
-		 !is_same_key(now, data->tg_trigslot, data->tg_newslot)))
-		slot_pending(now, data->tg_newslot);
+	if (now->def != NULL && (now != keys || !same))
+		slot_pending(now, data->tg_newslot, NULL);
 	return PointerGetDatum(NULL);
 }

@@ -146,6 +146,7 @@ random_value(CodecValue *value)
 	value->expires = (int64_t) random64();
 	value->isnull = randomly(2);
 	value->own_path = randomly(2);
+	value->unseen = randomly(2);
 	value->seen.xmin = random64() >> randomly(64);
 	if (value->seen.xmin > UINT64_MAX / 2)
 		value->seen.xmin /= 2;
@@ -160,6 +161,8 @@ random_value(CodecValue *value)
 	value->nviews = amount(CODEC_RELATIONS - value->nreads);
 	for (uint32_t i = 0; i < value->nreads + value->nviews; i++)
 		value->relations[i] = (uint32_t) random64();
+	for (uint32_t i = 0; i < value->nreads; i++)
+		value->columns[i] = random64();
 	value->keylen = amount(MAX_KEY);
 	value->len = value->isnull ? 0 : amount(MAX_DATA);
 	key = malloc(value->keylen + 1);
@@ -192,8 +195,10 @@ value_equal(const CodecValue *a, const CodecValue *b)
 	return a->incarnation == b->incarnation && a->cache == b->cache &&
 		a->database == b->database && a->lsn == b->lsn &&
 		a->expires == b->expires && a->isnull == b->isnull &&
-		a->own_path == b->own_path && image_equal(&a->seen, &b->seen) &&
+		a->own_path == b->own_path && a->unseen == b->unseen &&
+		image_equal(&a->seen, &b->seen) &&
 		a->nreads == b->nreads && a->nviews == b->nviews &&
+		memcmp(a->columns, b->columns, sizeof(uint64_t) * a->nreads) == 0 &&
 		memcmp(a->relations, b->relations,
 			   sizeof(uint32_t) * (a->nreads + a->nviews)) == 0 &&
 		a->keylen == b->keylen && memcmp(a->key, b->key, a->keylen) == 0 &&

@@ -153,8 +153,12 @@ change_matters(uint64 cache, const ColumnChange *change)
 {
 	Columns		columns;
 
-	return change == NULL || !OidIsValid(change->relid) ||
-		!slot_reads(change->slot, MyDatabaseId, cache, change->relid, &columns) ||
+	if (change == NULL || !OidIsValid(change->relid))
+		return true;
+	if (GUARD_REMOVED("when_published"))
+		return false;
+	return !slot_reads(change->slot, MyDatabaseId, cache, change->relid,
+					   &columns) ||
 		(columns & change->columns) != 0;
 }
 
@@ -167,12 +171,15 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 					  const MappingRunning *others, const ColumnChange *change)
 {
 	uint32		n = 0;
+	bool		matters;
 
 	if (!shared_is_ready())
 		return;
 	shared_note_xid(xid);
 	store_lock(hash, LW_EXCLUSIVE);
-	fence_publish(key_fence(hash), xid, witness_last());
+	matters = change_matters(cache, change);
+	if (matters || !GUARD_REMOVED("passed_key"))
+		fence_publish(key_fence(hash), xid, witness_last());
 	raise_stamp(hash, U64FromFullTransactionId(xid));
 	if (others != NULL)
 	{
@@ -182,7 +189,7 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 		for (uint32 i = 0; i < others->n; i++)
 			raise_stamp(hash, others->xids[i]);
 	}
-	if (change_matters(cache, change) && !GUARD_REMOVED("remove"))
+	if (matters && !GUARD_REMOVED("remove"))
 		n = store_unlink(hash);
 	store_unlock(hash);
 	if (n > 0)

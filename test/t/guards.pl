@@ -22,6 +22,24 @@ CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
 SELECT cache_create('c', 'loader(integer)');
 SELECT cache_watch('c', 'item', 'id');
 END
+# The note is read where there is no price
+my $noted = <<'END';
+CREATE TABLE item (id integer PRIMARY KEY, price integer, note integer DEFAULT 1, remark integer DEFAULT 1);
+INSERT INTO item SELECT i, nullif(i, 1) FROM generate_series(1, 7) AS i;
+CREATE FUNCTION loader(i integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  p integer;
+BEGIN
+  SELECT price INTO p FROM item WHERE id = i;
+  RETURN coalesce(p, (SELECT note FROM item WHERE id = i));
+END $$;
+SELECT cache_create('c', 'loader(integer)');
+END
+my $noted_by_key = $noted . "SELECT cache_watch('c', 'item', 'id');\n";
+my $noted_whole = $noted . "SELECT cache_watch('c', 'item');\n";
+my $get_other = "SELECT cache_get('c', 2)";
+my $note = 'UPDATE item SET note = note + 1 WHERE id = 1';
+my $remark = 'UPDATE item SET remark = remark + 1 WHERE id = 1';
 my $probe = "SELECT bool_and(cache_get('c', k) IS NOT DISTINCT FROM to_jsonb(loader(k))) FROM generate_series(1, 7) k";
 my $get = "SELECT cache_get('c', 1)";
 # The other form of the same value; of this type, one that cannot be had back from jsonb
@@ -260,6 +278,104 @@ END
 		title => 'a commit removes what was cached',
 		setup => $item,
 		steps => [ "r > $fill", "w > $update", "r = $probe" ]
+	},
+	{
+		guard => 'when_published',
+		title => 'whether an update matters is decided when it is published',
+		setup => $noted_by_key,
+		steps => [ "f > $get_other", "w > BEGIN; $note", "f > $get", 'w > COMMIT', "r = $probe" ]
+	},
+	{
+		guard => 'when_published',
+		title => 'or prepared',
+		setup => $noted_by_key,
+		steps => [
+			"f > $get_other", "w > BEGIN; $note", "f > $get", "w > PREPARE TRANSACTION 'w'", "w > COMMIT PREPARED 'w'",
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'passed_key',
+		title => 'the fence of a key remembers an update that does not matter yet',
+		setup => $noted_by_key,
+		steps => [ "f > $get_other", "r > $snapshot", "w > $note", "f > $get", "r = $probe" ]
+	},
+	{
+		guard => 'fill_check',
+		title => 'a load that reads another column, and an update of it by the way',
+		setup => $noted_by_key,
+		steps => [ "f > $get_other", '+ loaded', "f & $get", "w > $note", '- loaded', 'f .', "r = $probe" ]
+	},
+	{
+		guard => 'all_columns',
+		title => 'all columns count that a transaction has changed',
+		setup => $noted_by_key,
+		steps => [ "f > $get_other", "w > BEGIN; $remark; $note", "f > $get", 'w > COMMIT', "r = $probe" ]
+	},
+	{
+		guard => 'two_relations',
+		title => 'in all tables',
+		setup => $noted_by_key . <<'END',
+CREATE TABLE other (id integer PRIMARY KEY, price integer, remark integer DEFAULT 1);
+INSERT INTO other SELECT i, i FROM generate_series(1, 7) AS i;
+SELECT cache_watch('c', 'other', 'id');
+CREATE OR REPLACE FUNCTION loader(i integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  IF i = 2 THEN
+    RETURN (SELECT o.remark + t.remark FROM item t JOIN other o USING (id) WHERE t.id = i);
+  END IF;
+  RETURN (SELECT price FROM other WHERE id = i);
+END $$;
+END
+		steps => [
+			"f > $get_other", 'w > BEGIN; UPDATE item SET note = 5 WHERE id = 1; UPDATE other SET price = 5 WHERE id = 1',
+			"f > $get", 'w > COMMIT', "r = $probe"
+		]
+	},
+	{
+		guard => 'late',
+		title => 'what another library changes besides at the very end of a transaction is published',
+		setup => $noted_by_key,
+		steps => [
+			"f > $fill; $get_other", "w > SET cache.late_command = 'UPDATE item SET price = 5 WHERE id = 2'",
+			'w > UPDATE item SET remark = 5 WHERE id = 2', "w > SET cache.late_command = ''", "r = $probe"
+		]
+	},
+	{
+		guard => 'passed',
+		title => 'what did not matter to a whole cache does, once a load reads it',
+		setup => $noted_whole,
+		steps => [ "f > $get_other", "r > $snapshot", "w > $note", "f > $get", "r = $probe" ]
+	},
+	{
+		guard => 'passed',
+		title => 'also to what is loaded without seeing it',
+		setup => $noted_whole,
+		steps => [ "f > $get_other", "w > BEGIN; $note; PREPARE TRANSACTION 'w'", "f > $get", "w > COMMIT PREPARED 'w'", "r = $probe" ]
+	},
+	{
+		guard => 'passed_before',
+		title => 'or when all that was read is forgotten',
+		setup => $noted_whole,
+		steps => [
+			"f > $get_other",
+			"w > BEGIN; $note; PREPARE TRANSACTION 'w'",
+			'w > UPDATE item SET price = 5 WHERE id = 2',
+			"f > $get", "w > COMMIT PREPARED 'w'", "r = $probe"
+		]
+	},
+	{
+		guard => 'unseen',
+		title => 'what code reads that nobody sees may be any column',
+		setup => <<'END',
+CREATE TABLE item (id integer PRIMARY KEY, price integer, note integer DEFAULT 1);
+INSERT INTO item VALUES (1, 1);
+CREATE FUNCTION loader(i integer) RETURNS text LANGUAGE plpgsql STABLE
+  AS $$BEGIN PERFORM price FROM item WHERE id = i; RETURN currtid2('item', '(0,1)'); END$$;
+SELECT cache_create('c', 'loader(integer)', ttl => '1 day');
+SELECT cache_watch('c', 'item', 'id');
+END
+		steps => [ "f > $get", "w > $note", "r = SELECT cache_get('c', 1) IS NOT DISTINCT FROM to_jsonb(loader(1))" ]
 	},
 	{
 		guard => 'late',

@@ -697,7 +697,12 @@ coherence_accept(CoherentGet *get, const SnapshotImage *seen, bool own_path)
 		!fence_was_clear(&get->key_fence, seen))
 		return false;
 
-	/* That the load has read something new may just have become known. */
+	/*
+	 * That loads read more than was known may just have become known, and with
+	 * it who has changed it (slot_add_columns).
+	 */
+	if (GUARD_REMOVED("recalled"))
+		return fence_was_clear(&get->cache_fence, seen);
 	return slot_read(get->key->slot, MyDatabaseId, get->def->id, &cache_now) &&
 		fence_was_clear(&cache_now, seen);
 }

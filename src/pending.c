@@ -16,7 +16,7 @@
  * back subtransaction has changed is not pending.
  *
  * Memory is bounded: a transaction that changes more than PENDING_MAX keys
- * invalidates the whole caches that it changes from there on, about 3 MB at
+ * invalidates the whole caches that it changes from there on, about 2 MB at
  * most; and 1 MB for messages to others.  A few keys need none at all.
  *
  * Locking: none, this is the backend's own.

@@ -49,6 +49,7 @@ our %cache = (
 	nested => { key => '{bid}', memory => 400 },
 	pair => { key => '{bid}, {letter}', memory => 2000, type => 'text' },
 	price => { key => '{number}', memory => 1500, type => 'numeric' },
+	visit => { key => '{id}', memory => 4000, type => 'text' },
 );
 $_->{kind} = 'rows' for values %cache;
 
@@ -155,6 +156,10 @@ our @writes = weighted(
 	[ 10, 'INSERT INTO accounts SELECT i, i % 8 + 1, i, i FROM generate_series(1, 200) i ON CONFLICT (id) DO NOTHING' ],
 	[ 10, 'SELECT touch(k, {bool}) FROM unnest(ARRAY[{ids}]) k' ],
 	[ 3, "UPDATE branches SET name = name || '+' WHERE bid = {bid}" ],
+	[ 20, 'UPDATE accounts SET seen = seen + 1 WHERE id IN ({ids})' ],
+	[ 2, 'UPDATE accounts SET seen = seen + 1' ],
+	[ 15, 'UPDATE branches SET seen = seen + 1 WHERE bid = {bid}' ],
+	[ 3, 'UPDATE branches SET name = name' ],
 	[ 15, 'UPDATE prices SET v = v + 0.25 WHERE k = {number}' ],
 	[ 5, 'UPDATE prices SET k = {number} WHERE k = {number}' ],
 	[ 5, 'INSERT INTO prices VALUES ({number}, 7.50) ON CONFLICT (k) DO UPDATE SET v = NULL' ],

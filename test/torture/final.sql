@@ -4,6 +4,8 @@ WITH c (cache, key, cached, loaded) AS MATERIALIZED (
   UNION ALL
   SELECT 'label', id::text, cache_get('label', id), to_jsonb(label(id)) FROM generate_series(0, 1300) id
   UNION ALL
+  SELECT 'visit', id::text, cache_get('visit', id), to_jsonb(visit(id)) FROM generate_series(0, 1300) id
+  UNION ALL
   SELECT 'branch', bid::text, cache_get('branch', bid), to_jsonb(branch(bid)) FROM generate_series(0, 9) bid
   UNION ALL
   SELECT 'nested', bid::text, cache_get('nested', bid), nested(bid) FROM generate_series(0, 9) bid

@@ -7,12 +7,13 @@
 
 CREATE EXTENSION cache;
 
-CREATE TABLE branches (bid int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE branches (bid int PRIMARY KEY, name text NOT NULL, seen int DEFAULT 0);
 CREATE TABLE accounts (
   id int PRIMARY KEY,
   bid int NOT NULL,
   balance int NOT NULL,
-  owner text NOT NULL
+  owner text NOT NULL,
+  seen int DEFAULT 0
 );
 CREATE TABLE prices (k numeric PRIMARY KEY, v numeric);
 CREATE TABLE pairs (a int, b text, v text, PRIMARY KEY (a, b));
@@ -39,6 +40,17 @@ CREATE FUNCTION branch(bid int) RETURNS bigint STABLE LANGUAGE plpgsql AS
 CREATE FUNCTION label(id int) RETURNS text STABLE LANGUAGE sql AS
   $$ SELECT a.owner || ' of ' || b.name
      FROM accounts a JOIN branches b USING (bid) WHERE a.id = $1 $$;
+-- Which columns are read depends on the row.
+CREATE FUNCTION visit(id int) RETURNS text STABLE LANGUAGE plpgsql AS
+  $$ DECLARE r record;
+     BEGIN
+       SELECT balance, bid INTO r FROM accounts a WHERE a.id = $1;
+       CASE r.balance % 12
+         WHEN 0 THEN RETURN 'account ' || (SELECT seen FROM accounts a WHERE a.id = $1);
+         WHEN 6 THEN RETURN 'branch ' || (SELECT seen FROM branches b WHERE b.bid = r.bid);
+         ELSE RETURN r.balance || (SELECT name FROM branches b WHERE b.bid = r.bid);
+       END CASE;
+     END $$;
 CREATE FUNCTION price(k numeric) RETURNS numeric STABLE LANGUAGE sql AS
   $$ SELECT v + 0 FROM prices p WHERE p.k = $1 $$;
 CREATE FUNCTION pair(a int, b text) RETURNS text STABLE LANGUAGE plpgsql AS
@@ -57,6 +69,9 @@ SELECT cache_create('account', 'account(int)', redis => true),
        cache_create('label', 'label(int)', redis => true),
        cache_watch('label', 'accounts', 'id'),
        cache_watch('label', 'branches'),
+       cache_create('visit', 'visit(int)', redis => true),
+       cache_watch('visit', 'accounts', 'id'),
+       cache_watch('visit', 'branches'),
        cache_create('price', 'price(numeric)', redis => true),
        cache_watch('price', 'prices', 'k'),
        cache_create('pair', 'pair(int, text)', redis => true),

@@ -31,6 +31,7 @@
 #include "access/detoast.h"
 #include "access/sysattr.h"
 #include "nodes/bitmapset.h"
+#include "nodes/pathnodes.h"
 #include "parser/parsetree.h"
 #include "utils/datum.h"
 #include "utils/rel.h"

@@ -15,11 +15,11 @@
  *	callsite, coercion, parameter, keytext		keys as calls give them
  *	rowkeys, keyfunction						from rows to keys
  *	get											one read-through get
- *	utility, rename, partition, sharedcatalog,	DDL; commit
+ *	utility, ddl, naming, rename, partition,	DDL; commit
  *	transaction
  *	loader, flight, ownlocks					running loaders
  *	loads, compiled, inspect, routine, literal,	what a load depends on
- *	plexpr, reason, unstored
+ *	plexpr, reason, unstored, dependency
  *	searchpath									whose tables its names mean
  *	invalidate									what a transaction changes
  *	keyvalue									what cache_set() has set
@@ -64,6 +64,7 @@
 
 #include "compat.h"
 #include "definition.h"
+#include "dependency.h"
 #include "devel.h"
 #include "loads.h"
 #include "routine.h"
@@ -176,6 +177,7 @@ _PG_init(void)
 	loads_init();
 	routine_init();
 	parameter_init();
+	dependency_init();
 	rowkeys_init();
 	statement_init();
 	utility_init();

@@ -31,7 +31,9 @@
 #define FLAG_NULL		0x01
 #define FLAG_OWN_PATH	0x02
 #define FLAG_UNSEEN		0x04
-#define FLAGS_KNOWN		(FLAG_NULL | FLAG_OWN_PATH | FLAG_UNSEEN)
+#define FLAG_CATALOGS	0x08
+#define FLAGS_KNOWN		(FLAG_NULL | FLAG_OWN_PATH | FLAG_UNSEEN | \
+						 FLAG_CATALOGS)
 
 /* Starts the bytes; arrays, key, zeroes up to a multiple of 8, and value follow. */
 typedef struct CodecHeader
@@ -101,7 +103,8 @@ codec_encode(const CodecValue *value, char *to)
 	header.magic = CODEC_MAGIC;
 	header.flags = (value->isnull ? FLAG_NULL : 0) |
 		(value->own_path ? FLAG_OWN_PATH : 0) |
-		(value->unseen ? FLAG_UNSEEN : 0);
+		(value->unseen ? FLAG_UNSEEN : 0) |
+		(value->reads_catalogs ? FLAG_CATALOGS : 0);
 	header.incarnation = value->incarnation;
 	header.cache = value->cache;
 	header.lsn = value->lsn;
@@ -193,6 +196,7 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 	value->isnull = (header.flags & FLAG_NULL) != 0;
 	value->own_path = (header.flags & FLAG_OWN_PATH) != 0;
 	value->unseen = (header.flags & FLAG_UNSEEN) != 0;
+	value->reads_catalogs = (header.flags & FLAG_CATALOGS) != 0;
 	value->seen.xmin = header.xmin;
 	value->seen.xmax = header.xmax;
 	value->seen.nxids = header.nxids;

@@ -32,6 +32,7 @@ typedef struct CodecValue
 	bool		isnull;
 	bool		own_path;		/* see CacheSlot */
 	bool		unseen;			/* see CacheSlot */
+	bool		reads_catalogs; /* the same */
 	SnapshotImage seen;			/* by the load */
 	uint32_t	nreads;			/* relations that it has read */
 	uint32_t	nviews;			/* views that it has read through */

@@ -40,6 +40,11 @@
  * after its messages are sent; and a filler makes sure, before it loads, that
  * nobody has this lock, and then reads all messages (coherence_settle).
  *
+ * Not all DDL concerns all caches: which of them it is published for is decided
+ * when the transaction is about to commit, by what their loads have noted that
+ * they depend on (ddl.c, dependency.c).  When something new is noted, the cache's
+ * fence takes over what has been decided without that (registry.c).
+ *
  * Values in Redis outlive the entries here, and nothing is sure to remove
  * them.  So each has with it what the snapshot that it was loaded under saw,
  * and is used only if that, too, saw everything that the fences remember.
@@ -222,6 +227,48 @@ coherence_publish_database(Oid dbid, FullTransactionId xid)
 	slot_publish_database(dbid, xid);
 }
 
+/*
+ * Publish DDL on something that a cache depends on, in the same way.
+ */
+void
+coherence_publish_dependent(Oid dbid, uint64 cache, FullTransactionId xid)
+{
+	if (!shared_is_ready())
+		return;
+	shared_note_xid(xid);
+	slot_publish_dependent(dbid, cache, xid);
+}
+
+/*
+ * It is about to be decided which caches depend on the DDL of this transaction,
+ * in one database or (InvalidOid) in all: see slot_begin_ddl.  If lasting, after
+ * coherence_begin_publish.
+ */
+void
+coherence_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
+{
+	if (!shared_is_ready())
+		return;
+	shared_note_xid(xid);
+	witness_take(xid);
+	pending_has_published(xid);
+	slot_begin_ddl(dbid, xid, lasting);
+}
+
+/*
+ * The transaction has replaced what keys may be told by, in one database or
+ * (InvalidOid) in all: see mapping.c.
+ */
+void
+coherence_replace(Oid dbid, FullTransactionId xid)
+{
+	if (!shared_is_ready())
+		return;
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	mapping_replace(dbid, xid);
+	LWLockRelease(cache_registry_lock);
+}
+
 /*-------------------------------------------------------------------------
  * Readers
  *-------------------------------------------------------------------------
@@ -341,6 +388,8 @@ read_cache_fence(CoherentGet *get)
 {
 	CacheDef   *def = get->def;
 
+	get->lists_ready = false;
+
 	while (!slot_read(get->key->slot, MyDatabaseId, def->id, &get->cache_fence))
 	{
 		int			slot;
@@ -357,6 +406,10 @@ read_cache_fence(CoherentGet *get)
 		}
 		get->key->slot = slot;
 	}
+	pg_read_barrier();
+	get->lists_ready =
+		pg_atomic_read_u64(&cache_slots[get->key->slot].lists_of) ==
+		get->cache_fence.changes;
 	return true;
 }
 
@@ -604,7 +657,7 @@ fill_prepare(CoherentGet *get, StoreValue *value)
 	uint64		generation = get->cache_fence.changes;
 	int			number;
 
-	if (load_is_own(get))
+	if (load_is_own(get) || !get->lists_ready)
 		return false;
 	number = slot_add_prefix(get->key->slot, generation, prefix);
 	if (number == SLOT_NO_PREFIX)
@@ -685,7 +738,7 @@ coherence_accept(CoherentGet *get, const SnapshotImage *seen, bool own_path)
 		return false;
 
 	/* Nothing was published since the fences were read. */
-	if (!fill_check(get))
+	if (!fill_check(get) || !get->lists_ready)
 		return false;
 
 	/*
@@ -715,7 +768,7 @@ coherence_accept(CoherentGet *get, const SnapshotImage *seen, bool own_path)
 bool
 coherence_may_send(CoherentGet *get, SnapshotImage *seen)
 {
-	if (load_is_own(get))
+	if (load_is_own(get) || !get->lists_ready)
 		return false;
 	snapshot_image(seen, &get->view, GetTopFullTransactionIdIfAny());
 	return true;

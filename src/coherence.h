@@ -29,6 +29,7 @@ typedef struct CoherentGet
 	SnapshotView view;
 	FenceState	key_fence;		/* when the key was not found */
 	FenceState	cache_fence;
+	bool		lists_ready;	/* what loads note from now on is kept */
 	BypassReason refused;		/* if coherence_begin has given false */
 } CoherentGet;
 
@@ -48,7 +49,11 @@ extern void coherence_publish_cache(uint64 cache, FullTransactionId xid,
 									const MappingRunning *others,
 									const ColumnChange *change);
 extern void coherence_publish_database(Oid dbid, FullTransactionId xid);
+extern void coherence_publish_dependent(Oid dbid, uint64 cache,
+										FullTransactionId xid);
 extern void coherence_begin_publish(Oid dbid);
+extern void coherence_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
+extern void coherence_replace(Oid dbid, FullTransactionId xid);
 
 extern bool coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key);
 extern bool coherence_lookup(CoherentGet *get, StoreValue *value);

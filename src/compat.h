@@ -251,6 +251,26 @@ cache_selected_columns(const RangeTblEntry *rte, const PlannedStmt *plan)
 #define cache_selected_columns(rte, plan)	((rte)->selectedCols)
 #endif
 
+/* and keeps memberships apart by who has granted them */
+#if PG_VERSION_NUM >= 160000
+#define cache_membership_hash(role, member, grantor) \
+	GetSysCacheHashValue3(AUTHMEMROLEMEM, ObjectIdGetDatum(role), \
+						  ObjectIdGetDatum(member), ObjectIdGetDatum(grantor))
+#else
+#define cache_membership_hash(role, member, grantor) \
+	GetSysCacheHashValue2(AUTHMEMROLEMEM, ObjectIdGetDatum(role), \
+						  ObjectIdGetDatum(member))
+#endif
+
+/* and tells of the roles whose rights a plan uses in another place */
+#if PG_VERSION_NUM >= 160000
+#define cache_permissions(plan)		((plan)->permInfos)
+#define cache_check_as_user(of)		(((RTEPermissionInfo *) (of))->checkAsUser)
+#else
+#define cache_permissions(plan)		((plan)->rtable)
+#define cache_check_as_user(of)		(((RangeTblEntry *) (of))->checkAsUser)
+#endif
+
 /* 18 keeps the plans of functions in SQL for the session */
 #if PG_VERSION_NUM >= 180000
 #define CACHE_KEEPS_SQL_PLANS	true

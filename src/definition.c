@@ -57,6 +57,7 @@
 #include "utils/typcache.h"
 
 #include "compat.h"
+#include "ddl.h"
 #include "definition.h"
 #include "devel.h"
 #include "extension.h"
@@ -205,6 +206,9 @@ void
 definition_changed(void)
 {
 	CacheInvalidateRelcacheByRelid(extension_get()->definitions);
+
+	/* Triggers and what else has been changed for it are ours. */
+	ddl_note_command(EFFECT_CATALOGS);
 }
 
 /*-------------------------------------------------------------------------
@@ -923,7 +927,7 @@ int
 definition_slot(CacheDef *def)
 {
 	if (def->slot < 0 && !pending_is_created(def->id))
-		def->slot = slot_attach(MyDatabaseId, def->id);
+		def->slot = slot_attach(MyDatabaseId, def->id, def->redis);
 	return def->slot;
 }
 

@@ -305,6 +305,23 @@ fence_publish(Fence *fence, FullTransactionId xid, const FenceWitness *witness)
 	fence_end_write(fence);
 }
 
+/* Give a fence more to remember, in the midst of a write. */
+static void
+take_over(Fence *fence, const uint64 *xids, uint32 n, const FenceFloor *floor,
+		  const FenceWitness *witness)
+{
+	FenceFloor	more = *floor;
+
+	for (uint32 i = 0; i < n; i++)
+		fence_add_xid(fence, xids[i], witness);
+	if (fence_has_witness(fence, witness))
+	{
+		floor_rise(&fence->floor, witness);
+		floor_rise(&more, witness);
+	}
+	floor_add(&fence->floor, &more);
+}
+
 /*
  * Give a fence more to remember, and count a change.  witness: any one, which
  * is of use if the fence remembers it, or NULL.
@@ -315,18 +332,9 @@ void
 fence_add(Fence *fence, const uint64 *xids, uint32 n, const FenceFloor *floor,
 		  const FenceWitness *witness)
 {
-	FenceFloor	more = *floor;
-
 	fence_begin_write(fence);
 	fence->changes++;
-	for (uint32 i = 0; i < n; i++)
-		fence_add_xid(fence, xids[i], witness);
-	if (fence_has_witness(fence, witness))
-	{
-		floor_rise(&fence->floor, witness);
-		floor_rise(&more, witness);
-	}
-	floor_add(&fence->floor, &more);
+	take_over(fence, xids, n, floor, witness);
 	fence_end_write(fence);
 }
 

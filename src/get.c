@@ -178,6 +178,7 @@ fetch_send(Fetch *fetch, StoreValue *value)
 	sent.nviews = pg_atomic_read_u32(&slot->nviews);
 	sent.own_path = pg_atomic_read_u32(&slot->own_path) != 0;
 	sent.unseen = pg_atomic_read_u32(&slot->unseen) != 0;
+	sent.reads_catalogs = pg_atomic_read_u32(&slot->reads_catalogs) != 0;
 	if (sent.nreads > SLOT_READS || sent.nviews > SLOT_VIEWS)
 		return;
 	pg_read_barrier();
@@ -373,6 +374,8 @@ fetch_depend(CacheDef *def, const CodecValue *received)
 		slot_add_unseen(def->slot);
 	if (received->own_path)
 		pg_atomic_write_u32(&cache_slots[def->slot].own_path, 1);
+	if (received->reads_catalogs)
+		slot_note_catalogs(def->slot);
 	for (uint32 i = 0; i < received->nviews; i++)
 	{
 		if (!slot_add_view(def->slot,

@@ -43,6 +43,7 @@
 #include "utils/typcache.h"
 
 #include "compat.h"
+#include "dependency.h"
 #include "inspect.h"
 #include "literal.h"
 #include "routine.h"
@@ -109,6 +110,7 @@ inspect_function(Oid function, Inspection *in)
 	static const Reason reasons[] = {
 		[ROUTINE_SESSION] = REASON_SESSION,
 		[ROUTINE_TEMPORARY] = REASON_TEMPORARY_OBJECTS,
+		[ROUTINE_CATALOGS] = REASON_CATALOGS,
 		[ROUTINE_CLOCK] = REASON_CLOCK,
 		[ROUTINE_STATE] = REASON_STATE,
 		[ROUTINE_VOLATILE] = REASON_VOLATILE,
@@ -118,11 +120,14 @@ inspect_function(Oid function, Inspection *in)
 
 	if (kind == ROUTINE_KNOWN && function < FirstNormalObjectId)
 		return;
+	dependency_note_function(function);
 	if (routine_is_sql(function))
 		in->calls_sql = true;
 	if (kind != ROUTINE_KNOWN &&
 		(in->vouched == NULL || !in->vouched(function)))
 		note(in, reasons[kind], function);
+	if (kind == ROUTINE_TEMPORARY)
+		note(in, REASON_CATALOGS, function);
 	if (routine_names_temp(function))
 		note(in, REASON_SESSION, REASON_PG_TEMP);
 	if (routine_is_aggregate(function))
@@ -163,6 +168,40 @@ bool
 inspect_holds_time(Oid type)
 {
 	return OidIsValid(type) && may_hold_time(type);
+}
+
+/*
+ * Are its values the identities of objects, of which their text is the name?
+ * (Whatever changes what text search configurations and the like are called
+ * invalidates all caches.)
+ */
+bool
+inspect_names_object(Oid type)
+{
+	switch (type)
+	{
+		case REGCLASSOID:
+		case REGCLASSARRAYOID:
+		case REGTYPEOID:
+		case REGTYPEARRAYOID:
+		case REGPROCOID:
+		case REGPROCARRAYOID:
+		case REGPROCEDUREOID:
+		case REGPROCEDUREARRAYOID:
+		case REGROLEOID:
+		case REGROLEARRAYOID:
+		case REGNAMESPACEOID:
+		case REGNAMESPACEARRAYOID:
+		case ACLITEMOID:
+		case ACLITEMARRAYOID:
+#ifdef REGDATABASEOID
+		case REGDATABASEOID:
+		case REGDATABASEARRAYOID:
+#endif
+			return true;
+		default:
+			return false;
+	}
 }
 
 /* Is a zone's present offset what gives the literal its meaning? */
@@ -334,6 +373,8 @@ inspect_type_of(Oid type, bool from_text, Inspection *in)
 	Oid			param;
 	Oid			element = InvalidOid;
 
+	if (inspect_names_object(type))
+		note(in, REASON_CATALOGS, InvalidOid);
 	if (type < FirstNormalObjectId && !from_text)
 		return;
 	check_stack_depth();
@@ -351,6 +392,7 @@ inspect_type_of(Oid type, bool from_text, Inspection *in)
 			element = getBaseType(type);
 			break;
 		case TYPTYPE_COMPOSITE:
+			dependency_note_rowtype(get_typ_typrelid(type));
 			row = lookup_rowtype_tupdesc_noerror(type, -1, true);
 			for (int i = 0; row != NULL && i < row->natts; i++)
 			{
@@ -416,6 +458,32 @@ texts_in(Node *node, TextsUse above)
 	}
 }
 
+/*
+ * What a query says of identities of objects, and of row types, the planner may
+ * fold into something that does not tell.
+ */
+static void
+inspect_literal_type(Node *node, Inspection *in)
+{
+	Oid			type;
+
+	switch (nodeTag(node))
+	{
+		case T_Const:
+		case T_CoerceViaIO:
+		case T_RelabelType:
+		case T_RowExpr:
+			type = exprType(node);
+			break;
+		default:
+			return;
+	}
+	if (inspect_names_object(type))
+		note(in, REASON_CATALOGS, REASON_NOTHING);
+	if (type >= FirstNormalObjectId)
+		dependency_note_rowtype(get_typ_typrelid(type));
+}
+
 static bool
 inspect_expression(Node *node, Inspection *in)
 {
@@ -429,7 +497,9 @@ inspect_expression(Node *node, Inspection *in)
 	in->texts = texts_in(node, above);
 	if (IsA(node, Const) && constant_says_now((Const *) node, in))
 		note(in, REASON_CLOCK, REASON_NOW_LITERAL);
-	if (!in->literals)
+	if (in->literals)
+		inspect_literal_type(node, in);
+	else
 	{
 		(void) check_functions_in_node(node, function_walker, in);
 		switch (nodeTag(node))
@@ -439,6 +509,10 @@ inspect_expression(Node *node, Inspection *in)
 				break;
 			case T_Var:
 				inspect_var((Var *) node, in);
+				/* FALLTHROUGH */
+			case T_Param:
+				if (inspect_names_object(exprType(node)))
+					note(in, REASON_CATALOGS, InvalidOid);
 				break;
 			case T_Const:
 				if (names_temporary((Const *) node))
@@ -456,6 +530,8 @@ inspect_expression(Node *node, Inspection *in)
 				inspect_type_of(exprType(node), true, in);
 				break;
 			case T_FuncExpr:
+				if (inspect_names_object(exprType(node)))
+					note(in, REASON_CATALOGS, InvalidOid);
 				if (exprType(node) >= FirstNormalObjectId &&
 					!routine_is_users(((FuncExpr *) node)->funcid))
 					inspect_type_of(exprType(node), true, in);

@@ -34,6 +34,7 @@ extern void inspect_literals(Query *query, const char *source,
 							 Reasons *reasons);
 extern void inspect_type(Oid type, InspectVouched vouched, Reasons *reasons);
 extern bool inspect_holds_time(Oid type);
+extern bool inspect_names_object(Oid type);
 extern void inspect_routine(Oid function, InspectVouched vouched,
 							Reasons *reasons);
 

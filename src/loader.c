@@ -29,6 +29,7 @@
 #include "compat.h"
 #include "coherence.h"
 #include "compiled.h"
+#include "dependency.h"
 #include "devel.h"
 #include "inspect.h"
 #include "key.h"
@@ -192,6 +193,8 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		nestlevel = settings_apply(&def->settings, &run->complete);
 		if (!run->complete)
 			run->load.deviation = settings_deviation(&def->settings);
+		if (!def->definer)
+			dependency_note_session(true);
 		loads_note_call(def->loader);
 		loads_note_all(&def->loader_is);
 		if (def->definer)
@@ -226,6 +229,16 @@ remember_planned(CacheDef *def, Load *load)
 {
 	reasons_add_lasting(&def->loader_why, &load->planned);
 	reasons_add(&load->why, &def->loader_why);
+
+	/* This one forbids nothing, but holds for whatever uses the result. */
+	if (load->why.mask & REASON_BIT(REASON_CATALOGS))
+	{
+		load->why.mask &= ~REASON_BIT(REASON_CATALOGS);
+		if (def->slot >= 0)
+			slot_note_catalogs(def->slot);
+		if (current_load != NULL)
+			loads_note(REASON_CATALOGS, REASON_NOTHING);
+	}
 }
 
 /* How far this transaction had come. */
@@ -428,6 +441,8 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 		{
 			nestlevel = settings_apply(&def->settings, &complete);
 			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
+			dependency_note_session(false);
+			dependency_note_function(function);
 			inspect_routine(function, loads_vouched, &load.why);
 			call(arg);
 		}
@@ -445,7 +460,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 		load_end(&load);
 		compiled_leave(compiled);
 	} while (load.stale && load.why.mask == 0 && ++passes < LOADER_PASSES);
-	if (load.stale)
+	if (load.stale || load.reads_catalogs)
 		complete = false;
 	if (load.why.mask != 0)
 	{

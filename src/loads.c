@@ -8,9 +8,11 @@
  * temporary table is different for others, and not stored.  A table that is
  * not watched for this cache (or a foreign table, which cannot be) may change
  * without notice: the result is stored only if the cache has a ttl.  Catalogs
- * are exempt: DDL invalidates all caches.  What else a plan can depend on is
- * found by inspect.c; what PL/pgSQL evaluates without the executor, by
- * compiled.c.
+ * are exempt: all DDL invalidates the caches whose loads read them.  By what
+ * other DDL finds the caches that it concerns is noted here as well, in the
+ * registry and, for all loads together, in dependency.c.  What else a plan can
+ * depend on is found by inspect.c; what PL/pgSQL evaluates without the executor,
+ * by compiled.c.
  *
  * A load inside a load is watched for both.  A hit inside a load counts as
  * reading whatever the loads of that cache have read, which its slot in the
@@ -51,6 +53,7 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
+#include "dependency.h"
 #include "devel.h"
 #include "inspect.h"
 #include "loads.h"
@@ -185,6 +188,18 @@ note_own_path(void)
 	}
 }
 
+/* These loads read catalogs, so they depend on all DDL. */
+static void
+note_catalogs(void)
+{
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		load->reads_catalogs = true;
+		if (!load->keys && load->def->slot >= 0)
+			slot_note_catalogs(load->def->slot);
+	}
+}
+
 /*
  * The loads in progress depend on this.  Where the innermost of them runs a
  * function that is vouched for, what that function does concerns nobody.
@@ -195,6 +210,14 @@ loads_note(Reason reason, Oid object)
 	if (reason == REASON_TEMPORARY_OBJECTS)
 	{
 		note_own_path();
+		return;
+	}
+	if (reason == REASON_CATALOGS)
+	{
+		note_catalogs();
+		for (Load *load = current_load; planning > 0 && load != NULL;
+			 load = load->outer)
+			reasons_note(&load->planned, reason, object);
 		return;
 	}
 	for (Load *load = current_load; load != NULL; load = load->outer)
@@ -276,6 +299,18 @@ is_detaching(Relation rel)
 		RelationGetPartitionDesc(rel, false)->detached_exist;
 }
 
+/* Does a column hold the identity of what has a name in the catalogs? */
+static bool
+holds_names(TupleDesc columns)
+{
+	for (int i = 0; i < columns->natts; i++)
+	{
+		if (inspect_names_object(TupleDescAttr(columns, i)->atttypid))
+			return true;
+	}
+	return false;
+}
+
 /*
  * The loads in progress read a relation, and of that these columns.
  */
@@ -286,7 +321,11 @@ loads_note_relation(Relation rel, Columns columns)
 	char		relkind = rel->rd_rel->relkind;
 	bool		temporary = rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP;
 
-	if (relkind == RELKIND_VIEW || is_catalog(relid))
+	if (relkind == RELKIND_VIEW)
+		return;
+	if (relid < FirstNormalObjectId || holds_names(RelationGetDescr(rel)))
+		note_catalogs();
+	if (is_catalog(relid))
 		return;
 
 	/*
@@ -306,6 +345,10 @@ loads_note_relation(Relation rel, Columns columns)
 			(relkind == RELKIND_FOREIGN_TABLE ||
 			 !watch_covers(rel, NameStr(load->def->name))))
 			reasons_note(&load->why, REASON_UNWATCHED, relid);
+
+		/* By what it reads, a key function tells what DDL concerns. */
+		if (load->keys && load->def->slot >= 0 && !temporary)
+			slot_depend(load->def->slot, relid);
 
 		/* A slot that cannot hold all that is read makes hits useless. */
 		if (!load->keys && load->def->slot >= 0 && !temporary)
@@ -350,9 +393,25 @@ loads_note_search_path(void)
 {
 	const char *recorded = current_load->def->settings.search_path;
 
+	dependency_note_session(!current_load->keys);
 	if (recorded != NULL && strcmp(recorded, namespace_search_path) != 0 &&
 		!GUARD_REMOVED("settings"))
 		note_own_path();
+}
+
+/* By whose rights does it read?  The owners of views have a say. */
+static void
+note_rights(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, cache_permissions(plan))
+	{
+		Oid			role = cache_check_as_user(lfirst(lc));
+
+		if (OidIsValid(role))
+			dependency_note_role(role);
+	}
 }
 
 /* Not inline, for the sake of what is executed outside of loads. */
@@ -364,6 +423,7 @@ note_plan(PlannedStmt *plan, ParamListInfo params)
 	int			rti = 0;
 
 	loads_note_search_path();
+	note_rights(plan);
 	(void) inspect_plan(plan, loads_vouched, narrow_note_scan, params, &reasons);
 	loads_note_all(&reasons);
 	if (plan->dependsOnRole)
@@ -382,8 +442,13 @@ note_plan(PlannedStmt *plan, ParamListInfo params)
 				note_view(rte->relid);
 			continue;
 		}
-		if (rte->rtekind != RTE_RELATION || is_catalog(rte->relid))
+		if (rte->rtekind != RTE_RELATION)
 			continue;
+		if (is_catalog(rte->relid))
+		{
+			note_catalogs();
+			continue;
+		}
 		/* The plan's locks are held already, or about to be taken. */
 		rel = table_open(rte->relid, AccessShareLock);
 		loads_note_relation(rel, planning > 0 ? COLUMNS_ALL :
@@ -491,6 +556,7 @@ loads_note_call(Oid function)
 {
 	uint64		under;
 
+	dependency_note_function(function);
 	if (!CACHE_KEEPS_SQL_PLANS || !routine_is_sql(function))
 		return;
 	under = current_load->def->made_under ^
@@ -525,7 +591,10 @@ loads_needs_fmgr(Oid function)
 	return false;
 }
 
-/* The body of a function in SQL is analysed outside of loads. */
+/*
+ * A text is analysed: by a load; or it is the body of a function in SQL, outside
+ * of loads.
+ */
 static void
 loads_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jumble)
 {
@@ -535,6 +604,8 @@ loads_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jumble)
 		if (sql_is_kept)
 			sql_made_outside++;
 	}
+	if (current_load != NULL)
+		dependency_note_text(pstate->p_sourcetext);
 	if (prev_post_parse_analyze)
 		prev_post_parse_analyze(pstate, query, jumble);
 }
@@ -582,6 +653,7 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 	uint32		nviews;
 	bool		own_path;
 	bool		unseen;
+	bool		reads_catalogs;
 	bool		unknown;
 
 	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
@@ -591,6 +663,7 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 	nviews = pg_atomic_read_u32(&slot->nviews);
 	own_path = pg_atomic_read_u32(&slot->own_path) != 0;
 	unseen = pg_atomic_read_u32(&slot->unseen) != 0;
+	reads_catalogs = pg_atomic_read_u32(&slot->reads_catalogs) != 0;
 	pg_read_barrier();
 	memcpy(reads, slot->reads, sizeof(reads));
 	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)
@@ -607,6 +680,8 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 		note_own_path();
 	if (unseen && !GUARD_REMOVED("unseen"))
 		note_unseen();
+	if (reads_catalogs)
+		note_catalogs();
 	for (uint32 i = 0; i < Min(nviews, SLOT_VIEWS); i++)
 		note_view(views[i]);
 	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)

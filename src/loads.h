@@ -33,6 +33,7 @@ typedef struct Load
 	TimestampTz expires;		/* of the entries that it has used, or 0 */
 	bool		stale;			/* something has to be compiled anew: see
 								 * compiled.c */
+	bool		reads_catalogs;
 	bool		unsettled;		/* this session may not have heard of all DDL */
 	uint64		deviation;		/* of its settings from the recorded ones */
 	void	   *prepared;		/* the loader as it is compiled: see compiled.c */

@@ -4,9 +4,9 @@
  *		What this transaction has invalidated, and not yet published.
  *
  * Triggers and cache_invalidate() put the hashes of keys, whole caches, or
- * the whole database here.  While something is pending the transaction itself
- * neither uses nor makes entries of it: its own snapshots see what others do
- * not.  At the end of the transaction, before its commit record is written or
+ * the whole database here; DDL, that there is some (ddl.c).  While something is
+ * pending the transaction itself neither uses nor makes entries of it: its own
+ * snapshots see what others do not.  At the end of the transaction, before its commit record is written or
  * it is prepared, everything is published in the fences (coherence.c).
  *
  * What updates have made pending remembers which columns they have changed: at
@@ -50,6 +50,8 @@ typedef enum PendingKind
 	PENDING_CACHE,
 	PENDING_CREATED,			/* a cache; nothing to publish */
 	PENDING_DROPPED,			/* a cache, whose slot goes after the commit */
+	PENDING_DEPENDENT,			/* a cache whose loads depend on our DDL */
+	PENDING_DDL,				/* of our own; what to publish is decided later */
 	PENDING_DATABASE,
 	PENDING_DROPPED_DATABASE	/* its slots go after the commit */
 } PendingKind;
@@ -247,7 +249,12 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 		case PENDING_DATABASE:
 			coherence_publish_database((Oid) item->cache, xid);
 			break;
+		case PENDING_DEPENDENT:
+			coherence_publish_dependent(MyDatabaseId, item->cache, xid);
+			coherence_replace(MyDatabaseId, xid);
+			break;
 		case PENDING_CREATED:
+		case PENDING_DDL:
 		case PENDING_DROPPED_DATABASE:
 			break;
 	}
@@ -416,8 +423,10 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash,
 	place = added_last = nitems++;
 	if (kind != PENDING_KEY)
 		nwide++;
+
+	/* Another database's name is not known here: so all are meant. */
 	if (kind == PENDING_DATABASE && broadcast_wanted())
-		attach_message(broadcast_message_all(OidIsValid((Oid) cache)));
+		attach_message(broadcast_message_all((Oid) cache == MyDatabaseId));
 
 	/* Other libraries' callbacks may write rows after ours has published. */
 	if (published && !GUARD_REMOVED("late"))
@@ -556,6 +565,35 @@ pending_add_database(Oid dbid)
 }
 
 /*
+ * This transaction has changed something that loaders may depend on.  Which
+ * caches do is decided before it commits (ddl.c); here it uses none until then.
+ */
+void
+pending_add_ddl(void)
+{
+	if (published)
+		pending_add_database(MyDatabaseId);
+	else
+	{
+		pending_count_ddl();
+		pending_add(PENDING_DDL, 0, 0, NULL);
+	}
+}
+
+/*
+ * The loads of a cache depend on something that this transaction has changed.
+ * True if others are still to be told so.
+ */
+bool
+pending_add_dependent(uint64 cache)
+{
+	if (is_pending(PENDING_DATABASE, MyDatabaseId, 0) ||
+		is_pending(PENDING_DATABASE, InvalidOid, 0))
+		return false;
+	return pending_add(PENDING_DEPENDENT, cache, 0, NULL);
+}
+
+/*
  * This session has run a command that may have changed what plans refer to,
  * if nothing else.
  */
@@ -636,6 +674,8 @@ pending_covers(uint64 cache, uint64 hash)
 		(is_pending(PENDING_CACHE, cache, 0) ||
 		 is_pending(PENDING_CREATED, cache, 0) ||
 		 is_pending(PENDING_DROPPED, cache, 0) ||
+		 is_pending(PENDING_DEPENDENT, cache, 0) ||
+		 is_pending(PENDING_DDL, 0, 0) ||
 		 is_pending(PENDING_DATABASE, MyDatabaseId, 0) ||
 		 is_pending(PENDING_DATABASE, InvalidOid, 0)))
 		return true;
@@ -654,6 +694,15 @@ pending_prefetch(void)
 		if (items[i].kind == PENDING_KEY)
 			store_prefetch_entry(items[i].hash);
 	}
+}
+
+/*
+ * This transaction has published something that is not pending here.
+ */
+void
+pending_has_published(FullTransactionId xid)
+{
+	published_xid = U64FromFullTransactionId(xid);
 }
 
 /*

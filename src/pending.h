@@ -27,6 +27,8 @@ extern bool pending_add_dropped(uint64 cache);
 extern bool pending_is_key(void);
 extern void pending_describe(char *message);
 extern bool pending_is_created(uint64 cache);
+extern void pending_add_ddl(void);
+extern bool pending_add_dependent(uint64 cache);
 extern void pending_add_database(Oid dbid);
 extern void pending_drop_database(Oid dbid);
 extern void pending_count_ddl(void);
@@ -36,6 +38,7 @@ extern bool pending_is_whole(uint64 cache);
 extern bool pending_covers(uint64 cache, uint64 hash);
 
 extern void pending_prefetch(void);
+extern void pending_has_published(FullTransactionId xid);
 extern void pending_publish(void);
 extern void pending_after_commit(void);
 extern void pending_after_prepare(void);

@@ -60,6 +60,7 @@ typedef struct StateHeader
 	uint32		nsaved;			/* of these, in the file */
 	uint32		nsaved_stamps;	/* of SHARED_STAMPS for each fence */
 	uint32		nslots;			/* in the file */
+	uint32		nwords;			/* of the dependencies' bits, in the file */
 } StateHeader;
 
 /* A fence of a key: those that remember nothing are left out. */
@@ -82,8 +83,19 @@ typedef struct SavedSlot
 	Oid			dbid;
 	uint32		nvariants;
 	uint32		variants[SLOT_VARIANTS];
+	uint32		reads_catalogs;
+	uint32		unknown;
+	uint64		filter[SLOT_FILTER];
 	FenceState	state;
 } SavedSlot;
+
+/* Of the bits of what loads depend on; those that have none are left out. */
+typedef struct SavedWord
+{
+	uint64		bits;
+	uint32		index;
+	uint32		unused;
+} SavedWord;
 
 /* A file and the checksum of what went through it so far. */
 typedef struct StateFile
@@ -157,8 +169,39 @@ write_slot(StateFile *state, CacheSlot *slot)
 	saved.dbid = slot->dbid;
 	saved.nvariants = pg_atomic_read_u32(&slot->nvariants);
 	memcpy(saved.variants, slot->variants, sizeof(saved.variants));
+	saved.reads_catalogs = pg_atomic_read_u32(&slot->reads_catalogs);
+	saved.unknown = pg_atomic_read_u32(&slot->unknown);
+	for (int i = 0; i < SLOT_FILTER; i++)
+		saved.filter[i] = pg_atomic_read_u64(&slot->filter[i]);
 	fence_read(&slot->fence, &saved.state);
 	put(state, &saved, sizeof(saved));
+}
+
+static uint64
+dependency_word(int i)
+{
+	return pg_atomic_read_u64(&cache_shared->dependencies.bits[i]);
+}
+
+/* What loads depend on, and the DDL that there has been */
+static void
+write_dependencies(StateFile *state)
+{
+	for (int i = 0; i < DEPENDENCY_BITS / 64; i++)
+	{
+		SavedWord	saved = {dependency_word(i), i};
+
+		if (saved.bits != 0)
+			put(state, &saved, sizeof(saved));
+	}
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	{
+		FenceState	fences[2];
+
+		fence_read(&cache_shared->ddl_fences[i], &fences[0]);
+		fence_read(&cache_shared->catalog_fences[i], &fences[1]);
+		put(state, fences, sizeof(fences));
+	}
 }
 
 static void
@@ -180,6 +223,8 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 		header.nsaved_stamps += !stamp_is_blank(i);
 	for (uint32 i = 0; i < cache_shared->nslots; i++)
 		header.nslots += cache_slots[i].used;
+	for (int i = 0; i < DEPENDENCY_BITS / 64; i++)
+		header.nwords += dependency_word(i) != 0;
 	put(state, &header, sizeof(header));
 
 	put(state, cache_shared->mapping.running,
@@ -217,6 +262,7 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 		saved.xid = pg_atomic_read_u64(&cache_stamps[i]);
 		put(state, &saved, sizeof(saved));
 	}
+	write_dependencies(state);
 	if (state->good &&
 		fwrite(&state->crc, sizeof(state->crc), 1, state->file) != 1)
 		state->good = false;
@@ -312,9 +358,37 @@ read_slot(StateFile *state, CacheSlot *slot)
 	pg_atomic_write_u32(&slot->nvariants, saved.nvariants);
 	memcpy(slot->variants, saved.variants, sizeof(saved.variants));
 	fence_restore(&slot->fence, &saved.state, true);
+	pg_atomic_write_u32(&slot->reads_catalogs, saved.reads_catalogs);
+	pg_atomic_write_u32(&slot->unknown, saved.unknown);
+	for (int i = 0; i < SLOT_FILTER; i++)
+		pg_atomic_write_u64(&slot->filter[i], saved.filter[i]);
 	pg_atomic_write_u64(&slot->lists_of, slot->fence.changes);
 	slot->made = ++cache_shared->slots_made;
 	slot->used = true;
+	return true;
+}
+
+static bool
+read_dependencies(StateFile *state, const StateHeader *header)
+{
+	DependencyShared *dependencies = &cache_shared->dependencies;
+	SavedWord	word;
+	FenceState	fences[2];
+
+	for (uint32 i = 0; i < header->nwords; i++)
+	{
+		if (!get(state, &word, sizeof(word)) ||
+			word.index >= DEPENDENCY_BITS / 64)
+			return false;
+		pg_atomic_write_u64(&dependencies->bits[word.index], word.bits);
+	}
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	{
+		if (!get(state, fences, sizeof(fences)))
+			return false;
+		fence_restore(&cache_shared->ddl_fences[i], &fences[0], true);
+		fence_restore(&cache_shared->catalog_fences[i], &fences[1], true);
+	}
 	return true;
 }
 
@@ -386,6 +460,8 @@ read_state(StateFile *state)
 			return false;
 		restore_stamp(stamp.index, header.nfences * SHARED_STAMPS, stamp.xid);
 	}
+	if (!read_dependencies(state, &header))
+		return false;
 	return fread(&crc, sizeof(crc), 1, state->file) == 1 &&
 		EQ_CRC32C(crc, state->crc);
 }

@@ -178,6 +178,11 @@ static const struct
 		"temporary objects", true, true, true, SUBJECT_FUNCTION,
 		"its loader uses %s, whose result depends on the session's temporary objects",
 		""
+	},
+	[REASON_CATALOGS] = {
+		"catalogs", true, true, true, SUBJECT_FUNCTION,
+		"its loader uses %s, which reads catalogs",
+		""
 	}
 };
 

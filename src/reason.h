@@ -46,10 +46,13 @@ typedef enum Reason
 	 * This forbids nothing: but what is stored is not for sessions that have
 	 * temporary objects.
 	 */
-	REASON_TEMPORARY_OBJECTS
+	REASON_TEMPORARY_OBJECTS,
+
+	/* Nor does this: but the cache depends on all DDL. */
+	REASON_CATALOGS
 } Reason;
 
-#define REASONS		(REASON_TEMPORARY_OBJECTS + 1)
+#define REASONS		(REASON_CATALOGS + 1)
 
 /*
  * Reasons that hold, and what each was found at: an OID of a relation or a

@@ -14,10 +14,12 @@
  * next used.  A slot's generation, which is its fence's count of changes,
  * never goes back, so no entry of a former owner can be found.
  *
- * DDL invalidates all caches of a database: it goes into the fence of each
+ * DDL that any cache of a database may depend on goes into the fence of each
  * slot, and into a fence of the database, from which later slots inherit.  A
  * slot that is created between such a publication and the commit is thereby
- * fenced as well.
+ * fenced as well.  Other DDL goes into those slots alone whose loads have noted
+ * that they depend on it; and into fences beside, from which a slot's fence takes
+ * over when its loads note something new.
  *
  * Locking: the registry lock, exclusively, for all changes of a slot's
  * identity, its fence and its list of reads.  Fences are read without a lock.
@@ -85,6 +87,10 @@ slot_init(CacheSlot *slot)
 		pg_atomic_init_u32(&slot->unstored_object[i], InvalidOid);
 		pg_atomic_init_u64(&slot->unstored[i], 0);
 	}
+	for (int i = 0; i < SLOT_FILTER; i++)
+		pg_atomic_init_u64(&slot->filter[i], 0);
+	pg_atomic_init_u32(&slot->reads_catalogs, 0);
+	pg_atomic_init_u32(&slot->unknown, 0);
 	pg_atomic_init_u32(&slot->own_path, 0);
 	pg_atomic_init_u32(&slot->nvariants, 0);
 	pg_atomic_init_u32(&slot->nprefixes, 0);
@@ -107,11 +113,29 @@ stats_begin(CacheSlot *slot, TimestampTz since)
 		pg_atomic_write_u64(&slot->unstored[i], 0);
 }
 
+/* The number of the fences that a database has, perhaps with others. */
+static inline int
+fence_number(Oid dbid)
+{
+	return murmurhash32(dbid) & (SHARED_DATABASE_FENCES - 1);
+}
+
 static Fence *
 database_fence(Oid dbid)
 {
-	return &cache_shared->database_fences[murmurhash32(dbid) &
-										  (SHARED_DATABASE_FENCES - 1)];
+	return &cache_shared->database_fences[fence_number(dbid)];
+}
+
+static Fence *
+ddl_fence(Oid dbid)
+{
+	return &cache_shared->ddl_fences[fence_number(dbid)];
+}
+
+static Fence *
+catalog_fence(Oid dbid)
+{
+	return &cache_shared->catalog_fences[fence_number(dbid)];
 }
 
 static int
@@ -166,6 +190,10 @@ slot_reset_reads(CacheSlot *slot)
 	pg_atomic_write_u32(&slot->unseen, 0);
 	pg_atomic_write_u32(&slot->nreads, 0);
 	pg_atomic_write_u32(&slot->nviews, 0);
+	for (int i = 0; i < SLOT_FILTER; i++)
+		pg_atomic_write_u64(&slot->filter[i], 0);
+	pg_atomic_write_u32(&slot->reads_catalogs, 0);
+	pg_atomic_write_u32(&slot->unknown, 0);
 	pg_atomic_write_u32(&slot->own_path, 0);
 	pg_atomic_write_u32(&slot->nvariants, 0);
 	pg_atomic_write_u32(&slot->nprefixes, 0);
@@ -201,10 +229,11 @@ slot_recycle(void)
 }
 
 /*
- * The slot of a cache, made if need be.
+ * The slot of a cache, made if need be.  remote: there may be values of it in
+ * Redis, which depend on nobody knows what.
  */
 static int
-slot_attach_locked(Oid dbid, uint64 id)
+slot_attach_locked(Oid dbid, uint64 id, bool remote)
 {
 	int			index = slot_find_locked(dbid, id);
 	CacheSlot  *slot;
@@ -221,7 +250,13 @@ slot_attach_locked(Oid dbid, uint64 id)
 	if (slot->fence.floor.highest < cache_shared->start_floor)
 		fence_begin(&slot->fence, cache_shared->start_floor);
 	fence_inherit(&slot->fence, database_fence(dbid), witness_last());
+	if (remote)
+	{
+		fence_inherit(&slot->fence, ddl_fence(dbid), witness_last());
+		fence_inherit(&slot->fence, catalog_fence(dbid), witness_last());
+	}
 	slot_reset_reads(slot);
+	pg_atomic_write_u32(&slot->unknown, remote);
 	pg_atomic_write_u64(&slot->load_time, 0);
 	stats_begin(slot, cache_shared->counters_lost ? GetCurrentTimestamp() : 0);
 	pg_atomic_write_u32(&slot->unstored_mask, 0);
@@ -237,16 +272,16 @@ slot_attach_locked(Oid dbid, uint64 id)
 }
 
 /*
- * The slot of a cache, made if need be.  The shared memory must be ready
- * (shared_is_ready).
+ * The slot of a cache, made if need be; remote: it uses Redis.  The shared
+ * memory must be ready (shared_is_ready).
  */
 int
-slot_attach(Oid dbid, uint64 id)
+slot_attach(Oid dbid, uint64 id, bool remote)
 {
 	int			index;
 
 	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
-	index = slot_attach_locked(dbid, id);
+	index = slot_attach_locked(dbid, id, remote);
 	LWLockRelease(cache_registry_lock);
 	return index;
 }
@@ -322,7 +357,7 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
 
 	/* Later users of this cache have to know of this transaction. */
-	index = slot_attach_locked(dbid, id);
+	index = slot_attach_locked(dbid, id, true);
 	if (slot_passes(&cache_slots[index], change, xid))
 	{
 		LWLockRelease(cache_registry_lock);
@@ -373,6 +408,30 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 		}
 	}
 	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Publish DDL on something that the loads of a cache depend on, if the cache has
+ * a slot.
+ */
+void
+slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid)
+{
+	CacheSlot  *slot;
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+	{
+		slot = &cache_slots[index];
+		fence_publish(&slot->fence, xid, witness_last());
+		mapping_fence_running(&slot->fence, dbid, id);
+		slot_reset_reads(slot);
+		pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
+		pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	}
 	LWLockRelease(cache_registry_lock);
 }
 
@@ -434,6 +493,200 @@ slot_append(pg_atomic_uint32 *length, uint32 *list, uint32 size, uint32 member)
 	return n < size;
 }
 
+/* The bits that stand for a relation in a slot's filter. */
+static void
+filter_bits(Oid relid, uint32 bits[2])
+{
+	uint32		hash = murmurhash32(relid);
+
+	bits[0] = hash & (SLOT_FILTER * 64 - 1);
+	bits[1] = (hash >> 16) & (SLOT_FILTER * 64 - 1);
+}
+
+static bool
+filter_has(CacheSlot *slot, Oid relid)
+{
+	uint32		bits[2];
+
+	filter_bits(relid, bits);
+	for (int i = 0; i < 2; i++)
+	{
+		if (!(pg_atomic_read_u64(&slot->filter[bits[i] / 64]) &
+			  UINT64CONST(1) << (bits[i] % 64)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * It is about to be decided which caches depend on what a transaction has
+ * changed in catalogs, in one database or (InvalidOid) in all.  lasting: loads
+ * that do not read catalogs themselves may do so, and catalog caches have to
+ * hear of it.
+ */
+void
+slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
+{
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	{
+		if (OidIsValid(dbid) && i != fence_number(dbid))
+			continue;
+		fence_publish(&cache_shared->catalog_fences[i], xid, witness_last());
+		if (lasting)
+			fence_publish(&cache_shared->ddl_fences[i], xid, witness_last());
+	}
+	if (lasting)
+		pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * The loads of this database are about to be noted to depend on something new,
+ * as in slot_depend.  The caller holds the registry lock exclusively.
+ */
+void
+slots_adopt_ddl(void)
+{
+	if (GUARD_REMOVED("ddl_adopt"))
+		return;
+	fence_remember(database_fence(MyDatabaseId), ddl_fence(MyDatabaseId));
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		if (cache_slots[i].used && cache_slots[i].dbid == MyDatabaseId)
+			fence_remember(&cache_slots[i].fence, ddl_fence(MyDatabaseId));
+	}
+}
+
+/*
+ * Note that the loads of a cache depend on a relation.
+ *
+ * Whatever DDL has been decided about without knowing that is in the database's
+ * fence, and goes into the cache's first.  So whoever does not see it neither
+ * stores what has been loaded, nor uses what others store from now on.
+ */
+void
+slot_depend(int index, Oid relid)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	uint32		bits[2];
+
+	if (filter_has(slot, relid))
+		return;
+	filter_bits(relid, bits);
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	if (!GUARD_REMOVED("ddl_adopt"))
+		fence_remember(&slot->fence, ddl_fence(slot->dbid));
+	for (int i = 0; i < 2; i++)
+		pg_atomic_fetch_or_u64(&slot->filter[bits[i] / 64],
+							   UINT64CONST(1) << (bits[i] % 64));
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Note that they read catalogs: so they depend on all DDL, in the same way.
+ */
+void
+slot_note_catalogs(int index)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	if (pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
+		GUARD_REMOVED("ddl_catalogs"))
+		return;
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	if (!GUARD_REMOVED("ddl_adopt"))
+		fence_remember(&slot->fence, catalog_fence(slot->dbid));
+	pg_atomic_write_u32(&slot->reads_catalogs, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * The databases that have caches with slots, as a list of OIDs.
+ */
+List *
+slot_databases(void)
+{
+	List	   *databases = NIL;
+
+	/* An error for want of memory releases the lock. */
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		if (cache_slots[i].used)
+			databases = list_append_unique_oid(databases, cache_slots[i].dbid);
+	}
+	LWLockRelease(cache_registry_lock);
+	return databases;
+}
+
+/* Is the slot one of a cache of this database (InvalidOid: of any)? */
+static bool
+slot_is_in(CacheSlot *slot, Oid dbid)
+{
+	return slot->used && (!OidIsValid(dbid) || slot->dbid == dbid);
+}
+
+/*
+ * Do the loads of some cache of a database (InvalidOid: of any) read catalogs?
+ */
+bool
+slot_any_reads_catalogs(Oid dbid)
+{
+	bool		found = false;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < cache_shared->nslots && !found; i++)
+		found = slot_is_in(&cache_slots[i], dbid) &&
+			(pg_atomic_read_u32(&cache_slots[i].reads_catalogs) != 0 ||
+			 pg_atomic_read_u32(&cache_slots[i].unknown) != 0);
+	LWLockRelease(cache_registry_lock);
+	return found;
+}
+
+static bool
+depends_on_any(CacheSlot *slot, const Oid *relids, int n)
+{
+	if (n > 0 && pg_atomic_read_u32(&slot->unknown) != 0)
+		return true;
+	for (int i = 0; i < n; i++)
+	{
+		if (filter_has(slot, relids[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The caches of a database (InvalidOid: of all) whose loads depend on one of
+ * these relations, or (catalogs) on catalogs, as a list of SlotCache.
+ */
+List *
+slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs)
+{
+	List	   *dependents = NIL;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		CacheSlot  *slot = &cache_slots[i];
+		SlotCache  *found;
+
+		if (!slot_is_in(slot, dbid) ||
+			!(depends_on_any(slot, relids, n) ||
+			  (catalogs &&
+			   (pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
+				pg_atomic_read_u32(&slot->unknown) != 0))))
+			continue;
+		found = palloc(sizeof(SlotCache));
+		found->dbid = slot->dbid;
+		found->id = slot->id;
+		dependents = lappend(dependents, found);
+	}
+	LWLockRelease(cache_registry_lock);
+	return dependents;
+}
+
 /* The loads of a cache read more columns of a relation.  Registry lock. */
 static void
 slot_add_columns(CacheSlot *slot, int place, Columns columns)
@@ -454,6 +707,7 @@ slot_add_read(int index, Oid relid, Columns columns)
 	int			place = read_place(slot, relid);
 	uint32		n;
 
+	slot_depend(index, relid);
 	if (place >= 0 &&
 		(columns & ~pg_atomic_read_u64(&slot->columns[place])) == 0)
 		return;
@@ -541,6 +795,7 @@ slot_add_view(int index, Oid relid)
 {
 	CacheSlot  *slot = &cache_slots[index];
 
+	slot_depend(index, relid);
 	return slot_append(&slot->nviews, slot->views, SLOT_VIEWS, relid);
 }
 

@@ -14,6 +14,7 @@
 
 #include "access/transam.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "port/atomics.h"
 
 #include "columns.h"
@@ -61,6 +62,7 @@ typedef enum StatsCounter
 #define SLOT_WATCHES	32		/* watches whose rows are counted */
 #define SLOT_VARIANTS	16		/* of keys, in Redis */
 #define SLOT_PREFIXES	15		/* of keys, in memory */
+#define SLOT_FILTER		128		/* words of 64 bits */
 
 /* Instead of the number of a prefix: see slot_find_prefix. */
 #define SLOT_WHOLE_KEY	0
@@ -100,6 +102,16 @@ typedef struct CacheSlot
 	 */
 	pg_atomic_uint32 nreads;
 	pg_atomic_uint32 nviews;
+
+	/*
+	 * All of them, however many, as a Bloom filter, by which DDL finds the
+	 * caches that it touches; and whether some load has read catalogs.  In the
+	 * same way; and they begin again with each generation.  unknown: what there
+	 * is in Redis may depend on more.
+	 */
+	pg_atomic_uint64 filter[SLOT_FILTER];
+	pg_atomic_uint32 reads_catalogs;
+	pg_atomic_uint32 unknown;
 
 	/*
 	 * The cache's own eviction policy, if it has a max_cost: a pinned block
@@ -160,9 +172,16 @@ typedef struct CacheSlot
 	pg_atomic_uint64 counters[STATS_COUNTERS];
 } CacheSlot;
 
+/* A cache, of whichever database. */
+typedef struct SlotCache
+{
+	Oid			dbid;
+	uint64		id;
+} SlotCache;
+
 extern void slot_init(CacheSlot *slot);
 extern int	slot_find(Oid dbid, uint64 id);
-extern int	slot_attach(Oid dbid, uint64 id);
+extern int	slot_attach(Oid dbid, uint64 id, bool remote);
 extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
 extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 						 const MappingRunning *others, const ColumnChange *change);
@@ -172,6 +191,14 @@ extern void slot_add_unseen(int index);
 extern bool slot_reads(int index, Oid dbid, uint64 id, Oid relid,
 					   Columns *columns);
 extern bool slot_is_of(int index, Oid dbid, uint64 id);
+extern void slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid);
+extern void slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
+extern void slots_adopt_ddl(void);
+extern void slot_depend(int index, Oid relid);
+extern void slot_note_catalogs(int index);
+extern List *slot_databases(void);
+extern bool slot_any_reads_catalogs(Oid dbid);
+extern List *slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs);
 extern bool slot_add_view(int index, Oid relid);
 extern int	slot_find_prefix(int index, uint64 generation,
 							 const KeyPrefix *prefix);

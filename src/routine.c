@@ -59,6 +59,7 @@ typedef struct Routine
 	bool		users;			/* a user's, in SQL or PL/pgSQL */
 	bool		sql;			/* a user's, in SQL */
 	bool		says_now;		/* and its text has such a word */
+	bool		noted;			/* see dependency.c */
 } Routine;
 
 /*
@@ -144,34 +145,92 @@ static const char *const harmless[] = {
 
 /* STABLE functions that depend on what is known. */
 static const char *const known[] = {
-	"PG_char_to_encoding", "PG_encoding_to_char", "aclexplode", "aclitemin",
-	"aclitemout", "aggregate_dummy", "anyarray_out", "anyarray_send",
-	"anycompatiblearray_out", "anycompatiblearray_send",
-	"anycompatiblemultirange_in", "anycompatiblemultirange_out",
-	"anycompatiblerange_in", "anycompatiblerange_out", "anyenum_out",
-	"anymultirange_in", "anymultirange_out", "anyrange_in", "anyrange_out",
-	"array_in", "array_out", "array_send", "array_to_json",
-	"array_to_json_pretty", "array_to_text", "array_to_text_null",
-	"bpcharsend", "brin_bloom_summary_send", "brin_minmax_multi_summary_send",
-	"cash_in", "cash_numeric", "cash_out", "cstring_send", "current_database",
-	"current_schema", "current_user", "database_to_xml",
-	"database_to_xml_and_xmlschema", "database_to_xmlschema",
-	"date_cmp_timestamptz", "date_eq_timestamptz", "date_ge_timestamptz",
-	"date_gt_timestamptz", "date_in", "date_le_timestamptz",
-	"date_lt_timestamptz", "date_ne_timestamptz", "date_out",
-	"date_timestamptz", "domain_in", "enum_first", "enum_in", "enum_last",
-	"enum_out", "enum_range_all", "enum_range_bounds", "enum_send",
-	"extract_timestamptz", "float4_to_char", "float8_to_char", "format_type",
+	"PG_char_to_encoding", "PG_encoding_to_char", "aggregate_dummy",
+	"anyarray_out", "anyarray_send", "anycompatiblearray_out",
+	"anycompatiblearray_send", "anycompatiblemultirange_in",
+	"anycompatiblemultirange_out", "anycompatiblerange_in",
+	"anycompatiblerange_out", "anyenum_out", "anymultirange_in",
+	"anymultirange_out", "anyrange_in", "anyrange_out", "array_in",
+	"array_out", "array_send", "array_to_json", "array_to_json_pretty",
+	"array_to_text", "array_to_text_null", "bpcharsend",
+	"brin_bloom_summary_send", "brin_minmax_multi_summary_send", "cash_in",
+	"cash_numeric", "cash_out", "cstring_send", "current_database",
+	"current_user", "date_cmp_timestamptz", "date_eq_timestamptz",
+	"date_ge_timestamptz", "date_gt_timestamptz", "date_in",
+	"date_le_timestamptz", "date_lt_timestamptz", "date_ne_timestamptz",
+	"date_out", "date_timestamptz", "domain_in", "enum_first", "enum_in",
+	"enum_last", "enum_out", "enum_range_all", "enum_range_bounds",
+	"enum_send", "extract_timestamptz", "float4_to_char", "float8_to_char",
 	"generate_series_timestamptz", "generate_series_timestamptz_at_zone",
 	"get_current_ts_config", "getdatabaseencoding",
-	"has_any_column_privilege_id", "has_any_column_privilege_id_id",
-	"has_any_column_privilege_name_id", "has_column_privilege_id_attnum",
-	"has_column_privilege_id_id_attnum", "has_column_privilege_id_id_name",
-	"has_column_privilege_id_name", "has_column_privilege_name_id_attnum",
-	"has_column_privilege_name_id_name", "has_database_privilege_id",
-	"has_database_privilege_id_id", "has_database_privilege_id_name",
-	"has_database_privilege_name", "has_database_privilege_name_id",
-	"has_database_privilege_name_name",
+	"in_range_timestamptz_interval", "int4_cash", "int4_to_char", "int8_cash",
+	"int8_to_char", "interval_in", "interval_out", "interval_to_char",
+	"json_agg_strict_transfn", "json_agg_transfn", "json_build_array",
+	"json_build_array_noargs", "json_build_object", "json_build_object_noargs",
+	"json_object_agg_strict_transfn", "json_object_agg_transfn",
+	"json_object_agg_unique_strict", "json_object_agg_unique_strict_transfn",
+	"json_object_agg_unique_transfn", "json_populate_record",
+	"json_populate_recordset", "json_string_to_tsvector", "json_to_record",
+	"json_to_recordset", "json_to_tsvector", "jsonb_agg_finalfn",
+	"jsonb_agg_strict_transfn", "jsonb_agg_transfn", "jsonb_build_array",
+	"jsonb_build_array_noargs", "jsonb_build_object",
+	"jsonb_build_object_noargs", "jsonb_object_agg_finalfn",
+	"jsonb_object_agg_strict_transfn", "jsonb_object_agg_transfn",
+	"jsonb_object_agg_unique_strict_transfn",
+	"jsonb_object_agg_unique_transfn", "jsonb_path_exists_tz",
+	"jsonb_path_match_tz", "jsonb_path_query_array_tz",
+	"jsonb_path_query_first_tz", "jsonb_path_query_tz",
+	"jsonb_populate_record", "jsonb_populate_recordset",
+	"jsonb_string_to_tsvector", "jsonb_to_record", "jsonb_to_recordset",
+	"jsonb_to_tsvector", "length_in_encoding", "make_timestamptz",
+	"make_timestamptz_at_timezone", "multirange_in", "multirange_out",
+	"multirange_send", "namesend", "numeric_cash", "numeric_to_char",
+	"numeric_to_number", "pg_convert", "pg_convert_from", "pg_convert_to",
+	"pg_dependencies_send", "pg_get_catalog_foreign_keys", "pg_mcv_list_send",
+	"pg_ndistinct_send", "pg_node_tree_send", "pg_options_to_table",
+	"pg_settings_get_flags", "phraseto_tsquery", "plainto_tsquery", "range_in",
+	"range_out", "range_send", "record_in", "record_out", "record_send",
+	"regconfigout", "regdictionaryout", "row_to_json", "row_to_json_pretty",
+	"text_concat", "text_concat_ws", "text_format", "text_format_nv",
+	"textsend", "texttoxml", "time_in", "timestamp_at_local",
+	"timestamp_cmp_timestamptz", "timestamp_eq_timestamptz",
+	"timestamp_ge_timestamptz", "timestamp_gt_timestamptz", "timestamp_in",
+	"timestamp_le_timestamptz", "timestamp_lt_timestamptz",
+	"timestamp_ne_timestamptz", "timestamp_out", "timestamp_timestamptz",
+	"timestamp_to_char", "timestamptz_at_local", "timestamptz_cmp_date",
+	"timestamptz_cmp_timestamp", "timestamptz_date", "timestamptz_eq_date",
+	"timestamptz_eq_timestamp", "timestamptz_ge_date",
+	"timestamptz_ge_timestamp", "timestamptz_gt_date",
+	"timestamptz_gt_timestamp", "timestamptz_in", "timestamptz_le_date",
+	"timestamptz_le_timestamp", "timestamptz_lt_date",
+	"timestamptz_lt_timestamp", "timestamptz_mi_interval",
+	"timestamptz_mi_interval_at_zone", "timestamptz_ne_date",
+	"timestamptz_ne_timestamp", "timestamptz_out", "timestamptz_part",
+	"timestamptz_pl_interval", "timestamptz_pl_interval_at_zone",
+	"timestamptz_time", "timestamptz_timestamp", "timestamptz_timetz",
+	"timestamptz_to_char", "timestamptz_trunc", "timestamptz_trunc_zone",
+	"to_date", "to_json", "to_jsonb", "to_timestamp", "to_tsquery",
+	"to_tsvector", "ts_headline", "ts_headline_json", "ts_headline_json_opt",
+	"ts_headline_jsonb", "ts_headline_jsonb_opt", "ts_headline_opt",
+	"ts_match_tq", "ts_match_tt", "varcharsend", "websearch_to_tsquery",
+	"xml_in", "xml_is_well_formed", "xml_send"
+};
+
+/*
+ * Such functions that tell what catalogs say of objects which nothing else may
+ * speak of.  Those that look a name up (of_temporary) do so, too.
+ */
+static const char *const of_catalogs[] = {
+	"aclexplode", "aclitemin", "aclitemout", "current_schema",
+	"database_to_xml", "database_to_xml_and_xmlschema",
+	"database_to_xmlschema", "format_type", "has_any_column_privilege_id",
+	"has_any_column_privilege_id_id", "has_any_column_privilege_name_id",
+	"has_column_privilege_id_attnum", "has_column_privilege_id_id_attnum",
+	"has_column_privilege_id_id_name", "has_column_privilege_id_name",
+	"has_column_privilege_name_id_attnum", "has_column_privilege_name_id_name",
+	"has_database_privilege_id", "has_database_privilege_id_id",
+	"has_database_privilege_id_name", "has_database_privilege_name",
+	"has_database_privilege_name_id", "has_database_privilege_name_name",
 	"has_foreign_data_wrapper_privilege_id",
 	"has_foreign_data_wrapper_privilege_id_id",
 	"has_foreign_data_wrapper_privilege_id_name",
@@ -198,34 +257,10 @@ static const char *const known[] = {
 	"has_tablespace_privilege_id_id", "has_tablespace_privilege_id_name",
 	"has_tablespace_privilege_name", "has_tablespace_privilege_name_id",
 	"has_tablespace_privilege_name_name", "has_type_privilege_id",
-	"has_type_privilege_id_id", "has_type_privilege_name_id",
-	"in_range_timestamptz_interval", "int4_cash", "int4_to_char", "int8_cash",
-	"int8_to_char", "interval_in", "interval_out", "interval_to_char",
-	"json_agg_strict_transfn", "json_agg_transfn", "json_build_array",
-	"json_build_array_noargs", "json_build_object", "json_build_object_noargs",
-	"json_object_agg_strict_transfn", "json_object_agg_transfn",
-	"json_object_agg_unique_strict", "json_object_agg_unique_strict_transfn",
-	"json_object_agg_unique_transfn", "json_populate_record",
-	"json_populate_recordset", "json_string_to_tsvector", "json_to_record",
-	"json_to_recordset", "json_to_tsvector", "jsonb_agg_finalfn",
-	"jsonb_agg_strict_transfn", "jsonb_agg_transfn", "jsonb_build_array",
-	"jsonb_build_array_noargs", "jsonb_build_object",
-	"jsonb_build_object_noargs", "jsonb_object_agg_finalfn",
-	"jsonb_object_agg_strict_transfn", "jsonb_object_agg_transfn",
-	"jsonb_object_agg_unique_strict_transfn",
-	"jsonb_object_agg_unique_transfn", "jsonb_path_exists_tz",
-	"jsonb_path_match_tz", "jsonb_path_query_array_tz",
-	"jsonb_path_query_first_tz", "jsonb_path_query_tz",
-	"jsonb_populate_record", "jsonb_populate_recordset",
-	"jsonb_string_to_tsvector", "jsonb_to_record", "jsonb_to_recordset",
-	"jsonb_to_tsvector", "length_in_encoding", "make_timestamptz",
-	"make_timestamptz_at_timezone", "multirange_in", "multirange_out",
-	"multirange_send", "namesend", "numeric_cash", "numeric_to_char",
-	"numeric_to_number", "oidvectortypes", "pg_basetype", "pg_collation_for",
-	"pg_collation_is_visible", "pg_column_is_updatable",
-	"pg_conversion_is_visible", "pg_convert", "pg_convert_from",
-	"pg_convert_to", "pg_dependencies_send", "pg_function_is_visible",
-	"pg_get_acl", "pg_get_catalog_foreign_keys", "pg_get_constraintdef",
+	"has_type_privilege_id_id", "has_type_privilege_name_id", "oidvectortypes",
+	"pg_basetype", "pg_collation_for", "pg_collation_is_visible",
+	"pg_column_is_updatable", "pg_conversion_is_visible",
+	"pg_function_is_visible", "pg_get_acl", "pg_get_constraintdef",
 	"pg_get_constraintdef_ext", "pg_get_expr", "pg_get_expr_ext",
 	"pg_get_function_arg_default", "pg_get_function_arguments",
 	"pg_get_function_identity_arguments", "pg_get_function_result",
@@ -240,45 +275,19 @@ static const char *const known[] = {
 	"pg_has_role_id_id", "pg_has_role_id_name", "pg_has_role_name",
 	"pg_has_role_name_id", "pg_has_role_name_name", "pg_identify_object",
 	"pg_identify_object_as_address", "pg_index_column_has_property",
-	"pg_index_has_property", "pg_indexam_has_property", "pg_mcv_list_send",
-	"pg_ndistinct_send", "pg_node_tree_send", "pg_opclass_is_visible",
-	"pg_operator_is_visible", "pg_opfamily_is_visible", "pg_options_to_table",
-	"pg_relation_is_publishable", "pg_relation_is_updatable",
-	"pg_sequence_parameters", "pg_settings_get_flags",
+	"pg_index_has_property", "pg_indexam_has_property",
+	"pg_opclass_is_visible", "pg_operator_is_visible",
+	"pg_opfamily_is_visible", "pg_relation_is_publishable",
+	"pg_relation_is_updatable", "pg_sequence_parameters",
 	"pg_statistics_obj_is_visible", "pg_stats_ext_mcvlist_items",
 	"pg_ts_config_is_visible", "pg_ts_dict_is_visible",
 	"pg_ts_parser_is_visible", "pg_ts_template_is_visible", "pg_typeof",
-	"phraseto_tsquery", "plainto_tsquery", "range_in", "range_out",
-	"range_send", "record_in", "record_out", "record_send", "regclassout",
-	"regcollationout", "regconfigout", "regdatabasein", "regdatabaseout",
-	"regdictionaryout", "regnamespacein", "regnamespaceout", "regoperatorout",
-	"regoperout", "regprocedureout", "regprocout", "regrolein", "regroleout",
-	"regtypeout", "row_to_json", "row_to_json_pretty", "schema_to_xml",
-	"schema_to_xml_and_xmlschema", "schema_to_xmlschema", "table_to_xml",
-	"table_to_xml_and_xmlschema", "table_to_xmlschema", "text_concat",
-	"text_concat_ws", "text_format", "text_format_nv", "textsend", "texttoxml",
-	"time_in", "timestamp_at_local", "timestamp_cmp_timestamptz",
-	"timestamp_eq_timestamptz", "timestamp_ge_timestamptz",
-	"timestamp_gt_timestamptz", "timestamp_in", "timestamp_le_timestamptz",
-	"timestamp_lt_timestamptz", "timestamp_ne_timestamptz", "timestamp_out",
-	"timestamp_timestamptz", "timestamp_to_char", "timestamptz_at_local",
-	"timestamptz_cmp_date", "timestamptz_cmp_timestamp", "timestamptz_date",
-	"timestamptz_eq_date", "timestamptz_eq_timestamp", "timestamptz_ge_date",
-	"timestamptz_ge_timestamp", "timestamptz_gt_date",
-	"timestamptz_gt_timestamp", "timestamptz_in", "timestamptz_le_date",
-	"timestamptz_le_timestamp", "timestamptz_lt_date",
-	"timestamptz_lt_timestamp", "timestamptz_mi_interval",
-	"timestamptz_mi_interval_at_zone", "timestamptz_ne_date",
-	"timestamptz_ne_timestamp", "timestamptz_out", "timestamptz_part",
-	"timestamptz_pl_interval", "timestamptz_pl_interval_at_zone",
-	"timestamptz_time", "timestamptz_timestamp", "timestamptz_timetz",
-	"timestamptz_to_char", "timestamptz_trunc", "timestamptz_trunc_zone",
-	"to_date", "to_json", "to_jsonb", "to_regdatabase", "to_regnamespace",
-	"to_regrole", "to_timestamp", "to_tsquery", "to_tsvector", "ts_headline",
-	"ts_headline_json", "ts_headline_json_opt", "ts_headline_jsonb",
-	"ts_headline_jsonb_opt", "ts_headline_opt", "ts_match_tq", "ts_match_tt",
-	"varcharsend", "websearch_to_tsquery", "xml_in", "xml_is_well_formed",
-	"xml_send"
+	"regclassout", "regcollationout", "regdatabasein", "regdatabaseout",
+	"regnamespacein", "regnamespaceout", "regoperatorout", "regoperout",
+	"regprocedureout", "regprocout", "regrolein", "regroleout", "regtypeout",
+	"schema_to_xml", "schema_to_xml_and_xmlschema", "schema_to_xmlschema",
+	"table_to_xml", "table_to_xml_and_xmlschema", "table_to_xmlschema",
+	"to_regdatabase", "to_regnamespace", "to_regrole"
 };
 
 static int
@@ -302,6 +311,8 @@ internal_kind(const char *source, Form_pg_proc proc)
 		return ROUTINE_CLOCK;
 	if (IS_IN(of_state, source))
 		return ROUTINE_STATE;
+	if (IS_IN(of_catalogs, source))
+		return ROUTINE_CATALOGS;
 	if (proc->provolatile == PROVOLATILE_IMMUTABLE ||
 		proc->prorettype == VOIDOID ||	/* pg_sleep(): nothing comes of it */
 		IS_IN(known, source) || IS_IN(harmless, source))
@@ -482,6 +493,26 @@ bool
 routine_says_now(Oid function)
 {
 	return function >= FirstNormalObjectId && routine_find(function)->says_now;
+}
+
+/*
+ * Has this session noted what the function's text names?  routine_set_noted says
+ * so, until it is replaced.
+ */
+bool
+routine_is_noted(Oid function)
+{
+	return routine_find(function)->noted;
+}
+
+void
+routine_set_noted(Oid function)
+{
+	Routine    *routine = routines == NULL ? NULL :
+		hash_search(routines, &function, HASH_FIND, NULL);
+
+	if (routine != NULL)
+		routine->noted = true;
 }
 
 /*

@@ -12,8 +12,9 @@
  *
  * Locks, to be taken in this order, and what they protect:
  *
- *	registry	creation of slots, whole-cache and database fences, the changes
- *				that key functions may have missed (mapping.c)
+ *	registry	creation of slots, whole-cache and database fences, fences of
+ *				DDL, what loads depend on (dependency.c), the changes that key
+ *				functions may have missed (mapping.c)
  *	store		the arena, the eviction policies; memory is only ever given
  *				away under this lock
  *	partition	SHARED_PARTITIONS locks chosen by the low bits of a key's
@@ -249,6 +250,12 @@ shared_startup(void)
 		pg_atomic_init_u32(&shared->sweep_wanted, 0);
 		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
 			fence_init(&shared->database_fences[i], 0);
+		for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+		{
+			fence_init(&shared->ddl_fences[i], 0);
+			fence_init(&shared->catalog_fences[i], 0);
+		}
+		dependency_shared_init(&shared->dependencies);
 		mapping_init(&shared->mapping);
 		for (uint32 i = 0; i < shared->nfences; i++)
 			fence_init(&cache_fences[i], 0);
@@ -289,6 +296,11 @@ shared_begin(uint64 next)
 		pg_atomic_write_u64(&cache_stamps[i], next - 1);
 	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
 		fence_init(&cache_shared->database_fences[i], next - 1);
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	{
+		fence_init(&cache_shared->ddl_fences[i], next - 1);
+		fence_init(&cache_shared->catalog_fences[i], next - 1);
+	}
 	for (int i = 0; i < SHARED_SLOTS; i++)
 		slot_init(&cache_slots[i]);
 	lineage_begin(&cache_shared->lineage);

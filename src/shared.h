@@ -19,6 +19,7 @@
 
 #include "arena.h"
 #include "breaker.h"
+#include "dependency.h"
 #include "devel.h"
 #include "fence.h"
 #include "lineage.h"
@@ -99,6 +100,9 @@ typedef struct CacheShared
 	EntryTotals entries;		/* of the arena; store lock */
 	Arena		arena;			/* store lock */
 	Fence		database_fences[SHARED_DATABASE_FENCES];	/* registry lock */
+	Fence		ddl_fences[SHARED_DATABASE_FENCES]; /* registry lock */
+	Fence		catalog_fences[SHARED_DATABASE_FENCES]; /* registry lock */
+	DependencyShared dependencies;
 	MappingShared mapping;		/* registry lock */
 
 	/* Of Redis */

@@ -40,6 +40,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "ddl.h"
 #include "devel.h"
 #include "pending.h"
 #include "statement.h"
@@ -400,8 +401,13 @@ run_changing(EXECUTOR_RUN_ARGS)
 	PG_TRY();
 	{
 		foreach(lc, query->plannedstmt->resultRelations)
-			mark_relation(rt_fetch(lfirst_int(lc),
-								   query->plannedstmt->rtable)->relid, at);
+		{
+			Oid			relid = rt_fetch(lfirst_int(lc),
+										 query->plannedstmt->rtable)->relid;
+
+			mark_relation(relid, at);
+			ddl_note_written(relid);
+		}
 		next_executor_run(EXECUTOR_RUN_PASS);
 	}
 	PG_CATCH();

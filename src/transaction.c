@@ -20,6 +20,7 @@
 #include "replication/logicalworker.h"
 
 #include "compiled.h"
+#include "ddl.h"
 #include "definition.h"
 #include "devel.h"
 #include "flight.h"
@@ -31,7 +32,6 @@
 #include "registry.h"
 #include "rowkeys.h"
 #include "shared.h"
-#include "sharedcatalog.h"
 #include "statement.h"
 #include "transaction.h"
 #include "utility.h"
@@ -49,7 +49,7 @@ transaction_end(bool commit)
 	compiled_reset();
 	flight_reset();
 	keyvalue_reset();
-	sharedcatalog_reset();
+	ddl_reset();
 	partition_reset();
 	definition_unlock_all();
 	stats_flush();
@@ -67,8 +67,7 @@ transaction_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			if (IsLogicalWorker() && cache_shared != NULL)
 				utility_find_truncated();
-			if (cache_shared != NULL && sharedcatalog_is_changed())
-				pending_add_database(InvalidOid);
+			ddl_decide();
 			if (!GUARD_REMOVED("publish_before_commit"))
 				pending_publish();
 			STOP_POINT("published");

@@ -4,14 +4,12 @@
  *		Utility commands that concern caches.
  *
  * Loaders depend on more than rows: on functions, views, types, policies,
- * privileges, and on what names stand for.  All that changes by DDL, and DDL
- * is rare; so any command that might change a loader's result invalidates all
- * caches of the database; those of all databases, if it has changed what they
- * share (sharedcatalog.c).  Only commands that are known to be harmless are
- * exempt, and those on temporary objects, which no cached value depends on.
- *
- * A whole database is invalidated like a key is: pending until the commit,
- * for this transaction alone, and never if it rolls back.
+ * privileges, and on what names stand for.  All that changes by DDL.  Once a
+ * transaction has run a command that might change a loader's result, it uses no
+ * caches itself.  Only commands that are known to be harmless are exempt, and
+ * those on temporary objects, which no cached value depends on.  Which caches
+ * depend on what it has changed is decided before it commits (ddl.c), and these
+ * are invalidated as keys are: by a commit, for all, and never by a rollback.
  *
  * COPY FROM is a statement that changes rows (statement.c).  TRUNCATE is
  * seen by the watches' triggers; but the partitions of a watched table have
@@ -47,29 +45,24 @@
 #include "compat.h"
 #include "admin.h"
 #include "anchor.h"
+#include "ddl.h"
 #include "definition.h"
 #include "devel.h"
 #include "extension.h"
 #include "invalidate.h"
 #include "loads.h"
+#include "naming.h"
 #include "partition.h"
 #include "pending.h"
 #include "rename.h"
 #include "restore.h"
 #include "shared.h"
-#include "sharedcatalog.h"
 #include "statement.h"
 #include "utility.h"
 #include "watch.h"
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static object_access_hook_type prev_object_access = NULL;
-
-typedef enum CommandEffect
-{
-	EFFECT_NONE,
-	EFFECT_DATABASE				/* what loaders here depend on may change */
-} CommandEffect;
 
 /* Is the new relation temporary? */
 static bool
@@ -130,8 +123,6 @@ drops_only_temporary(DropStmt *stmt)
 
 	switch (stmt->removeType)
 	{
-		case OBJECT_INDEX:
-			return true;
 		case OBJECT_TABLE:
 		case OBJECT_VIEW:
 		case OBJECT_SEQUENCE:
@@ -148,9 +139,9 @@ drops_only_temporary(DropStmt *stmt)
 }
 
 static CommandEffect
-database_unless(bool harmless)
+results_unless(bool temporary)
 {
-	return harmless ? EFFECT_NONE : EFFECT_DATABASE;
+	return temporary ? EFFECT_TEMPORARY : EFFECT_RESULTS;
 }
 
 static CommandEffect
@@ -159,7 +150,7 @@ command_effect(Node *command)
 	switch (nodeTag(command))
 	{
 		case T_RenameStmt:
-			return database_unless(is_temporary(((RenameStmt *) command)->relation));
+			return results_unless(is_temporary(((RenameStmt *) command)->relation));
 
 			/*
 			 * These change nothing that a query's result depends on, unless
@@ -183,39 +174,46 @@ command_effect(Node *command)
 		case T_CallStmt:
 		case T_LoadStmt:
 		case T_CheckPointStmt:
-		case T_DiscardStmt:
 		case T_ConstraintsSetStmt:
+		case T_AlterSystemStmt:
+			return EFFECT_NONE;
+
+		case T_DiscardStmt:
+			return EFFECT_TEMPORARY;
+
+			/* Nor do these, which send messages about the table. */
 		case T_VacuumStmt:
 		case T_ClusterStmt:
 		case T_ReindexStmt:
 		case T_IndexStmt:
-		case T_AlterSystemStmt:
 
 			/* The triggers of watches see to this one. */
 		case T_TruncateStmt:
 
 			/* Nobody can watch a materialized view. */
 		case T_RefreshMatViewStmt:
-			return EFFECT_NONE;
+			return EFFECT_CATALOGS;
 
 			/* These do not, on temporary objects. */
 		case T_CreateStmt:
-			return database_unless(makes_temporary_table((CreateStmt *) command));
+			return results_unless(makes_temporary_table((CreateStmt *) command));
 		case T_CreateTableAsStmt:
-			return database_unless(makes_temporary(((CreateTableAsStmt *) command)->into->rel));
+			return results_unless(makes_temporary(((CreateTableAsStmt *) command)->into->rel));
 		case T_CreateSeqStmt:
-			return database_unless(makes_temporary(((CreateSeqStmt *) command)->sequence));
+			return results_unless(makes_temporary(((CreateSeqStmt *) command)->sequence));
 		case T_ViewStmt:
-			return database_unless(makes_temporary(((ViewStmt *) command)->view));
+			return results_unless(makes_temporary(((ViewStmt *) command)->view));
 		case T_AlterTableStmt:
-			return database_unless(is_temporary(((AlterTableStmt *) command)->relation) &&
+			return results_unless(is_temporary(((AlterTableStmt *) command)->relation) &&
 								   !alters_inheritance((AlterTableStmt *) command));
 		case T_CreateTrigStmt:
-			return database_unless(is_temporary(((CreateTrigStmt *) command)->relation));
+			return results_unless(is_temporary(((CreateTrigStmt *) command)->relation));
 		case T_RuleStmt:
-			return database_unless(is_temporary(((RuleStmt *) command)->relation));
+			return results_unless(is_temporary(((RuleStmt *) command)->relation));
 		case T_DropStmt:
-			return database_unless(drops_only_temporary((DropStmt *) command));
+			if (((DropStmt *) command)->removeType == OBJECT_INDEX)
+				return EFFECT_CATALOGS;
+			return results_unless(drops_only_temporary((DropStmt *) command));
 
 			/* EXPLAIN ANALYZE does what it explains. */
 		case T_ExplainStmt:
@@ -227,7 +225,7 @@ command_effect(Node *command)
 			}
 
 		default:
-			return EFFECT_DATABASE;
+			return EFFECT_RESULTS;
 	}
 }
 
@@ -236,8 +234,9 @@ note_effect(CommandEffect effect)
 {
 	if (GUARD_REMOVED("ddl"))
 		return;
-	if (effect == EFFECT_DATABASE)
-		pending_add_database(MyDatabaseId);
+	ddl_note_command(effect);
+	if (effect == EFFECT_RESULTS)
+		pending_add_ddl();
 }
 
 /* The relation that a COPY FROM fills. */
@@ -415,10 +414,11 @@ process_command(PlannedStmt *pstmt, const char *query_string,
 	note_effect(effect);
 	if (OidIsValid(copied))
 		level = statement_enter(copied);
-	if (is_vacuum)
-		sharedcatalog_begin_vacuum();
 	if (OidIsValid(copied) && is_definitions(copied))
 		restoring = restore_enter(command);
+	if (is_vacuum)
+		ddl_begin_vacuum();
+	ddl_begin_command(effect);
 	PG_TRY();
 	{
 		next_process_utility(pstmt, query_string, read_only_tree, context,
@@ -432,7 +432,8 @@ process_command(PlannedStmt *pstmt, const char *query_string,
 		if (level > 0)
 			statement_leave(level);
 		if (is_vacuum)
-			sharedcatalog_end_vacuum(done);
+			ddl_end_vacuum(done);
+		ddl_end_command(effect);
 	}
 	PG_END_TRY();
 
@@ -518,6 +519,8 @@ static pg_noinline void
 object_changes(ObjectAccessType access, Oid class_id, Oid object_id,
 			   int sub_id)
 {
+	if (cache_shared != NULL)
+		naming_note(access, class_id, object_id, sub_id);
 	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
 		relation_truncated(object_id);
 	else if (access == OAT_DROP && class_id == ForeignServerRelationId)

@@ -335,7 +335,7 @@ END
 foreach my $how (
 	"SELECT cache_invalidate('file', 'v'), cache_invalidate('file2', 'v')",
 	"SELECT cache_invalidate('file'), cache_invalidate('file2')",
-	'CREATE OR REPLACE FUNCTION unused() RETURNS void LANGUAGE sql RETURN NULL',
+	'ALTER FUNCTION load_file(text) COST 7',
 	"BEGIN; SAVEPOINT a; SELECT cache_invalidate('file', 'v'), cache_invalidate('file2', 'v'); RELEASE a; COMMIT")
 {
 	foreach my $guard ('', 'redis_fence')

@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * dependency.h
+ *		What loads depend on, besides the relations that they read.
+ *
+ * See dependency.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_DEPENDENCY_H
+#define CACHE_DEPENDENCY_H
+
+#include "postgres.h"
+
+#include "catalog/pg_auth_members.h"
+#include "port/atomics.h"
+
+#define DEPENDENCY_BITS		(1 << 22)	/* a power of two */
+
+/* Set bits are never cleared. */
+typedef struct DependencyShared
+{
+	pg_atomic_uint64 bits[DEPENDENCY_BITS / 64];
+} DependencyShared;
+
+extern void dependency_shared_init(DependencyShared *shared);
+
+/* Noting */
+extern void dependency_init(void);
+extern void dependency_note_function(Oid function);
+extern void dependency_note_text(const char *text);
+extern void dependency_note_session(bool rights);
+extern void dependency_note_role(Oid role);
+extern void dependency_note_rowtype(Oid relid);
+
+/* Asking */
+extern bool dependency_has_name(Oid schema, const char *schema_name,
+								const char *name);
+extern bool dependency_has_row_name(Oid schema, const char *schema_name,
+									const char *name);
+extern bool dependency_has_rowtype(Oid relid);
+extern bool dependency_has_schema(Oid schema, const char *name);
+extern bool dependency_has_role(Oid dbid, Oid role);
+extern bool dependency_has_membership(Oid dbid, uint32 hash);
+extern uint32 dependency_membership_hash(Form_pg_auth_members form);
+
+#endif							/* CACHE_DEPENDENCY_H */

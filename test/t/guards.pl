@@ -8,6 +8,8 @@
 #   session ? sql    run it; it may fail   session .        wait for it
 #   session = sql    a probe: gives t if exact, else f
 #   + point          hold a stop point     - point          release it
+#
+# <n> stands for another number each time: what loads depend on is never forgotten.
 use strict;
 use warnings;
 use CacheTest;
@@ -93,6 +95,13 @@ sub prepare_owned
 
 	return "BEGIN; UPDATE item SET price = price + 100 WHERE id = 2 * $number; PREPARE TRANSACTION 'w$number'";
 }
+
+# What tells whether there is another table
+my $catalog = <<'END';
+CREATE FUNCTION loader(integer) RETURNS bigint LANGUAGE sql STABLE
+  AS $$SELECT count(*) FROM pg_class WHERE relname LIKE 'mark%'$$;
+SELECT cache_create('c', 'loader(integer)');
+END
 
 # Two tables, either of whose rows may become 0 as long as the other's is not
 my $skew = <<'END';
@@ -445,6 +454,63 @@ END
 			"r > $fill",
 			"w > CREATE OR REPLACE FUNCTION tax(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT \$1 + 1000'",
 			"r = $probe"
+		]
+	},
+	{
+		guard => 'ddl_name',
+		title => 'a new table that takes a name from another one empties the caches',
+		setup => "CREATE SCHEMA postgres;\n" . $item =~ s/(TABLE|FUNCTION) (item|loader)/$1 public.$2/gr,
+		steps => [
+			"r > $fill",
+			'w > CREATE TABLE postgres.item AS SELECT id, price + 1000 AS price FROM item',
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'ddl_catalogs',
+		title => 'what is loaded from catalogs depends on all DDL',
+		setup => $catalog,
+		steps => [ "r > $get", 'w > CREATE TABLE marker (i integer)', "r = $probe" ]
+	},
+	{
+		guard => 'ddl_adopt',
+		title => 'a snapshot that does not see DDL that was over before the first load does not use what was loaded',
+		setup => $catalog,
+		steps => [ "r > $snapshot", 'w > CREATE TABLE marker (i integer)', "f > $get", "r = $probe", 'r > COMMIT' ]
+	},
+	{
+		guard => 'ddl_adopt',
+		title => 'a load that calls a function while that is being replaced, of which nobody knew, is not stored',
+		setup => $item . <<'END',
+CREATE FUNCTION tax<n>(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+DECLARE result integer;
+BEGIN
+  PERFORM pg_advisory_lock_shared(77); PERFORM pg_advisory_unlock_shared(77);
+  EXECUTE 'SELECT t' || 'ax<n>(price) FROM item WHERE id = $1' INTO result USING $1;
+  RETURN result;
+END$$;
+END
+		steps => [
+			'h > SELECT pg_advisory_lock(77)', "f & $get", '+ decided',
+			"w & CREATE OR REPLACE FUNCTION tax<n>(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT \$1 + 1000'",
+			'h > SELECT pg_advisory_unlock(77)', 'f .', '- decided', 'w .', "r = $probe"
+		]
+	},
+	{
+		guard => 'ddl_roles',
+		title => 'a membership by which a loader may read is taken away',
+		setup => $item . <<'END',
+CREATE FUNCTION fails(query text) RETURNS boolean LANGUAGE plpgsql AS
+  $$BEGIN EXECUTE query; RETURN false; EXCEPTION WHEN insufficient_privilege THEN RETURN true; END$$;
+CREATE ROLE reader<n>;
+GRANT pg_read_all_data TO reader<n>;
+ALTER FUNCTION loader(integer) SECURITY DEFINER;
+ALTER FUNCTION loader(integer) OWNER TO reader<n>;
+END
+		steps => [
+			"r > $get", 'w > REVOKE pg_read_all_data FROM reader<n>',
+			"r = SELECT fails('SELECT loader(1)') = fails(\$\$SELECT cache_get('c', 1)\$\$)"
 		]
 	},
 	{
@@ -937,10 +1003,12 @@ my $node = new_node('guards', conf => 'wal_level = replica');
 $node->safe_psql('postgres', 'CREATE ROLE reader');
 my %sessions = map {
 	$_ => session($node, $_,
-		"SET cache.stop_points = 'copied, missed, loaded, converted, published, peeked, fenced'",
+		"SET cache.stop_points = 'copied, missed, loaded, converted, published, peeked, fenced, decided'",
 		'SET client_min_messages = error')
 } qw(f r w);
 $sessions{h} = session($node, 'h');
+
+my $times = 0;
 
 # play runs a scenario and gives the answers of its probes.
 sub play
@@ -948,11 +1016,12 @@ sub play
 	my ($scenario, $removed) = @_;
 	my @answers;
 
-	$node->safe_psql('postgres', $scenario->{setup});
+	$times++;
+	$node->safe_psql('postgres', $scenario->{setup} =~ s/<n>/$times/gr);
 	$sessions{$_}->run("SET cache.removed_guard = '$removed'") for qw(f r w);
 	foreach my $step (@{ $scenario->{steps} })
 	{
-		my ($who, $what, $rest) = $step =~ /^(\S+)\s+(\S+)\s*(.*)$/s;
+		my ($who, $what, $rest) = $step =~ s/<n>/$times/gr =~ /^(\S+)\s+(\S+)\s*(.*)$/s;
 
 		my $session = $sessions{$who};
 		my $answer;
@@ -968,6 +1037,7 @@ sub play
 	$node->safe_psql('postgres', <<'END');
 SET client_min_messages = error;
 SELECT cache_drop(name) FROM cache_definition;
+DROP SCHEMA IF EXISTS postgres CASCADE;
 DROP OWNED BY reader;
 DO $$
 DECLARE thing regclass;

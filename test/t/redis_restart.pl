@@ -126,6 +126,18 @@ foreach my $memory (qw(32MB 4MB 16MB))
 size(1000);
 sql("DELETE FROM item WHERE id > $rows");
 
+# What loads depend on is known after a restart as it was before, though nothing has
+# been loaded since.
+sql('CREATE TABLE first (i integer)');
+renew();
+$node->restart;
+sql('CREATE TABLE second (i integer)');
+warm('a restart, and a table that nobody reads');
+renew();
+$node->restart;
+sql("CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT price + 1 FROM item WHERE id = \$1'");
+cold('a restart, and another loader');
+
 # A time to live goes on over a restart.
 sql(<<'END');
 CREATE TABLE rate (id integer PRIMARY KEY, price integer);

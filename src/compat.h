@@ -237,6 +237,15 @@ cache_wait_event(void)
 #define EXECUTOR_RUN_PASS	query, direction, count, execute_once
 #endif
 
+/* 16 gave the ExecutorCheckPerms hook the rights in a list of their own */
+#if PG_VERSION_NUM >= 160000
+#define CHECK_PERMS_ARGS	List *tables, List *rights, bool complain
+#define CHECK_PERMS_PASS	tables, rights, complain
+#else
+#define CHECK_PERMS_ARGS	List *tables, bool complain
+#define CHECK_PERMS_PASS	tables, complain
+#endif
+
 /* 16 moved the columns that a query reads into a list of their own */
 #if PG_VERSION_NUM >= 160000
 static inline Bitmapset *

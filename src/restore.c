@@ -15,7 +15,10 @@
  * recorded is recorded anew, and an owner that the user cannot become is replaced
  * by him.  The command is run in the name of the superuser, who then decides by a
  * trigger what is inserted.  Nothing of the user's runs meanwhile: there is no
- * file, program or WHERE clause, nor are there defaults.
+ * file, program or WHERE clause, nor are there defaults; and the table is the one
+ * that was meant, not one of the user's that has got its name by the time COPY
+ * opens it, whose triggers would run.  The first rights that are asked for are
+ * those of COPY, before it does anything with its table: so they tell which it is.
  *
  * Locking: that of COPY; ids are random, and names are unique.
  *
@@ -30,12 +33,14 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_proc.h"
 #include "commands/trigger.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -45,6 +50,7 @@
 #include "admin.h"
 #include "anchor.h"
 #include "definition.h"
+#include "devel.h"
 #include "extension.h"
 #include "restore.h"
 #include "settings.h"
@@ -52,6 +58,12 @@
 /* Who copies into cache_definition; InvalidOid: nobody, or a superuser. */
 static Oid	restoring = InvalidOid;
 static int	restoring_context;
+
+/* The table that COPY has to open; InvalidOid: it has. */
+static Oid	expected = InvalidOid;
+
+/* Installed only meanwhile, so that nobody else's statements pass by */
+static ExecutorCheckPerms_hook_type prev_check_perms = NULL;
 
 /*-------------------------------------------------------------------------
  * Rows
@@ -298,6 +310,24 @@ is_guarded(Oid relid)
 	return guarded;
 }
 
+/* The ExecutorCheckPerms hook: COPY asks for the rights on its table. */
+static bool
+check_table(CHECK_PERMS_ARGS)
+{
+	ListCell   *lc;
+
+	foreach(lc, OidIsValid(expected) && !GUARD_REMOVED("restored_table") ?
+			tables : NIL)
+	{
+		Oid			relid = lfirst_node(RangeTblEntry, lc)->relid;
+
+		if (relid != expected)
+			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(relid));
+	}
+	expected = InvalidOid;
+	return prev_check_perms == NULL || prev_check_perms(CHECK_PERMS_PASS);
+}
+
 /*
  * Before a command: if it is a COPY of definitions by somebody who may not
  * write to their table, run it in the superuser's name.  True if so; then
@@ -315,9 +345,13 @@ restore_enter(Node *command)
 		extension_find() == NULL)
 		return false;
 	relid = RangeVarGetRelid(copy->relation, NoLock, true);
+	STOP_POINT("restoring");
 	if (relid != extension_get()->definitions || !definition_is_readable() ||
 		!may_create() || !is_guarded(relid))
 		return false;
+	expected = relid;
+	prev_check_perms = ExecutorCheckPerms_hook;
+	ExecutorCheckPerms_hook = check_table;
 	GetUserIdAndSecContext(&restoring, &restoring_context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
 						   restoring_context | SECURITY_LOCAL_USERID_CHANGE);
@@ -331,5 +365,6 @@ void
 restore_leave(void)
 {
 	SetUserIdAndSecContext(restoring, restoring_context);
-	restoring = InvalidOid;
+	restoring = expected = InvalidOid;
+	ExecutorCheckPerms_hook = prev_check_perms;
 }

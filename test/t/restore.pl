@@ -403,6 +403,43 @@ END
 $node->safe_psql('off', 'SET search_path = "z Shop", public; SELECT count(got) FROM oracle');
 works('switched on again by the hints', $node, 'off');
 
+# Who restores is the superuser for as long as it takes, but for nothing else: not for a
+# table of his own that gets the name of the definitions' just then, and its triggers.
+$node->safe_psql('postgres', <<'END');
+CREATE SCHEMA other AUTHORIZATION former;
+CREATE TABLE seen (who name);
+GRANT INSERT ON seen TO PUBLIC;
+SET ROLE former;
+CREATE FUNCTION other.look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.seen VALUES (current_user); RETURN NULL; END';
+END
+my $holder = session($node, 'holder');
+foreach my $removed ('', 'restored_table')
+{
+	hold($holder, 'restoring');
+	my $restore = client($node, "SET application_name = 'restorer'", "SET cache.removed_guard = '$removed'", 'SET ROLE former',
+		'SET search_path = other, public', "SET cache.stop_points = 'restoring'", 'COPY cache_definition FROM STDIN');
+	ok($node->poll_query_until('postgres', "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'restorer' AND wait_event_type = 'Lock')"), 'it is about to');
+	$node->safe_psql('postgres', <<'END');
+SET ROLE former;
+CREATE TABLE other.cache_definition (name name);
+CREATE TRIGGER look BEFORE INSERT ON other.cache_definition FOR EACH STATEMENT EXECUTE FUNCTION other.look();
+END
+	release($holder, 'restoring');
+	$restore->{run}->finish;
+	if ($removed eq '')
+	{
+		like($restore->{err}, qr/permission denied for table cache_definition/, 'another table is not restored');
+		is($node->safe_psql('postgres', 'SELECT * FROM seen'), '', 'nor does its trigger run');
+	}
+	else
+	{
+		is($node->safe_psql('postgres', 'SELECT who = current_user FROM seen'), 't', 'not so without the guard');
+	}
+	$node->safe_psql('postgres', 'DROP TABLE other.cache_definition');
+}
+$holder->quit;
+$node->safe_psql('postgres', 'DROP SCHEMA other CASCADE; DROP TABLE seen');
+
 # Another cluster: a role of this name with another OID, and then none at all.
 my $other = new_node('other');
 $other->safe_psql('postgres', 'CREATE ROLE a; CREATE ROLE "Keeper"; CREATE ROLE former; CREATE ROLE writer; CREATE DATABASE shop');

@@ -41,7 +41,7 @@ RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_alter';
 COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean, regrole, text, text) IS
-	'alters a cache; what is NULL stays as it is, a ttl or cost of zero is removed';
+	'alters a cache; what is NULL stays as it is; a ttl or cost of zero is removed, and an empty trust or key';
 
 DROP FUNCTION cache_drop(text);
 CREATE FUNCTION cache_drop(

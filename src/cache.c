@@ -13,13 +13,14 @@
  *	stats, memory, verify, check, redisview,
  *	watchview, flightview
  *	callsite, coercion, parameter, keytext		keys as calls give them
- *	rowkeys, keyfunction						from rows to keys
+ *	rowkeys, keyfunction, keyexpr				from rows to keys
  *	get											one read-through get
- *	utility, ddl, naming, rename, partition,	DDL; commit
- *	transaction
+ *	utility, ddl, naming, rename, restore,		DDL; commit
+ *	partition, transaction
  *	loader, flight, ownlocks					running loaders
  *	loads, compiled, inspect, routine, literal,	what a load depends on
- *	plexpr, reason, unstored, dependency
+ *	plexpr, reason, unstored, dependency,
+ *	columns, narrow
  *	searchpath									whose tables its names mean
  *	invalidate									what a transaction changes
  *	keyvalue									what cache_set() has set
@@ -87,7 +88,7 @@
 #include "worker.h"
 
 #if PG_VERSION_NUM >= 180000
-PG_MODULE_MAGIC_EXT(.name = "cache", .version = "1.0");
+PG_MODULE_MAGIC_EXT(.name = "cache", .version = "1.1");
 #else
 PG_MODULE_MAGIC;
 #endif

@@ -578,7 +578,6 @@ narrow_advice(const char *cache, Oid relid)
 	return pstrdup(advice.hint);
 }
 
-
 /* May what is found in these rows have to do with other keys than theirs? */
 static bool
 is_narrow_for(Load *load, Relation rel, Lookup *lookup, List *clauses)

@@ -6,8 +6,9 @@
  * Triggers and cache_invalidate() put the hashes of keys, whole caches, or
  * the whole database here; DDL, that there is some (ddl.c).  While something is
  * pending the transaction itself neither uses nor makes entries of it: its own
- * snapshots see what others do not.  At the end of the transaction, before its commit record is written or
- * it is prepared, everything is published in the fences (coherence.c).
+ * snapshots see what others do not.  At the end of the transaction, before its
+ * commit record is written or it is prepared, everything is published in the
+ * fences (coherence.c).
  *
  * What updates have made pending remembers which columns they have changed: at
  * publication it may turn out that these concern no value (columns.c).

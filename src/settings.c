@@ -342,8 +342,8 @@ settings_renamed(const SettingsObjects *objects)
 }
 
 /*
- * Then: what settings_record has made, with the names of
- * now.  NULL if they are the same.
+ * Then: what settings_record has made, with the names of now.  NULL if they are
+ * the same.
  */
 ArrayType *
 settings_follow(ArrayType *recorded, const SettingsObjects *objects)

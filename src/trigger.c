@@ -177,7 +177,7 @@ cache_trigger(PG_FUNCTION_ARGS)
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	RowKeys    *keys;
 	RowKeys    *now;
-	ColumnChange	buffer;
+	ColumnChange buffer;
 	const ColumnChange *change = NULL;
 	bool		same;
 

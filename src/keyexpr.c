@@ -502,7 +502,7 @@ keyexpr_describe(CacheDef *def, const char *text, bool stored)
 							   "cache \"%s\" has %d keys, but %d expressions were given",
 							   def->nkeys, NameStr(def->name), def->nkeys,
 							   list_length(raw)),
-				 errhint("Give one expression for each argument of the loader; $2 for a second one that is compared as it is.")));
+				 errhint("Give one expression for each argument of the loader, in their order; just $1, $2 ... for those that are compared as they are.")));
 	foreach(lc, raw)
 	{
 		int			i = foreach_current_index(lc);

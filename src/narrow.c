@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "nodes/nodeFuncs.h"
@@ -475,16 +476,48 @@ other_parameter_walker(Node *node, void *context)
 	return expression_tree_walker(node, other_parameter_walker, context);
 }
 
+static bool
+function_is_foreign(Oid function, void *context)
+{
+	return function >= FirstUnpinnedObjectId;
+}
+
+static bool
+foreign_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, function_is_foreign, context))
+		return true;
+	return expression_tree_walker(node, foreign_walker, context);
+}
+
+/* Would it be taken for a key's or a watch's expression? */
+static bool
+may_be_expression(Node *expr)
+{
+	return !foreign_walker(expr, NULL) && !contain_mutable_functions(expr);
+}
+
+static bool
+operator_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return IsA(node, OpExpr) ||
+		expression_tree_walker(node, operator_walker, context);
+}
+
 /*
  * cache_alter(), with this expression for argument i; NULL if there are columns in
- * it.
+ * it, or operators, which hardly leave their own results as they are: $1 + 1.
  */
 static char *
 advise_key(CacheDef *def, int i, Node *expr)
 {
 	StringInfoData key;
 
-	if (contain_var_clause(expr))
+	if (contain_var_clause(expr) || operator_walker(expr, NULL))
 		return NULL;
 	initStringInfo(&key);
 	for (int j = 0; j < def->nkeys; j++)
@@ -526,7 +559,8 @@ advise(CacheDef *def, Relation rel, const Lookup *lookup, int i,
 	int			number = i + 1;
 	char	   *key;
 
-	if (value == NULL || lookup->index != NIL)
+	if (value == NULL || lookup->index != NIL ||
+		!may_be_expression(found->expr != NULL ? found->expr : value))
 		return NULL;
 	if (found->expr == NULL)
 	{

@@ -107,7 +107,7 @@ check_array(const char *name, Relation rel, HeapTuple tuple, int anum,
 	if (array != NULL &&
 		(ARR_NDIM(array) > 1 || (!nulls && array_contains_nulls(array)) ||
 		 ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > FUNC_MAX_ARGS))
-		invalid(name, "An array of names is not one.");
+		invalid(name, "An array in it is malformed.");
 }
 
 /* The interval and the costs: as the arguments of cache_create() */

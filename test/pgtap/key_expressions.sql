@@ -4,7 +4,7 @@
 -- than their watches tell keys are noticed.
 \ir exact.psql
 SET client_min_messages = error;
-SELECT plan(362);
+SELECT plan(370);
 CREATE EXTENSION citext;
 CREATE TABLE usr (gone int, id int PRIMARY KEY, email text, name text);
 ALTER TABLE usr DROP gone;
@@ -286,8 +286,20 @@ FROM (VALUES
   ('text', 'k', 'k = initcap(a)', '''KEY7''', 'Say how keys compare: SELECT cache_alter(''n'', key => ''initcap($1)'').'),
   ('text', 'k', 'lower(k) = a', '''key7''', 'Watch what the loader compares: SELECT cache_watch(''n'', ''public.n'', ''lower(k)'').'),
   ('timestamp', 'at', 'date_trunc(''day'', at) = a', 'timestamp ''2024-01-01''',
-   'Watch what the loader compares: SELECT cache_watch(''n'', ''public.n'', ''date_trunc(''''day''''::text, at)'').'))
+   'Watch what the loader compares: SELECT cache_watch(''n'', ''public.n'', ''date_trunc(''''day''''::text, at)'').'),
+  ('int', 'i', 'i + 1 = a', '8', 'Watch what the loader compares: SELECT cache_watch(''n'', ''public.n'', ''(i + 1)'').'))
   v (type, watched, condition, key, hint)
+\gexec
+-- No expression is named that would be refused, or would not help; the whole table does.
+CREATE FUNCTION spelled(a text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN lower(a); END';
+SELECT unnest(ARRAY[
+  format('CREATE FUNCTION load_n(a %s) RETURNS bigint LANGUAGE sql STABLE AS %L', type, 'SELECT sum(v) FROM n WHERE ' || condition),
+  'SELECT cache_create(''n'', ''load_n(' || type || ')'')', format('SELECT cache_watch(''n'', ''n'', %L)', watched),
+  format('SELECT cache_get(''n'', %s)', key),
+  format('SELECT is((SELECT right(hint, 49) FROM cache_check()), ''or without any, which stands for the whole table.'', %L)', condition),
+  'SELECT cache_watch(''n'', ''n'')', format('SELECT exact(''n'', %L, ''load_n'', %L)', key, 'so watched: ' || condition),
+  'SELECT cache_drop(''n'')', format('DROP FUNCTION load_n(%s)', type)])
+FROM (VALUES ('int', 'i', 'i = a + 1', '6'), ('text', 'k', 'spelled(k) = spelled(a)', '''KEY7'''), ('text', 'k', 'spelled(k) = a', '''key7''')) v (type, watched, condition, key)
 \gexec
 SELECT cache_create('n2', 'load_n2(text, int)'), cache_watch('n2', 'n', 'k', 'i');
 SELECT cache_get('n2', 'KEY7', 7);

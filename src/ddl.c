@@ -585,22 +585,32 @@ type_has_dependents(Oid type)
 		(OidIsValid(array) && has_dependents(TypeRelationId, array));
 }
 
-/* Is the row type of a relation used without the relation's being read? */
+/* May loads mean the array type that has come with a type by its name? */
 static bool
-row_type_matters(Oid relid)
+array_is_named(Oid type)
+{
+	Oid			array = OidIsValid(type) ? get_array_type(type) : InvalidOid;
+
+	return OidIsValid(array) && naming_is_named(TypeRelationId, array);
+}
+
+/* Is a relation, or its row type, used without its being read? */
+static bool
+relation_matters(Oid relid)
 {
 	Oid			type = get_rel_type_id(relid);
 	char	   *name = get_rel_name(relid);
 	Oid			schema = get_rel_namespace(relid);
 	char	   *schema_name = get_namespace_name(schema);
 
-	if (dependency_has_rowtype(relid))
+	if (dependency_has_mention(relid))
 		return true;
 	if (name == NULL || schema_name == NULL)
 		return false;
 	return dependency_has_row_name(schema, schema_name, name) ||
 		(get_rel_relkind(relid) == RELKIND_COMPOSITE_TYPE &&
 		 naming_is_named(TypeRelationId, type)) ||
+		array_is_named(type) ||
 		(OidIsValid(type) && type_has_dependents(type));
 }
 
@@ -650,7 +660,7 @@ matters_to_database(const Object *object, Oid dbid)
 	switch (object->kind)
 	{
 		case OBJECT_IS_RELATION:
-			return row_type_matters(object->oid);
+			return relation_matters(object->oid);
 		case OBJECT_IS_FUNCTION:
 			return object->oid < FirstNormalObjectId ||
 				naming_is_named(ProcedureRelationId, object->oid) ||
@@ -658,6 +668,7 @@ matters_to_database(const Object *object, Oid dbid)
 		case OBJECT_IS_TYPE:
 			return object->oid < FirstNormalObjectId ||
 				naming_is_named(TypeRelationId, object->oid) ||
+				array_is_named(object->oid) ||
 				type_has_dependents(object->oid);
 		case OBJECT_IS_SCHEMA:
 			return naming_is_named(NamespaceRelationId, object->oid) ||

@@ -12,7 +12,9 @@
  *				if its name is there.
  *	schemas		in which they look names up: those of their search_paths, and
  *				the names of such as do not exist.
- *	row types	of tables, and composite types, that expressions speak of.
+ *	mentions	relations that they do not read: of whose row types expressions
+ *				speak, and those in parts of queries that the planner leaves
+ *				out.  Without them the query is an error.
  *	roles		that they run as, and whose rights views and functions use,
  *				together with all roles that these are members of, and the
  *				memberships.
@@ -66,7 +68,7 @@ typedef enum Kind
 	KIND_ROW_NAME,				/* in a text that uses %TYPE or %ROWTYPE */
 	KIND_ANY_NAME,				/* names that cannot be told from the text */
 	KIND_SCHEMA,
-	KIND_ROWTYPE,
+	KIND_MENTION,
 	KIND_ROLE,
 	KIND_MEMBERSHIP
 } Kind;
@@ -466,14 +468,15 @@ dependency_note_session(bool rights)
 }
 
 /*
- * An expression in a load speaks of the row type of this relation.
+ * A load speaks of this relation without reading it: an expression of its row type,
+ * or a part of a query that the planner has left out.
  */
 void
-dependency_note_rowtype(Oid relid)
+dependency_note_mention(Oid relid)
 {
 	if (cache_shared != NULL && relid >= FirstNormalObjectId)
 	{
-		add_oid(KIND_ROWTYPE, relid);
+		add_oid(KIND_MENTION, relid);
 		set_flush();
 	}
 }
@@ -542,10 +545,13 @@ dependency_has_row_name(Oid schema, const char *schema_name, const char *name)
 		dependency_has_schema(schema, schema_name);
 }
 
+/*
+ * Do they speak of this relation without reading it?
+ */
 bool
-dependency_has_rowtype(Oid relid)
+dependency_has_mention(Oid relid)
 {
-	return set_has(MyDatabaseId, KIND_ROWTYPE, &relid, sizeof(relid));
+	return set_has(MyDatabaseId, KIND_MENTION, &relid, sizeof(relid));
 }
 
 /*

@@ -31,14 +31,14 @@ extern void dependency_note_function(Oid function);
 extern void dependency_note_text(const char *text);
 extern void dependency_note_session(bool rights);
 extern void dependency_note_role(Oid role);
-extern void dependency_note_rowtype(Oid relid);
+extern void dependency_note_mention(Oid relid);
 
 /* Asking */
 extern bool dependency_has_name(Oid schema, const char *schema_name,
 								const char *name);
 extern bool dependency_has_row_name(Oid schema, const char *schema_name,
 									const char *name);
-extern bool dependency_has_rowtype(Oid relid);
+extern bool dependency_has_mention(Oid relid);
 extern bool dependency_has_schema(Oid schema, const char *name);
 extern bool dependency_has_role(Oid dbid, Oid role);
 extern bool dependency_has_membership(Oid dbid, uint32 hash);

@@ -392,7 +392,7 @@ inspect_type_of(Oid type, bool from_text, Inspection *in)
 			element = getBaseType(type);
 			break;
 		case TYPTYPE_COMPOSITE:
-			dependency_note_rowtype(get_typ_typrelid(type));
+			dependency_note_mention(get_typ_typrelid(type));
 			row = lookup_rowtype_tupdesc_noerror(type, -1, true);
 			for (int i = 0; row != NULL && i < row->natts; i++)
 			{
@@ -481,7 +481,7 @@ inspect_literal_type(Node *node, Inspection *in)
 	if (inspect_names_object(type))
 		note(in, REASON_CATALOGS, REASON_NOTHING);
 	if (type >= FirstNormalObjectId)
-		dependency_note_rowtype(get_typ_typrelid(type));
+		dependency_note_mention(get_typ_typrelid(type));
 }
 
 static bool

@@ -44,6 +44,7 @@
 #include "executor/functions.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
 #include "parser/parse_node.h"
@@ -75,6 +76,13 @@ static uint64 loads_begun = 0;
 
 /* Plannings in progress, in loads */
 static int	planning = 0;
+
+/*
+ * The relations in texts that have been analysed during the innermost of them,
+ * such as functions in SQL that became a part of the query.
+ */
+static List *analysed = NIL;
+static MemoryContext analysed_context = NULL;
 
 /*
  * Within a transaction expressions of PL/pgSQL keep what functions in SQL were
@@ -167,6 +175,7 @@ loads_reset(void)
 {
 	current_load = NULL;
 	planning = 0;
+	analysed = NIL;
 	if (sql_is_kept)
 		sql_made_outside++;
 	sql_is_kept = false;
@@ -497,6 +506,67 @@ plan_seen(Query *query, const char *source, int options, ParamListInfo params)
 	return plan;
 }
 
+/* Which relations does a query speak of? */
+static List *
+relations_of(Query *query)
+{
+	List	   *relids;
+	List	   *others;
+	bool		row_security;
+
+	extract_query_dependencies((Node *) query, &relids, &others, &row_security);
+	return relids;
+}
+
+/* Such a text has been analysed, in memory that does not last. */
+static void
+note_analysed(Query *query)
+{
+	MemoryContext before = MemoryContextSwitchTo(analysed_context);
+
+	analysed = list_concat(analysed, relations_of(query));
+	MemoryContextSwitchTo(before);
+}
+
+static bool
+plan_has(PlannedStmt *plan, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->rtable)
+	{
+		if (lfirst_node(RangeTblEntry, lc)->relid == relid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Note the relations of a query that its plan has left out: in an expression that
+ * was folded, say, or a WITH that nobody uses.  Of what was analysed meanwhile,
+ * part was executed and has noted what it reads.
+ */
+static void
+note_left_out(List *relids, PlannedStmt *plan)
+{
+	int			slot = current_load->def->slot;
+	ListCell   *lc;
+
+	if (GUARD_REMOVED("left_out"))
+		return;
+	foreach(lc, relids)
+	{
+		if (!plan_has(plan, lfirst_oid(lc)))
+			dependency_note_mention(lfirst_oid(lc));
+	}
+	foreach(lc, analysed)
+	{
+		if (!plan_has(plan, lfirst_oid(lc)) &&
+			(slot < 0 || !slot_depends_on(slot, lfirst_oid(lc))))
+			dependency_note_mention(lfirst_oid(lc));
+	}
+}
+
 /*
  * The planner is asked for a plan.  Of what it folds into the plan nothing is
  * seen when that is executed, now or in later loads: of literals that say 'now',
@@ -507,19 +577,27 @@ plan_in_load(Query *query, const char *source, int options,
 			 ParamListInfo params)
 {
 	PlannedStmt *plan;
+	List	   *outer = analysed;
+	MemoryContext outer_context = analysed_context;
 
 	planning++;
+	analysed = NIL;
+	analysed_context = CurrentMemoryContext;
 	PG_TRY();
 	{
 		Reasons		reasons = {0};
+		List	   *relids = relations_of(query);
 
 		inspect_literals(query, source, &reasons);
 		loads_note_all(&reasons);
 		plan = plan_seen(query, source, options, params);
+		note_left_out(relids, plan);
 	}
 	PG_FINALLY();
 	{
 		planning--;
+		analysed = outer;
+		analysed_context = outer_context;
 	}
 	PG_END_TRY();
 	return plan;
@@ -606,6 +684,8 @@ loads_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jumble)
 	}
 	if (current_load != NULL)
 		dependency_note_text(pstate->p_sourcetext);
+	if (current_load != NULL && planning > 0)
+		note_analysed(query);
 	if (prev_post_parse_analyze)
 		prev_post_parse_analyze(pstate, query, jumble);
 }

@@ -50,12 +50,9 @@ static OldName *old_names = NULL;
 static int	nold = 0;
 static int	old_size = 0;
 
-/*
- * Is the type the row type of a table, or an array?  These come with something
- * else.
- */
-bool
-naming_comes_along(Oid type)
+/* Is the type the row type of a table, or (arrays) an array? */
+static bool
+comes_along(Oid type, bool arrays)
 {
 	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	Form_pg_type form;
@@ -64,11 +61,21 @@ naming_comes_along(Oid type)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_type) GETSTRUCT(tuple);
-	along = IsTrueArrayType(form) ||
+	along = (arrays && IsTrueArrayType(form)) ||
 		(OidIsValid(form->typrelid) &&
 		 get_rel_relkind(form->typrelid) != RELKIND_COMPOSITE_TYPE);
 	ReleaseSysCache(tuple);
 	return along;
+}
+
+/*
+ * Is the type the row type of a table, or an array?  These come with something
+ * else.
+ */
+bool
+naming_comes_along(Oid type)
+{
+	return comes_along(type, true);
 }
 
 /*
@@ -157,7 +164,7 @@ naming_note(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id)
 				remember_name(class_id, object_id, access == OAT_POST_CREATE);
 			break;
 		case TypeRelationId:
-			if (naming_comes_along(object_id))
+			if (comes_along(object_id, false))
 				break;
 			/* FALLTHROUGH */
 		case ProcedureRelationId:

@@ -584,6 +584,15 @@ slot_depend(int index, Oid relid)
 }
 
 /*
+ * Is it noted?  It may say yes where it should say no.
+ */
+bool
+slot_depends_on(int index, Oid relid)
+{
+	return filter_has(&cache_slots[index], relid);
+}
+
+/*
  * Note that they read catalogs: so they depend on all DDL, in the same way.
  */
 void

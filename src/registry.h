@@ -195,6 +195,7 @@ extern void slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid);
 extern void slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
 extern void slots_adopt_ddl(void);
 extern void slot_depend(int index, Oid relid);
+extern bool slot_depends_on(int index, Oid relid);
 extern void slot_note_catalogs(int index);
 extern List *slot_databases(void);
 extern bool slot_any_reads_catalogs(Oid dbid);

@@ -498,6 +498,22 @@ END
 		]
 	},
 	{
+		guard => 'left_out',
+		title => 'what a plan has left out of a query is altered',
+		setup => <<'END',
+CREATE TABLE spare (x integer);
+CREATE FUNCTION fails(query text) RETURNS boolean LANGUAGE plpgsql AS
+  $$BEGIN EXECUTE query; RETURN false; EXCEPTION WHEN undefined_column THEN RETURN true; END$$;
+CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'WITH unused AS (SELECT x FROM spare) SELECT $1';
+SELECT cache_create('c', 'loader(integer)');
+END
+		steps => [
+			"r > $get", 'w > ALTER TABLE spare RENAME x TO y',
+			"r = SELECT fails('SELECT loader(1)') = fails(\$\$SELECT cache_get('c', 1)\$\$)"
+		]
+	},
+	{
 		guard => 'ddl_roles',
 		title => 'a membership by which a loader may read is taken away',
 		setup => $item . <<'END',

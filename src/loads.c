@@ -449,6 +449,8 @@ note_plan(PlannedStmt *plan, ParamListInfo params)
 		{
 			if (rte->relid >= FirstNormalObjectId)
 				note_view(rte->relid);
+			else
+				note_catalogs();
 			continue;
 		}
 		if (rte->rtekind != RTE_RELATION)

@@ -1,7 +1,7 @@
 -- What a loader names and does not read: without it the loader is an error.
 \ir exact.psql
 SET client_min_messages = error;
-SELECT plan(49);
+SELECT plan(51);
 CREATE SCHEMA ahead;
 CREATE TABLE t (id int PRIMARY KEY, v int);
 INSERT INTO t VALUES (1, 10);
@@ -68,4 +68,14 @@ DROP TYPE ahead.mood;
 SELECT agrees('moods', '1', 'load_moods', 'and is gone');
 CREATE TABLE ahead.mood (v int);
 SELECT agrees('moods', '1', 'load_moods', 'that of a row type does');
+RESET search_path;
+
+-- A view of PostgreSQL's own that reads no catalog.
+CREATE FUNCTION load_catalog_name(k int) RETURNS text LANGUAGE sql STABLE AS
+  'SELECT catalog_name::text FROM information_schema.information_schema_catalog_name';
+SELECT cache_create('catalog_name', 'load_catalog_name(int)');
+SELECT agrees('catalog_name', '1', 'load_catalog_name', 'through a view of PostgreSQL''s own');
+CREATE OR REPLACE VIEW information_schema.information_schema_catalog_name AS
+  SELECT 'another'::information_schema.sql_identifier AS catalog_name;
+SELECT agrees('catalog_name', '1', 'load_catalog_name', 'which is replaced');
 SELECT * FROM finish();

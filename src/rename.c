@@ -33,8 +33,11 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -429,6 +432,75 @@ renames_named(Node *command)
 	}
 }
 
+/* Do functions have something of this type among their arguments or results? */
+static bool
+functions_use(Oid type)
+{
+	Relation	depend;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	if (!OidIsValid(type))
+		return false;
+	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(TypeRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(type));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2,
+							  keys);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = ((Form_pg_depend) GETSTRUCT(tuple))->classid ==
+			ProcedureRelationId;
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return found;
+}
+
+/*
+ * May definitions or watches name what a command renames or moves?  Of a relation
+ * they name the row type, where a function takes it; never columns, which
+ * follow_columns() looks after, nor what else belongs to a table.
+ */
+static bool
+may_be_named(Node *command)
+{
+	bool		renames = IsA(command, RenameStmt);
+	RangeVar   *relation = renames ? ((RenameStmt *) command)->relation :
+		((AlterObjectSchemaStmt *) command)->relation;
+	Oid			relid;
+	Oid			type;
+
+	switch (renames ? ((RenameStmt *) command)->renameType :
+			((AlterObjectSchemaStmt *) command)->objectType)
+	{
+		case OBJECT_ATTRIBUTE:
+		case OBJECT_COLUMN:
+		case OBJECT_INDEX:
+		case OBJECT_POLICY:
+		case OBJECT_RULE:
+		case OBJECT_SEQUENCE:
+		case OBJECT_TABCONSTRAINT:
+		case OBJECT_TRIGGER:
+			return false;
+		case OBJECT_FOREIGN_TABLE:
+		case OBJECT_MATVIEW:
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:
+			break;
+		default:
+			return true;
+	}
+	relid = RangeVarGetRelid(relation, NoLock, true);
+	if (!OidIsValid(relid))
+		return true;
+	type = get_rel_type_id(relid);
+	return functions_use(type) ||
+		(OidIsValid(type) && functions_use(get_array_type(type)));
+}
+
 /*
  * Before a command: if it renames something, or moves it to another schema,
  * remember what all caches and watches name, in the current memory context.
@@ -444,7 +516,9 @@ rename_remember(Node *command)
 		return NULL;
 	if (renames_named(command))
 		LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
-	renames = palloc(sizeof(Renames));
+	renames = palloc0(sizeof(Renames));
+	if (!may_be_named(command))
+		return renames;
 	renames->caches = remember_caches();
 	renames->watches = remember_watches();
 	return renames;

@@ -148,15 +148,33 @@ watch_caches(Relation rel)
 	return names;
 }
 
+/* Has a table triggers at all, or has had? */
+static bool
+has_triggers(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		has;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	has = ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
+	ReleaseSysCache(tuple);
+	return has;
+}
+
 /*
- * The same, of a table that may be gone.
+ * The same, of a table that may be gone.  Meant to be cheap for tables that have
+ * been changed: their descriptors, which are stale, are made anew only if need be.
  */
 List *
 watch_caches_of(Oid relid)
 {
-	Relation	rel = RelationIdGetRelation(relid);
+	Relation	rel;
 	List	   *names;
 
+	if (!has_triggers(relid))
+		return NIL;
+	rel = RelationIdGetRelation(relid);
 	if (!RelationIsValid(rel))
 		return NIL;
 	names = watch_caches(rel);

@@ -33,6 +33,7 @@
 #include "nodes/bitmapset.h"
 #include "nodes/pathnodes.h"
 #include "parser/parsetree.h"
+#include "port/pg_bitutils.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 
@@ -186,9 +187,23 @@ same_value(Form_pg_attribute att, Datum a, Datum b)
 					 (struct varlena *) DatumGetPointer(b));
 }
 
+/* Is a column, from 0, the same in both versions?  They are taken apart so far. */
+static inline bool
+same_column(Form_pg_attribute att, TupleTableSlot *before, TupleTableSlot *after,
+			int i)
+{
+	if (att->attisdropped)
+		return true;
+	if (before->tts_isnull[i] != after->tts_isnull[i])
+		return false;
+	return before->tts_isnull[i] ||
+		same_value(att, before->tts_values[i], after->tts_values[i]);
+}
+
 /*
  * Which columns are different in two versions of a row?  As soon as one of those
- * is that matter: COLUMNS_ALL.
+ * is that matter: COLUMNS_ALL.  They come first: most updates that are watched
+ * change one, and then nothing behind it need be taken apart.
  */
 Columns
 columns_changed(Relation rel, TupleTableSlot *before, TupleTableSlot *after,
@@ -196,20 +211,32 @@ columns_changed(Relation rel, TupleTableSlot *before, TupleTableSlot *after,
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 	Columns		changed = COLUMNS_ROW;
+	Columns		first = matter & COLUMNS_USERS & ~COLUMNS_OTHERS;
 
+	if ((matter & COLUMNS_ROW) != 0)
+		return COLUMNS_ALL;
+	for (; first != 0; first &= first - 1)
+	{
+		int			attnum = pg_rightmost_one_pos64(first);
+
+		if (attnum > desc->natts)
+			break;
+		slot_getsomeattrs(before, attnum);
+		slot_getsomeattrs(after, attnum);
+		if (!same_column(TupleDescAttr(desc, attnum - 1), before, after,
+						 attnum - 1))
+			return COLUMNS_ALL;
+	}
 	slot_getallattrs(before);
 	slot_getallattrs(after);
-	for (int i = 0; i < desc->natts && (changed & matter) == 0; i++)
+	for (int i = 0; i < desc->natts; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		bool		isnull = before->tts_isnull[i];
+		Columns		column = columns_of(i + 1);
 
-		if (att->attisdropped)
+		if ((column & matter) != 0 && column != COLUMNS_OTHERS)
 			continue;
-		if (isnull != after->tts_isnull[i] ||
-			(!isnull && !same_value(att, before->tts_values[i],
-									after->tts_values[i])))
-			changed |= columns_of(i + 1);
+		if (!same_column(TupleDescAttr(desc, i), before, after, i))
+			changed |= column;
 	}
 	return (changed & matter) == 0 ? changed : COLUMNS_ALL;
 }

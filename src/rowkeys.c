@@ -309,17 +309,6 @@ find_kept(TriggerData *data)
 }
 
 /*
- * What a row holds of the key; what is computed is in the current memory context.
- */
-Datum
-rowkeys_value(RowColumn *column, TupleTableSlot *slot, bool *isnull)
-{
-	if (column->expr != NULL)
-		return keyexpr_of_row(column->expr, slot, isnull);
-	return slot_getattr(slot, column->attnum, isnull);
-}
-
-/*
  * The slot that the cache has in the registry, -1 if it has none.  It may have
  * another one the next moment.
  */

@@ -58,8 +58,18 @@ typedef struct RowKeys
 
 extern void rowkeys_init(void);
 extern RowKeys *rowkeys_find(FmgrInfo *flinfo, TriggerData *data);
-extern Datum rowkeys_value(RowColumn *column, TupleTableSlot *slot, bool *isnull);
 extern int	rowkeys_slot(RowKeys *keys);
 extern void rowkeys_reset(void);
+
+/*
+ * What a row holds of the key; what is computed is in the current memory context.
+ */
+static inline Datum
+rowkeys_value(RowColumn *column, TupleTableSlot *slot, bool *isnull)
+{
+	if (unlikely(column->expr != NULL))
+		return keyexpr_of_row(column->expr, slot, isnull);
+	return slot_getattr(slot, column->attnum, isnull);
+}
 
 #endif							/* CACHE_ROWKEYS_H */

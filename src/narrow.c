@@ -32,6 +32,7 @@
 #include "rewrite/rewriteManip.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -229,6 +230,12 @@ is_another(Node *node, const Lookup *lookup)
 
 	if (lookup->arg == NULL ||
 		!known_value(node, lookup, &type, &value, &isnull) || isnull)
+		return false;
+
+	/* As a rule it is the key itself. */
+	if (type == lookup->key->type && !lookup->argnull &&
+		datumIsEqual(value, *lookup->arg, lookup->key->typbyval,
+					 lookup->key->typlen))
 		return false;
 	if (key_column_fits(lookup->key, type, &hash))
 		return differs(&hash, type, value, lookup);

@@ -366,6 +366,27 @@ fence_remember(Fence *fence, const Fence *from)
 }
 
 /*
+ * Let the witness stand, before the fence is full, for all that it has seen the
+ * end of; counts no change.  If the fence does not remember it, that is only done
+ * when there is no room left.  For whoever is no witness and gives the fence
+ * more to remember, or takes from it, can only fold.
+ *
+ * The caller holds the owner's lock exclusively.
+ */
+void
+fence_clear_out(Fence *fence, const FenceWitness *witness)
+{
+	if (witness->xid == 0 || (fence->nxids < FENCE_XIDS &&
+							  !fence_has_witness(fence, witness)))
+		return;
+	fence_begin_write(fence);
+	fence_add_xid(fence, witness->xid, witness);
+	if (fence_has_witness(fence, witness))
+		fence_make_room(fence, witness);
+	fence_end_write(fence);
+}
+
+/*
  * Copy a fence without a lock.
  */
 void

@@ -134,6 +134,7 @@ extern void fence_add(Fence *fence, const uint64 *xids, uint32 n,
 extern void fence_inherit(Fence *fence, const Fence *from,
 						  const FenceWitness *witness);
 extern void fence_remember(Fence *fence, const Fence *from);
+extern void fence_clear_out(Fence *fence, const FenceWitness *witness);
 extern void fence_read(Fence *fence, FenceState *state);
 extern bool snapshot_sees(const SnapshotView *view, uint64 xid);
 extern uint64 snapshot_widen(const SnapshotView *view, TransactionId xid);

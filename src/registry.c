@@ -522,7 +522,8 @@ filter_has(CacheSlot *slot, Oid relid)
  * It is about to be decided which caches depend on what a transaction has
  * changed in catalogs, in one database or (InvalidOid) in all.  lasting: loads
  * that do not read catalogs themselves may do so, and catalog caches have to
- * hear of it.
+ * hear of it.  Loads that note something new, which are no witnesses, find the
+ * fences cleared out.
  */
 void
 slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
@@ -535,6 +536,9 @@ slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
 		fence_publish(&cache_shared->catalog_fences[i], xid, witness_last());
 		if (lasting)
 			fence_publish(&cache_shared->ddl_fences[i], xid, witness_last());
+		fence_clear_out(&cache_shared->catalog_fences[i], witness_last());
+		fence_clear_out(&cache_shared->ddl_fences[i], witness_last());
+		fence_clear_out(&cache_shared->database_fences[i], witness_last());
 	}
 	if (lasting)
 		pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);

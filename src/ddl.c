@@ -409,7 +409,9 @@ add_message(Touched *touched, const SharedInvalidationMessage *message)
 	else
 		return;
 
-	if (OidIsValid(dbid))
+	/* One about all relations goes to all databases, but is about this one's. */
+	if (OidIsValid(dbid) || (message->id == SHAREDINVALRELCACHE_ID &&
+							 !OidIsValid(message->rc.relId)))
 		touched->here = true;
 	else
 		touched->shared = true;
@@ -508,7 +510,7 @@ is_aside(const Object *object)
 /*
  * Leave out what does not concern results; is there more than that?  Nothing but
  * commands that change no result: then the relations are those that they were
- * about.
+ * about, and what the database notes are its event triggers.
  */
 static void
 sort_out(Touched *touched)
@@ -520,7 +522,8 @@ sort_out(Touched *touched)
 	{
 		Object	   *object = &touched->objects[i];
 
-		if (!(harmless && object->kind == OBJECT_IS_RELATION) &&
+		if (!(harmless && (object->kind == OBJECT_IS_RELATION ||
+						   object->kind == OBJECT_IS_DATABASE)) &&
 			!is_aside(object))
 			touched->objects[n++] = *object;
 	}

@@ -192,6 +192,10 @@ command_effect(Node *command)
 
 			/* Nobody can watch a materialized view. */
 		case T_RefreshMatViewStmt:
+
+			/* Of these the database notes, since 17, that it has any for logins. */
+		case T_CreateEventTrigStmt:
+		case T_AlterEventTrigStmt:
 			return EFFECT_CATALOGS;
 
 			/* These do not, on temporary objects. */

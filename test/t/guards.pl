@@ -463,6 +463,9 @@ END
 		steps => [
 			"r > $fill",
 			'w > CREATE TABLE postgres.item AS SELECT id, price + 1000 AS price FROM item',
+
+			# The loader itself may keep an older plan, since 18.
+			'r > DISCARD PLANS',
 			"r = $probe"
 		]
 	},
@@ -904,6 +907,9 @@ END
 	),
 	{
 		guard => 'rehash',
+
+		# Since 18 no call of a function in SQL uses what has been replaced.
+		until => 17,
 		title => 'nothing is stored under the hash of a function that has been replaced and is still in use',
 		setup => $hashed,
 		steps => [
@@ -1073,11 +1079,14 @@ END
 	return @answers;
 }
 
+my $version = $node->safe_psql('postgres', 'SHOW server_version_num') / 10000;
+
 foreach my $scenario (@scenarios)
 {
 	my @answers = play($scenario, '');
 
 	is("@answers", join(' ', ('exact') x @answers), "$scenario->{guard}: $scenario->{title}");
+	next if int $version > ($scenario->{until} // 99);
 	@answers = play($scenario, $scenario->{guard});
 	ok((grep { $_ eq 'wrong' } @answers), "$scenario->{guard}: not so without the guard");
 }

@@ -40,6 +40,9 @@
  * after its messages are sent; and a filler makes sure, before it loads, that
  * nobody has this lock, and then reads all messages (coherence_settle).
  *
+ * Where a loader runs as the caller there is a third fence, of that role, which
+ * is to its entries what the cache's is to all (rolefence.c).
+ *
  * Not all DDL concerns all caches: which of them it is published for is decided
  * when the transaction is about to commit, by what their loads have noted that
  * they depend on (ddl.c, dependency.c).  When something new is noted, the cache's
@@ -71,6 +74,7 @@
 #include "module.h"
 #include "pending.h"
 #include "registry.h"
+#include "rolefence.h"
 #include "shared.h"
 #include "statement.h"
 #include "witness.h"
@@ -240,6 +244,19 @@ coherence_publish_dependent(Oid dbid, uint64 cache, FullTransactionId xid)
 }
 
 /*
+ * Publish a change of what a role may do, for what is loaded as that role, in all
+ * databases.
+ */
+void
+coherence_publish_role(Oid role, FullTransactionId xid)
+{
+	if (!shared_is_ready())
+		return;
+	shared_note_xid(xid);
+	role_fence_publish(role, xid);
+}
+
+/*
  * It is about to be decided which caches depend on the DDL of this transaction,
  * in one database or (InvalidOid) in all: see slot_begin_ddl.  If lasting, after
  * coherence_begin_publish.
@@ -316,6 +333,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 {
 	Snapshot	snapshot;
 	int			slot;
+	Oid			role;
 
 	if (!cache_enabled || !shared_is_ready())
 		return refuse(get, BYPASS_DISABLED);
@@ -378,6 +396,9 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	get->def = def;
 	get->key = key;
 	key->slot = slot;
+	role = ((const KeyPrefix *) key->image)->role;
+	get->role_fence = OidIsValid(role) ? role_fence(role) : NULL;
+	get->role_changes = ((const KeyPrefix *) key->image)->role_changes;
 	snapshot_view(&get->view, snapshot, shared_recent_xid(snapshot->xmax));
 	return true;
 }
@@ -458,7 +479,28 @@ path_is_clear(CoherentGet *get)
 }
 
 /*
- * After an entry was copied: are both fences so old that nothing else need be
+ * The same for the fence of the role that the loader runs as; and is the key's
+ * image of its present count of changes?
+ */
+static inline bool
+role_is_old(const CoherentGet *get)
+{
+	return get->role_fence == NULL ||
+		(fence_is_old(get->role_fence, get->view.xmin) &&
+		 role_fence_changes(get->role_fence) == get->role_changes);
+}
+
+/* What is asked if that does not tell, of a copy of it. */
+static bool
+role_is_clear(const CoherentGet *get, const FenceState *state)
+{
+	return get->role_fence == NULL || GUARD_REMOVED("role_fence_check") ||
+		((uint32) state->changes == get->role_changes &&
+		 fence_is_clear(state, &get->view));
+}
+
+/*
+ * After an entry was copied: are the fences so old that nothing else need be
  * known of them?  The slot is read last; see slot_read.
  */
 static inline bool
@@ -468,6 +510,7 @@ hit_is_exact(CoherentGet *get, uint64 generation)
 
 	if (!fence_is_old(key_fence(get->key->hash), get->view.xmin) ||
 		!fence_is_old(&slot->fence, get->view.xmin) ||
+		!role_is_old(get) ||
 		read_generation(get->key) != generation)
 		return false;
 	pg_read_barrier();
@@ -499,6 +542,8 @@ coherence_lookup(CoherentGet *get, StoreValue *value)
 	if (found && likely(hit_is_exact(get, generation)))
 		return true;
 	fence_read(key_fence(get->key->hash), &get->key_fence);
+	if (get->role_fence != NULL)
+		fence_read(get->role_fence, &get->role_state);
 	if (!read_cache_fence(get) || !found)
 	{
 		if (found)
@@ -511,7 +556,7 @@ coherence_lookup(CoherentGet *get, StoreValue *value)
 	 * copied, but may have been loaded under another definition.
 	 */
 	if (generation == get->cache_fence.changes && slot == get->key->slot &&
-		path_is_clear(get) &&
+		path_is_clear(get) && role_is_clear(get, &get->role_state) &&
 		((fence_is_clear(&get->key_fence, &get->view) &&
 		  fence_is_clear(&get->cache_fence, &get->view)) ||
 		 GUARD_REMOVED("read_check")))
@@ -535,7 +580,8 @@ coherence_may_fill(CoherentGet *get)
 	if (GUARD_REMOVED("fill_check"))
 		return true;
 	return fence_is_clear(&get->key_fence, &get->view) &&
-		fence_is_clear(&get->cache_fence, &get->view);
+		fence_is_clear(&get->cache_fence, &get->view) &&
+		role_is_clear(get, &get->role_state);
 }
 
 /*
@@ -618,12 +664,17 @@ fill_check(void *arg)
 	CoherentGet *get = (CoherentGet *) arg;
 	FenceState	key_now;
 	FenceState	cache_now;
+	FenceState	role_now;
 
 	if (GUARD_REMOVED("fill_check"))
 		return true;
 	fence_read(key_fence(get->key->hash), &key_now);
 	if (key_now.changes != get->key_fence.changes ||
 		!fence_is_clear(&key_now, &get->view))
+		return false;
+	if (get->role_fence != NULL)
+		fence_read(get->role_fence, &role_now);
+	if (!role_is_clear(get, &role_now))
 		return false;
 
 	/*
@@ -739,6 +790,10 @@ coherence_accept(CoherentGet *get, const SnapshotImage *seen, bool own_path)
 
 	/* Nothing was published since the fences were read. */
 	if (!fill_check(get) || !get->lists_ready)
+		return false;
+
+	if (get->role_fence != NULL && !GUARD_REMOVED("redis_role") &&
+		!fence_was_clear(&get->role_state, seen))
 		return false;
 
 	/*

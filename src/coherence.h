@@ -29,6 +29,10 @@ typedef struct CoherentGet
 	SnapshotView view;
 	FenceState	key_fence;		/* when the key was not found */
 	FenceState	cache_fence;
+	Fence	   *role_fence;		/* of whom the loader runs as, if it is the
+								 * caller, else NULL */
+	uint32		role_changes;	/* that the key's image has */
+	FenceState	role_state;		/* of it, when the key was not found */
 	bool		lists_ready;	/* what loads note from now on is kept */
 	BypassReason refused;		/* if coherence_begin has given false */
 } CoherentGet;
@@ -51,6 +55,7 @@ extern void coherence_publish_cache(uint64 cache, FullTransactionId xid,
 extern void coherence_publish_database(Oid dbid, FullTransactionId xid);
 extern void coherence_publish_dependent(Oid dbid, uint64 cache,
 										FullTransactionId xid);
+extern void coherence_publish_role(Oid role, FullTransactionId xid);
 extern void coherence_begin_publish(Oid dbid);
 extern void coherence_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
 extern void coherence_replace(Oid dbid, FullTransactionId xid);

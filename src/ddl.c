@@ -22,7 +22,8 @@
  *				invalidate all caches if loads may mean them by their names, or
  *				by the ones they had; or if others depend on them, according
  *				to pg_depend, who need not name them.
- *	roles		invalidate all caches of those databases in which loads depend on
+ *	roles		invalidate what is loaded in their own names (rolefence.c); and
+ *				all caches of those databases in which other loads depend on
  *				their rights.
  *	operators, casts, collations and what else has no name in a text
  *				invalidate all caches.
@@ -59,7 +60,6 @@
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_auth_members.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_event_trigger.h"
@@ -87,6 +87,7 @@
 #include "naming.h"
 #include "pending.h"
 #include "registry.h"
+#include "rolechange.h"
 #include "shared.h"
 #include "watch.h"
 
@@ -106,6 +107,7 @@ typedef struct Object
 {
 	ObjectKind	kind;
 	Oid			oid;
+	List	   *members;		/* of a membership: who is, or was */
 } Object;
 
 /* What the messages of the transaction say. */
@@ -246,6 +248,7 @@ add_object(Touched *touched, ObjectKind kind, Oid oid)
 			repalloc_huge(touched->objects, sizeof(Object) * touched->size);
 	}
 	touched->objects[touched->nobjects].kind = kind;
+	touched->objects[touched->nobjects].members = NIL;
 	touched->objects[touched->nobjects++].oid = oid;
 }
 
@@ -501,6 +504,8 @@ is_aside(const Object *object)
 				return true;
 			(void) naming_find(TypeRelationId, object->oid, &schema, &name);
 			break;
+		case OBJECT_IS_ROLE:
+			return !role_has_changed(object->oid);
 		default:
 			return false;
 	}
@@ -617,30 +622,20 @@ relation_matters(Oid relid)
 		(OidIsValid(type) && type_has_dependents(type));
 }
 
+/* A new membership matters to who is a member. */
 static bool
-membership_matters(Oid dbid, uint32 hash)
+membership_matters(Oid dbid, const Object *membership)
 {
-	Relation	members;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		found = false;
+	ListCell   *lc;
 
-	if (dependency_has_membership(dbid, hash))
+	if (dependency_has_membership(dbid, membership->oid))
 		return true;
-
-	/* A new one matters to who is a member. */
-	members = table_open(AuthMemRelationId, AccessShareLock);
-	scan = systable_beginscan(members, InvalidOid, false, NULL, 0, NULL);
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	foreach(lc, membership->members)
 	{
-		Form_pg_auth_members form = (Form_pg_auth_members) GETSTRUCT(tuple);
-
-		found = dependency_membership_hash(form) == hash &&
-			dependency_has_role(dbid, form->member);
+		if (dependency_has_role(dbid, lfirst_oid(lc)))
+			return true;
 	}
-	systable_endscan(scan);
-	table_close(members, AccessShareLock);
-	return found;
+	return false;
 }
 
 /* Does the object matter to all caches of a database? */
@@ -652,7 +647,7 @@ matters_to_database(const Object *object, Oid dbid)
 		case OBJECT_IS_ROLE:
 			return dependency_has_role(dbid, object->oid);
 		case OBJECT_IS_MEMBERSHIP:
-			return membership_matters(dbid, object->oid);
+			return membership_matters(dbid, object);
 		case OBJECT_IS_DATABASE:
 			return object->oid == dbid;
 		default:
@@ -760,6 +755,45 @@ add_dependents(const Touched *touched, bool results)
 		add_watching(relids[i]);
 }
 
+/*
+ * What is loaded in the name of a role, in all databases.  Others are told of
+ * everything, as it is not known of which caches there is any.
+ */
+static void
+add_role(Oid role)
+{
+	ListCell   *lc;
+	bool		here = false;
+	bool		elsewhere = false;
+
+	if (!pending_add_role(role) || !broadcast_wanted())
+		return;
+	foreach(lc, slot_databases())
+	{
+		Oid			dbid = lfirst_oid(lc);
+
+		if (dependency_has_caller(dbid, role))
+			*(dbid == MyDatabaseId ? &here : &elsewhere) = true;
+	}
+	if (here || elsewhere)
+		pending_describe(broadcast_message_all(!elsewhere));
+}
+
+static void
+add_roles(const Touched *touched)
+{
+	for (int i = 0; i < touched->nobjects; i++)
+	{
+		Object	   *object = &touched->objects[i];
+		ListCell   *lc;
+
+		if (object->kind == OBJECT_IS_ROLE)
+			add_role(object->oid);
+		foreach(lc, object->members)
+			add_role(lfirst_oid(lc));
+	}
+}
+
 /* In other databases, loads that read the catalogs which all share */
 static void
 publish_elsewhere(FullTransactionId xid)
@@ -790,7 +824,7 @@ may_replace(const Touched *touched)
 
 /* Make what depends on it pending, or publish it. */
 static void
-decide(const Touched *touched, bool results, FullTransactionId xid)
+decide(Touched *touched, bool results, FullTransactionId xid)
 {
 	ListCell   *lc;
 
@@ -798,6 +832,12 @@ decide(const Touched *touched, bool results, FullTransactionId xid)
 	{
 		if (touched->everywhere)
 			pending_add_database(InvalidOid);
+		for (int i = 0; i < touched->nobjects; i++)
+		{
+			if (touched->objects[i].kind == OBJECT_IS_MEMBERSHIP)
+				touched->objects[i].members =
+					role_members_of(touched->objects[i].oid);
+		}
 		foreach(lc, touched->everywhere ? NIL : slot_databases())
 		{
 			Oid			dbid = lfirst_oid(lc);
@@ -805,6 +845,7 @@ decide(const Touched *touched, bool results, FullTransactionId xid)
 			if (any_matters_to_database(touched, dbid))
 				pending_add_database(dbid);
 		}
+		add_roles(touched);
 		if (may_replace(touched))
 			coherence_replace(MyDatabaseId, xid);
 	}

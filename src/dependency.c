@@ -15,9 +15,10 @@
  *	mentions	relations that they do not read: of whose row types expressions
  *				speak, and those in parts of queries that the planner leaves
  *				out.  Without them the query is an error.
- *	roles		that they run as, and whose rights views and functions use,
- *				together with all roles that these are members of, and the
- *				memberships.
+ *	roles		whose rights views and functions use, together with all roles
+ *				that these are members of, and the memberships.  Of the role
+ *				that calls a SECURITY INVOKER loader, what it is a member of:
+ *				what else changes for it is in its fence (rolefence.c).
  *
  * What is used without being named, such as the functions of a view, has been
  * bound by OID, and pg_depend tells of it (ddl.c).
@@ -70,14 +71,15 @@ typedef enum Kind
 	KIND_SCHEMA,
 	KIND_MENTION,
 	KIND_ROLE,
-	KIND_MEMBERSHIP
+	KIND_MEMBERSHIP,
+	KIND_CALLER
 } Kind;
 
 /* So many texts of a session are remembered. */
 #define NOTED_TEXTS		4096
 
 static HTAB *noted_texts = NULL;	/* by their hashes */
-static HTAB *noted_roles = NULL;	/* by OID; NULL: memberships have changed */
+static HTAB *noted_roles = NULL;	/* NULL: memberships have changed */
 
 /* What is to be added to the set, by its hashes */
 static uint64 added[128];
@@ -365,34 +367,60 @@ dependency_membership_hash(Form_pg_auth_members form)
 	return cache_membership_hash(form->roleid, form->member, form->grantor);
 }
 
-static void
-note_role(Oid role)
+/* What noted_roles has of one. */
+typedef struct NotedRole
 {
+	Oid			role;
+	uint32		kind;
+} NotedRole;
+
+static bool
+is_noted(const NotedRole *noted)
+{
+	return noted_roles != NULL &&
+		hash_search(noted_roles, noted, HASH_FIND, NULL) != NULL;
+}
+
+static void
+note_role(Oid role, Kind kind)
+{
+	NotedRole	noted = {role, kind};
 	CatCList   *groups;
 	bool		found;
 
 	check_stack_depth();
-	if (noted_roles == NULL)
-		noted_roles = make_memory("cache noted roles", sizeof(Oid));
-	if (hash_search(noted_roles, &role, HASH_FIND, NULL) != NULL)
+	if (is_noted(&noted))
 		return;
-	add_oid(KIND_ROLE, role);
+	add_oid(kind, role);
 	groups = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(role));
 
 	/* Looking up may have taken in changes, which end the table. */
 	if (noted_roles == NULL)
-		noted_roles = make_memory("cache noted roles", sizeof(Oid));
-	(void) hash_search(noted_roles, &role, HASH_ENTER, &found);
+		noted_roles = make_memory("cache noted roles", sizeof(NotedRole));
+	(void) hash_search(noted_roles, &noted, HASH_ENTER, &found);
 	for (int i = 0; i < groups->n_members; i++)
 	{
 		Form_pg_auth_members form =
 			(Form_pg_auth_members) GETSTRUCT(&groups->members[i]->tuple);
 		uint32		hash = dependency_membership_hash(form);
 
-		set_add(KIND_MEMBERSHIP, &hash, sizeof(hash));
-		note_role(form->roleid);
+		if (kind == KIND_ROLE)
+			set_add(KIND_MEMBERSHIP, &hash, sizeof(hash));
+		note_role(form->roleid, KIND_ROLE);
 	}
 	ReleaseSysCacheList(groups);
+}
+
+static void
+note_any_role(Oid role, Kind kind)
+{
+	NotedRole	noted = {role, kind};
+
+	if (cache_shared == NULL || GUARD_REMOVED("ddl_roles") ||
+		is_noted(&noted))
+		return;
+	note_role(role, kind);
+	set_flush();
 }
 
 /*
@@ -402,12 +430,7 @@ note_role(Oid role)
 void
 dependency_note_role(Oid role)
 {
-	if (cache_shared == NULL || GUARD_REMOVED("ddl_roles") ||
-		(noted_roles != NULL &&
-		 hash_search(noted_roles, &role, HASH_FIND, NULL) != NULL))
-		return;
-	note_role(role);
-	set_flush();
+	note_any_role(role, KIND_ROLE);
 }
 
 static void
@@ -436,11 +459,12 @@ note_path(void)
 }
 
 /*
- * A load runs under the present search_path, and (rights) with the rights of the
- * current role.
+ * A load runs under the present search_path, and with the rights of the current
+ * role (RIGHTS_OF_CALLER: in whose name its entries are), or (RIGHTS_NONE) of
+ * nobody that matters.
  */
 void
-dependency_note_session(bool rights)
+dependency_note_session(DependencyRights rights)
 {
 	Oid			role = GetUserId();
 	uint64		under;
@@ -450,8 +474,8 @@ dependency_note_session(bool rights)
 
 	/* An error may have left something to be added. */
 	set_flush();
-	if (rights)
-		dependency_note_role(role);
+	if (rights != RIGHTS_NONE)
+		note_any_role(role, rights == RIGHTS_OF_CALLER ? KIND_CALLER : KIND_ROLE);
 	if (noted_path_under == names_changed && noted_path_role == role &&
 		strcmp(noted_path, namespace_search_path) == 0)
 		return;
@@ -555,7 +579,17 @@ dependency_has_mention(Oid relid)
 }
 
 /*
- * Do loads of a database depend on what this role may do?
+ * Has a loader of a database been called by this role, as which it runs?
+ */
+bool
+dependency_has_caller(Oid dbid, Oid role)
+{
+	return set_has(dbid, KIND_CALLER, &role, sizeof(role));
+}
+
+/*
+ * Do loads of a database depend on what this role may do, other than such as are
+ * in its own name?
  */
 bool
 dependency_has_role(Oid dbid, Oid role)

@@ -15,6 +15,7 @@
 #include "arena.h"
 #include "policy.h"
 #include "registry.h"
+#include "rolefence.h"
 #include "shared.h"
 #include "store.h"
 
@@ -145,14 +146,37 @@ entry_expires(const Entry *entry)
 	return expires;
 }
 
+static inline bool
+entry_has_expired(const Entry *entry, TimestampTz now)
+{
+	TimestampTz expires = entry_expires(entry);
+
+	return expires != 0 && expires <= now;
+}
+
+/*
+ * Has the role whose it is been given other rights?  Of an entry of the slot's
+ * present generation, as others' prefixes have been replaced.
+ */
+static inline bool
+entry_has_old_role(const Entry *entry)
+{
+	KeyPrefix	prefix;
+
+	if (entry->prefix == SLOT_WHOLE_KEY)
+		memcpy(&prefix, entry->data + entry_keyoffset(entry), sizeof(prefix));
+	else
+		prefix = cache_slots[entry->node.slot].prefixes[entry->prefix - 1];
+	return OidIsValid(prefix.role) &&
+		prefix.role_changes != role_fence_changes(role_fence(prefix.role));
+}
+
 /* Can nobody use this entry any more? */
 static inline bool
 entry_is_stale(const Entry *entry, TimestampTz now)
 {
-	TimestampTz expires = entry_expires(entry);
-
 	return entry_generation(entry) != cache_slots[entry->node.slot].fence.changes ||
-		(expires != 0 && expires <= now);
+		entry_has_expired(entry, now) || entry_has_old_role(entry);
 }
 
 #endif							/* CACHE_ENTRY_H */

@@ -312,7 +312,8 @@ evict_sweep(TimestampTz now)
 		entry = entry_at(ref);
 		if (!entry_is_stale(entry, now) || entry->node.segment == POLICY_NONE)
 			continue;
-		if (entry_generation(entry) == cache_slots[entry->node.slot].fence.changes)
+		if (entry_generation(entry) == cache_slots[entry->node.slot].fence.changes &&
+			entry_has_expired(entry, now))
 			stats_count(entry->node.slot, STATS_EXPIRATIONS, 1);
 		policy_remove(entry_policy(entry), cache_arena, ref + NODE_OFFSET);
 		entry_drop(ref);

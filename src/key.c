@@ -46,6 +46,7 @@
 #include "key.h"
 #include "keyexpr.h"
 #include "registry.h"
+#include "rolefence.h"
 #include "value.h"
 
 /* KeyPrefix.flags */
@@ -416,7 +417,8 @@ key_build(KeyBuffer *buffer, const CacheDef *def, Datum *args,
 	prefix->role = def->definer || GUARD_REMOVED("role") ? InvalidOid : GetUserId();
 	prefix->collation = def->collatable ? collation : InvalidOid;
 	prefix->flags = native ? IMAGE_NATIVE : 0;
-	prefix->unused = 0;
+	prefix->role_changes = OidIsValid(prefix->role) ?
+		role_fence_changes(role_fence(prefix->role)) : 0;
 
 	buffer->key.len = sizeof(KeyPrefix);
 	buffer->image = buffer->fixed.bytes;
@@ -585,7 +587,8 @@ key_columns(KeyParts *parts, const CacheDef *def, const StoreKey *key,
 /*
  * Read an image, with the key's values in the current memory context.  False
  * if it is one that no call of the current role would build now: of another
- * version of the definition, another role, another layout of the value's type.
+ * version of the definition, another role or other rights of it, another layout
+ * of the value's type.
  */
 bool
 key_parse(KeyParts *parts, const CacheDef *def, const StoreKey *key)
@@ -597,6 +600,9 @@ key_parse(KeyParts *parts, const CacheDef *def, const StoreKey *key)
 		return false;
 	memcpy(&prefix, key->image, sizeof(prefix));
 	if (prefix.role != (def->definer ? InvalidOid : GetUserId()))
+		return false;
+	if (OidIsValid(prefix.role) &&
+		prefix.role_changes != role_fence_changes(role_fence(prefix.role)))
 		return false;
 	if ((prefix.flags & IMAGE_NATIVE) && def->has_layout &&
 		prefix.layout != value_layout(def->rettype))

@@ -194,7 +194,7 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		if (!run->complete)
 			run->load.deviation = settings_deviation(&def->settings);
 		if (!def->definer)
-			dependency_note_session(true);
+			dependency_note_session(loads_rights());
 		loads_note_call(def->loader);
 		loads_note_all(&def->loader_is);
 		if (def->definer)
@@ -441,7 +441,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 		{
 			nestlevel = settings_apply(&def->settings, &complete);
 			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
-			dependency_note_session(false);
+			dependency_note_session(RIGHTS_NONE);
 			dependency_note_function(function);
 			inspect_routine(function, loads_vouched, &load.why);
 			call(arg);

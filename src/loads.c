@@ -132,6 +132,7 @@ load_begin(Load *load, CacheDef *def, bool keys)
 	load->def = def;
 	load->keys = keys;
 	load->number = ++loads_begun;
+	load->role = GetUserId();
 	if (loads_boundary == NULL)
 		loads_boundary = AllocSetContextCreate(TopMemoryContext, "cache loads",
 											   ALLOCSET_SMALL_SIZES);
@@ -394,6 +395,23 @@ calls_in_workers(PlannedStmt *plan)
 }
 
 /*
+ * By whose rights is something done now?  The caller's, if the entries of all
+ * loads in progress are in the name of the current role.
+ */
+DependencyRights
+loads_rights(void)
+{
+	Oid			role = GetUserId();
+
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (load->keys || load->def->definer || load->role != role)
+			return GUARD_REMOVED("caller") ? RIGHTS_OF_CALLER : RIGHTS_OF_ROLE;
+	}
+	return RIGHTS_OF_CALLER;
+}
+
+/*
  * Is the search_path another one than what was recorded?  A function with a
  * setting of its own may have pg_temp in front of what it means.
  */
@@ -402,7 +420,7 @@ loads_note_search_path(void)
 {
 	const char *recorded = current_load->def->settings.search_path;
 
-	dependency_note_session(!current_load->keys);
+	dependency_note_session(current_load->keys ? RIGHTS_NONE : loads_rights());
 	if (recorded != NULL && strcmp(recorded, namespace_search_path) != 0 &&
 		!GUARD_REMOVED("settings"))
 		note_own_path();
@@ -740,6 +758,8 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 
 	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
 		return;
+	if (!inner->definer && loads_rights() == RIGHTS_OF_ROLE)
+		dependency_note_role(GetUserId());
 	slot = &cache_slots[inner->slot];
 	nreads = pg_atomic_read_u32(&slot->nreads);
 	nviews = pg_atomic_read_u32(&slot->nviews);

@@ -18,6 +18,7 @@
 
 #include "columns.h"
 #include "definition.h"
+#include "dependency.h"
 #include "reason.h"
 
 /* A load in progress. */
@@ -39,6 +40,7 @@ typedef struct Load
 	void	   *prepared;		/* the loader as it is compiled: see compiled.c */
 	void	   *vouched_by;		/* the call of a function that is vouched for */
 	uint64		number;			/* of this load, in this session */
+	Oid			role;			/* that has called it */
 	struct Load *outer;
 } Load;
 
@@ -47,6 +49,7 @@ extern Load *current_load;
 extern MemoryContext loads_boundary;
 
 extern void loads_init(void);
+extern DependencyRights loads_rights(void);
 extern void load_begin(Load *load, CacheDef *def, bool keys);
 extern void load_end(Load *load);
 extern int	loads_depth(void);

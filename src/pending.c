@@ -53,13 +53,14 @@ typedef enum PendingKind
 	PENDING_DROPPED,			/* a cache, whose slot goes after the commit */
 	PENDING_DEPENDENT,			/* a cache whose loads depend on our DDL */
 	PENDING_DDL,				/* of our own; what to publish is decided later */
+	PENDING_ROLE,				/* what is loaded as that role, anywhere */
 	PENDING_DATABASE,
 	PENDING_DROPPED_DATABASE	/* its slots go after the commit */
 } PendingKind;
 
 typedef struct PendingItem
 {
-	uint64		cache;			/* its id; or the OID of a database */
+	uint64		cache;			/* its id; or the OID of a database or a role */
 	uint64		hash;			/* of the key; 0 for all but keys */
 	PendingKind kind;
 	ColumnChange	change;			/* of a key or a cache */
@@ -253,6 +254,9 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 		case PENDING_DEPENDENT:
 			coherence_publish_dependent(MyDatabaseId, item->cache, xid);
 			coherence_replace(MyDatabaseId, xid);
+			break;
+		case PENDING_ROLE:
+			coherence_publish_role((Oid) item->cache, xid);
 			break;
 		case PENDING_CREATED:
 		case PENDING_DDL:
@@ -595,6 +599,16 @@ pending_add_dependent(uint64 cache)
 }
 
 /*
+ * What a role may do is changed by this transaction, which matters to what is
+ * loaded as that role.  True if others are still to be told so.
+ */
+bool
+pending_add_role(Oid role)
+{
+	return pending_add(PENDING_ROLE, role, 0, NULL);
+}
+
+/*
  * This session has run a command that may have changed what plans refer to,
  * if nothing else.
  */
@@ -749,7 +763,8 @@ send_messages(bool prepared)
 	everything = nwide > 0 && is_pending(PENDING_DATABASE, InvalidOid, 0);
 	for (int i = 0; i < nitems; i++)
 	{
-		bool		all = items[i].kind == PENDING_DATABASE;
+		bool		all = items[i].kind == PENDING_DATABASE ||
+			items[i].kind == PENDING_ROLE;
 
 		if (messages[i] != NULL &&
 			!(all && everything && OidIsValid((Oid) items[i].cache)))

@@ -28,6 +28,7 @@ extern bool pending_is_key(void);
 extern void pending_describe(char *message);
 extern bool pending_is_created(uint64 cache);
 extern void pending_add_ddl(void);
+extern bool pending_add_role(Oid role);
 extern bool pending_add_dependent(uint64 cache);
 extern void pending_add_database(Oid dbid);
 extern void pending_drop_database(Oid dbid);

@@ -46,7 +46,7 @@
 #define STATE_MAGIC		0x63616368
 
 /* Another one after each change of the file, of keys' images or of the codec. */
-#define STATE_VERSION	4
+#define STATE_VERSION	5
 
 typedef struct StateHeader
 {
@@ -61,9 +61,10 @@ typedef struct StateHeader
 	uint32		nsaved_stamps;	/* of SHARED_STAMPS for each fence */
 	uint32		nslots;			/* in the file */
 	uint32		nwords;			/* of the dependencies' bits, in the file */
+	uint32		nroles;			/* fences of roles, in the file */
 } StateHeader;
 
-/* A fence of a key: those that remember nothing are left out. */
+/* A fence of a key or of a role: those that remember nothing are left out. */
 typedef struct SavedFence
 {
 	uint32		index;
@@ -205,6 +206,22 @@ write_dependencies(StateFile *state)
 }
 
 static void
+write_fences(StateFile *state, Fence *fences, uint32 n)
+{
+	for (uint32 i = 0; i < n; i++)
+	{
+		SavedFence	saved;
+
+		if (fence_is_blank(&fences[i]))
+			continue;
+		memset(&saved, 0, sizeof(saved));
+		saved.index = i;
+		fence_read(&fences[i], &saved.state);
+		put(state, &saved, sizeof(saved));
+	}
+}
+
+static void
 write_state(StateFile *state, XLogRecPtr checkpoint)
 {
 	StateHeader header;
@@ -225,6 +242,8 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 		header.nslots += cache_slots[i].used;
 	for (int i = 0; i < DEPENDENCY_BITS / 64; i++)
 		header.nwords += dependency_word(i) != 0;
+	for (int i = 0; i < SHARED_ROLE_FENCES; i++)
+		header.nroles += !fence_is_blank(&cache_shared->role_fences[i]);
 	put(state, &header, sizeof(header));
 
 	put(state, cache_shared->mapping.running,
@@ -241,17 +260,8 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 		if (cache_slots[i].used)
 			write_slot(state, &cache_slots[i]);
 	}
-	for (uint32 i = 0; i < cache_shared->nfences; i++)
-	{
-		SavedFence	saved;
-
-		if (fence_is_blank(&cache_fences[i]))
-			continue;
-		memset(&saved, 0, sizeof(saved));
-		saved.index = i;
-		fence_read(&cache_fences[i], &saved.state);
-		put(state, &saved, sizeof(saved));
-	}
+	write_fences(state, cache_fences, cache_shared->nfences);
+	write_fences(state, cache_shared->role_fences, SHARED_ROLE_FENCES);
 	for (uint32 i = 0; i < cache_shared->nstamps; i++)
 	{
 		SavedStamp	saved = {0};
@@ -450,6 +460,16 @@ read_state(StateFile *state)
 			saved.index >= header.nfences)
 			return false;
 		restore_key_fence(saved.index, header.nfences, &saved.state);
+	}
+	for (uint32 i = 0; i < SHARED_ROLE_FENCES; i++)
+		fence_begin(&cache_shared->role_fences[i], header.start_floor);
+	for (uint32 i = 0; i < header.nroles; i++)
+	{
+		if (!get(state, &saved, sizeof(saved)) ||
+			saved.index >= SHARED_ROLE_FENCES)
+			return false;
+		fence_restore(&cache_shared->role_fences[saved.index], &saved.state,
+					  true);
 	}
 	for (uint32 i = 0; i < cache_shared->nstamps; i++)
 		pg_atomic_write_u64(&cache_stamps[i], header.start_floor);

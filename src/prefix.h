@@ -22,7 +22,7 @@ typedef struct KeyPrefix
 	Oid			role;			/* that the loader runs as, if it is the caller */
 	Oid			collation;		/* that it is called with */
 	uint32		flags;
-	uint32		unused;
+	uint32		role_changes;	/* of that role's rights, see rolefence.c */
 } KeyPrefix;
 
 StaticAssertDecl(sizeof(KeyPrefix) == 32, "no padding");
@@ -32,7 +32,7 @@ prefix_equals(const KeyPrefix *a, const KeyPrefix *b)
 {
 	return a->version == b->version && a->layout == b->layout &&
 		a->role == b->role && a->collation == b->collation &&
-		a->flags == b->flags;
+		a->flags == b->flags && a->role_changes == b->role_changes;
 }
 
 #endif							/* CACHE_PREFIX_H */

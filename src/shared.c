@@ -48,6 +48,7 @@
 #include "flight.h"
 #include "policy.h"
 #include "registry.h"
+#include "rolefence.h"
 #include "shared.h"
 
 #define TRANCHE_NAME	"cache"
@@ -255,6 +256,7 @@ shared_startup(void)
 			fence_init(&shared->ddl_fences[i], 0);
 			fence_init(&shared->catalog_fences[i], 0);
 		}
+		role_fences_init(0);
 		dependency_shared_init(&shared->dependencies);
 		mapping_init(&shared->mapping);
 		for (uint32 i = 0; i < shared->nfences; i++)
@@ -301,6 +303,7 @@ shared_begin(uint64 next)
 		fence_init(&cache_shared->ddl_fences[i], next - 1);
 		fence_init(&cache_shared->catalog_fences[i], next - 1);
 	}
+	role_fences_init(next - 1);
 	for (int i = 0; i < SHARED_SLOTS; i++)
 		slot_init(&cache_slots[i]);
 	lineage_begin(&cache_shared->lineage);

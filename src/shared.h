@@ -30,6 +30,7 @@
 #define SHARED_PARTITIONS		128 /* a power of two */
 #define SHARED_SLOTS			1024	/* caches that can be in memory at once */
 #define SHARED_DATABASE_FENCES	64	/* a power of two */
+#define SHARED_ROLE_FENCES		1024	/* a power of two */
 #define SHARED_STAMPS			8	/* per fence; a power of two */
 #define SHARED_MARKS			16	/* bits per stamp; a power of two */
 
@@ -102,6 +103,7 @@ typedef struct CacheShared
 	Fence		database_fences[SHARED_DATABASE_FENCES];	/* registry lock */
 	Fence		ddl_fences[SHARED_DATABASE_FENCES]; /* registry lock */
 	Fence		catalog_fences[SHARED_DATABASE_FENCES]; /* registry lock */
+	Fence		role_fences[SHARED_ROLE_FENCES];	/* registry lock */
 	DependencyShared dependencies;
 	MappingShared mapping;		/* registry lock */
 

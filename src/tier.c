@@ -223,11 +223,37 @@ tier_unmark(uint64 hash)
 		(pg_atomic_fetch_and_u32(mark, ~bit) & bit) != 0;
 }
 
-/* The prefix of an image says which variant of the key it is. */
+/*
+ * The prefix of a key's image, but for what says nothing to values in Redis: see
+ * rolefence.c.
+ */
+static KeyPrefix
+lasting_prefix(const KeyBuffer *key)
+{
+	KeyPrefix	prefix = *(const KeyPrefix *) key->image;
+
+	prefix.role_changes = 0;
+	return prefix;
+}
+
+/* It says which variant of the key it is. */
 static uint32
 key_variant(const KeyBuffer *key)
 {
-	return hash_bytes((const unsigned char *) key->image, sizeof(KeyPrefix));
+	KeyPrefix	prefix = lasting_prefix(key);
+
+	return hash_bytes((const unsigned char *) &prefix, sizeof(KeyPrefix));
+}
+
+/* Is this the image of the key, in Redis? */
+static bool
+is_image(const KeyBuffer *key, const char *image)
+{
+	KeyPrefix	prefix = lasting_prefix(key);
+
+	return memcmp(image, &prefix, sizeof(KeyPrefix)) == 0 &&
+		memcmp(image + sizeof(KeyPrefix), key->image + sizeof(KeyPrefix),
+			   key->key.len - sizeof(KeyPrefix)) == 0;
 }
 
 /*
@@ -478,7 +504,7 @@ reply_decode(CacheDef *def, const KeyBuffer *key, const RedisReply *reply,
 		decoded->database == MyDatabaseId &&
 		decoded->cache == def->id &&
 		decoded->keylen == key->key.len &&
-		memcmp(decoded->key, key->image, key->key.len) == 0;
+		is_image(key, decoded->key);
 }
 
 /*
@@ -745,6 +771,8 @@ tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
 	QueueItem	item = {0};
 	char		name[TIER_NAME];
 	uint32		variant = key_variant(key);
+	KeyPrefix	prefix;
+	char	   *image;
 	char	   *bytes;
 	size_t		size;
 	bool		queued = false;
@@ -759,7 +787,12 @@ tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
 	value->cache = def->id;
 	value->database = MyDatabaseId;
 	value->lsn = GetXLogInsertRecPtr();
-	value->key = key->image;
+	image = palloc(key->key.len);
+	prefix = lasting_prefix(key);
+	memcpy(image, &prefix, sizeof(prefix));
+	memcpy(image + sizeof(prefix), key->image + sizeof(prefix),
+		   key->key.len - sizeof(prefix));
+	value->key = image;
 	value->keylen = key->key.len;
 	size = codec_size(value);
 

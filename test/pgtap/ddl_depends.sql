@@ -130,7 +130,10 @@ INSERT INTO commands (command, items, through, catalog, pair) VALUES
   ('CREATE ROLE regress_depends_lease LOGIN IN ROLE regress_depends_group', false, false, true, false),
   ('ALTER ROLE regress_depends_lease VALID UNTIL ''2040-01-01''', false, false, true, false),
   ('DROP ROLE regress_depends_lease', false, false, true, false),
-  ('ALTER ROLE regress_depends_group CREATEDB', true, true, true, true),
+  ('ALTER ROLE regress_depends_group CREATEDB PASSWORD ''x'' VALID UNTIL ''2040-01-01''', false, false, true, false),
+  ('ALTER ROLE regress_depends_group RENAME TO regress_depends_lease', true, true, true, true),
+  ('ALTER ROLE regress_depends_lease RENAME TO regress_depends_group', true, true, true, true),
+  ('ALTER ROLE regress_depends_group NOINHERIT', true, true, true, true),
   ('CREATE CAST (app.pair AS text) WITH INOUT', true, true, true, true),
   ('UPDATE pg_proc SET procost = 3 WHERE proname = ''nobody''', true, true, true, true);
 SELECT plan((SELECT count(*) FROM commands)::int * 4);

@@ -84,6 +84,7 @@ static HTAB *noted_roles = NULL;	/* NULL: memberships have changed */
 /* What is to be added to the set, by its hashes */
 static uint64 added[128];
 static int	nadded = 0;
+static bool adopts = false;		/* some of it is what DDL is decided by */
 
 /* The search_path that was noted last, and for which role. */
 static char *noted_path = NULL;
@@ -138,7 +139,8 @@ set_has(Oid dbid, Kind kind, const void *key, size_t len)
 
 /*
  * Add what is to be added.  All caches of the database may depend on it, so their
- * fences have to know of DDL that was decided about without it (registry.c).
+ * fences have to know of DDL that was decided about without it (registry.c); but
+ * who has called loaders is of use only to tell others.
  */
 static void
 set_flush(void)
@@ -146,7 +148,8 @@ set_flush(void)
 	if (nadded == 0)
 		return;
 	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
-	slots_adopt_ddl();
+	if (adopts)
+		slots_adopt_ddl();
 	for (int i = 0; i < nadded; i++)
 	{
 		set_bit((uint32) added[i]);
@@ -154,6 +157,7 @@ set_flush(void)
 	}
 	LWLockRelease(cache_registry_lock);
 	nadded = 0;
+	adopts = false;
 }
 
 /* It is added by set_flush(), together with others. */
@@ -165,6 +169,7 @@ set_add(Kind kind, const void *key, size_t len)
 	if (nadded == (int) lengthof(added))
 		set_flush();
 	added[nadded++] = member_hash(MyDatabaseId, kind, key, len);
+	adopts |= kind != KIND_CALLER;
 }
 
 static void

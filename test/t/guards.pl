@@ -103,6 +103,17 @@ CREATE FUNCTION loader(integer) RETURNS bigint LANGUAGE sql STABLE
 SELECT cache_create('c', 'loader(integer)');
 END
 
+# A role that reads by a membership; fails() tells whether it may not
+my $reader = $item . <<'END';
+CREATE FUNCTION fails(query text) RETURNS boolean LANGUAGE plpgsql AS
+  $$BEGIN EXECUTE query; RETURN false; EXCEPTION WHEN insufficient_privilege THEN RETURN true; END$$;
+CREATE ROLE reader<n>;
+GRANT pg_read_all_data TO reader<n>;
+END
+my $as_reader = 'SET ROLE reader<n>';
+my $revoke = 'REVOKE pg_read_all_data FROM reader<n>';
+my $both_fail = "SELECT fails('SELECT loader(1)') = fails(\$\$SELECT cache_get('c', 1)\$\$)";
+
 # Two tables, either of whose rows may become 0 as long as the other's is not
 my $skew = <<'END';
 CREATE TABLE a (id integer PRIMARY KEY, v integer);
@@ -519,18 +530,74 @@ END
 	{
 		guard => 'ddl_roles',
 		title => 'a membership by which a loader may read is taken away',
-		setup => $item . <<'END',
-CREATE FUNCTION fails(query text) RETURNS boolean LANGUAGE plpgsql AS
-  $$BEGIN EXECUTE query; RETURN false; EXCEPTION WHEN insufficient_privilege THEN RETURN true; END$$;
-CREATE ROLE reader<n>;
-GRANT pg_read_all_data TO reader<n>;
+		setup => $reader . <<'END',
 ALTER FUNCTION loader(integer) SECURITY DEFINER;
 ALTER FUNCTION loader(integer) OWNER TO reader<n>;
 END
+		steps => [ "r > $get", "w > $revoke", "r = $both_fail" ]
+	},
+	{
+		guard => 'role_fence',
+		title => 'or by which the caller may',
+		setup => $reader,
+		steps => [ "r > $as_reader", "r > $get", "w > $revoke", "r = $both_fail", 'r > RESET ROLE' ]
+	},
+	{
+		guard => 'role_fence_check, settle',
+		title => 'who has loaded by a membership that is about to be taken away stores nothing',
+		setup => $reader,
 		steps => [
-			"r > $get", 'w > REVOKE pg_read_all_data FROM reader<n>',
-			"r = SELECT fails('SELECT loader(1)') = fails(\$\$SELECT cache_get('c', 1)\$\$)"
+			"f > $as_reader", "f > $get_other", "w > BEGIN; $revoke; PREPARE TRANSACTION 'w'", "f > $get",
+			"w > COMMIT PREPARED 'w'", "f = $both_fail", 'f > RESET ROLE'
 		]
+	},
+	{
+		guard => 'role_change',
+		title => 'ALTER ROLE takes rights away, and says until when the role may log in',
+		setup => "${reader}ALTER ROLE reader<n> SUPERUSER; $revoke;\n",
+		steps => [
+			"r > $as_reader", "r > $get", "w > ALTER ROLE reader<n> NOSUPERUSER VALID UNTIL '2040-01-01'",
+			"r = $both_fail", 'r > RESET ROLE'
+		]
+	},
+	{
+		guard => 'caller',
+		title => 'a loader reads as another role than its caller',
+		setup => $reader . <<'END',
+CREATE FUNCTION as_reader(integer) RETURNS integer LANGUAGE sql STABLE SET role = 'reader<n>'
+  AS 'SELECT price FROM item WHERE id = $1';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS 'BEGIN RETURN as_reader($1); END';
+END
+		steps => [ "r > $get", "w > $revoke", "r = $both_fail" ]
+	},
+	{
+		guard => 'caller',
+		title => 'it uses what was loaded in the name of another role',
+		setup => $reader . <<'END',
+CREATE FUNCTION load_item(integer) RETURNS integer LANGUAGE sql STABLE
+  AS 'SELECT price FROM item WHERE id = $1';
+SELECT cache_create('inner', 'load_item(integer)');
+SELECT cache_watch('inner', 'item', 'id');
+CREATE FUNCTION as_reader(integer) RETURNS jsonb LANGUAGE plpgsql STABLE SET role = 'reader<n>'
+  AS $$BEGIN RETURN cache_get('inner', $1); END$$;
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS 'BEGIN RETURN as_reader($1)::integer; END';
+END
+		steps => [
+			"f > $as_reader", "f > SELECT cache_get('inner', 1)", 'f > RESET ROLE',
+			"r > $get", "w > $revoke", "r = $both_fail"
+		]
+	},
+	{
+		guard => 'caller',
+		title => 'it calls a function as another role',
+		setup => $reader . <<'END',
+CREATE FUNCTION twice(integer) RETURNS integer LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 2 * $1; END';
+REVOKE EXECUTE ON FUNCTION twice(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twice(integer) TO pg_read_all_data;
+CREATE FUNCTION as_reader(integer) RETURNS integer LANGUAGE plpgsql STABLE SET role = 'reader<n>' AS 'BEGIN RETURN twice($1); END';
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS 'BEGIN RETURN as_reader($1); END';
+END
+		steps => [ "r > $get", "w > $revoke", "r = $both_fail" ]
 	},
 	{
 		guard => 'settle',

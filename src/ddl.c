@@ -755,30 +755,7 @@ add_dependents(const Touched *touched, bool results)
 		add_watching(relids[i]);
 }
 
-/*
- * What is loaded in the name of a role, in all databases.  Others are told of
- * everything, as it is not known of which caches there is any.
- */
-static void
-add_role(Oid role)
-{
-	ListCell   *lc;
-	bool		here = false;
-	bool		elsewhere = false;
-
-	if (!pending_add_role(role) || !broadcast_wanted())
-		return;
-	foreach(lc, slot_databases())
-	{
-		Oid			dbid = lfirst_oid(lc);
-
-		if (dependency_has_caller(dbid, role))
-			*(dbid == MyDatabaseId ? &here : &elsewhere) = true;
-	}
-	if (here || elsewhere)
-		pending_describe(broadcast_message_all(!elsewhere));
-}
-
+/* What is loaded in the names of roles */
 static void
 add_roles(const Touched *touched)
 {
@@ -788,9 +765,9 @@ add_roles(const Touched *touched)
 		ListCell   *lc;
 
 		if (object->kind == OBJECT_IS_ROLE)
-			add_role(object->oid);
+			role_add_pending(object->oid);
 		foreach(lc, object->members)
-			add_role(lfirst_oid(lc));
+			role_add_pending(lfirst_oid(lc));
 	}
 }
 

@@ -21,12 +21,16 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "broadcast.h"
 #include "dependency.h"
 #include "devel.h"
+#include "pending.h"
+#include "registry.h"
 #include "rolechange.h"
 
 /*
@@ -121,4 +125,28 @@ role_members_of(uint32 hash)
 	systable_endscan(scan);
 	table_close(memberships, AccessShareLock);
 	return members;
+}
+
+/*
+ * Make pending what is loaded in the name of a role, in all databases.  Others are
+ * told of everything, as it is not known of which caches there is any.
+ */
+void
+role_add_pending(Oid role)
+{
+	ListCell   *lc;
+	bool		here = false;
+	bool		elsewhere = false;
+
+	if (!pending_add_role(role) || !broadcast_wanted())
+		return;
+	foreach(lc, slot_databases())
+	{
+		Oid			dbid = lfirst_oid(lc);
+
+		if (dependency_has_caller(dbid, role))
+			*(dbid == MyDatabaseId ? &here : &elsewhere) = true;
+	}
+	if (here || elsewhere)
+		pending_describe(broadcast_message_all(!elsewhere));
 }

@@ -15,6 +15,7 @@
 #include "nodes/pg_list.h"
 
 extern bool role_has_changed(Oid role);
+extern void role_add_pending(Oid role);
 extern List *role_members_of(uint32 hash);
 
 #endif							/* CACHE_ROLECHANGE_H */

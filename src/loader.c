@@ -201,6 +201,7 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
 		call_loader(def, function, args, nulls, collation, native, given,
 					result);
+		load_note_unread(&run->load);
 	}
 	PG_CATCH();
 	{
@@ -445,6 +446,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 			dependency_note_function(function);
 			inspect_routine(function, loads_vouched, &load.why);
 			call(arg);
+			load_note_unread(&load);
 		}
 		PG_CATCH();
 		{

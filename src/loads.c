@@ -42,9 +42,9 @@
 #include "catalog/pg_subscription_rel.h"
 #include "executor/executor.h"
 #include "executor/functions.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "optimizer/cost.h"
-#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
 #include "parser/parse_node.h"
@@ -142,6 +142,22 @@ load_begin(Load *load, CacheDef *def, bool keys)
 	current_load = load;
 	if (def->trusted != NIL && !GUARD_REMOVED("unseen"))
 		note_unseen();
+}
+
+/*
+ * The load is through, without an error: it depends also on what it speaks of
+ * and has not read.  Before its result is stored.
+ */
+void
+load_note_unread(Load *load)
+{
+	int			slot = load->keys ? -1 : load->def->slot;
+
+	for (int i = 0; i < load->nanalysed; i++)
+	{
+		if (slot < 0 || !slot_depends_on(slot, load->analysed[i]))
+			dependency_note_mention(load->analysed[i]);
+	}
 }
 
 /*
@@ -526,15 +542,38 @@ plan_seen(Query *query, const char *source, int options, ParamListInfo params)
 	return plan;
 }
 
-/* Which relations does a query speak of? */
+/* Gather the relations of a query, other than those that constants name. */
+static bool
+gather_relations(Node *node, List **relids)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		ListCell   *lc;
+
+		foreach(lc, ((Query *) node)->rtable)
+		{
+			Oid			relid = lfirst_node(RangeTblEntry, lc)->relid;
+
+			if (OidIsValid(relid))
+				*relids = list_append_unique_oid(*relids, relid);
+		}
+		return query_tree_walker((Query *) node, gather_relations, relids, 0);
+	}
+	return expression_tree_walker(node, gather_relations, relids);
+}
+
+/*
+ * Which relations does a query speak of?  One that a constant of regclass names is
+ * a matter of the catalogs (inspect.c).
+ */
 static List *
 relations_of(Query *query)
 {
-	List	   *relids;
-	List	   *others;
-	bool		row_security;
+	List	   *relids = NIL;
 
-	extract_query_dependencies((Node *) query, &relids, &others, &row_security);
+	(void) gather_relations((Node *) query, &relids);
 	return relids;
 }
 
@@ -561,15 +600,29 @@ plan_has(PlannedStmt *plan, Oid relid)
 	return false;
 }
 
+/* It is known at the end of the load whether this was read: see load_note_unread. */
+static void
+defer_mention(Load *load, Oid relid)
+{
+	for (int i = 0; i < load->nanalysed; i++)
+	{
+		if (load->analysed[i] == relid)
+			return;
+	}
+	if (load->nanalysed < LOAD_ANALYSED)
+		load->analysed[load->nanalysed++] = relid;
+	else
+		dependency_note_mention(relid);
+}
+
 /*
  * Note the relations of a query that its plan has left out: in an expression that
- * was folded, say, or a WITH that nobody uses.  Of what was analysed meanwhile,
- * part was executed and has noted what it reads.
+ * was folded, say, or a WITH that nobody uses.  What was analysed meanwhile, such
+ * as functions in SQL, may still be executed by itself.
  */
 static void
 note_left_out(List *relids, PlannedStmt *plan)
 {
-	int			slot = current_load->def->slot;
 	ListCell   *lc;
 
 	if (GUARD_REMOVED("left_out"))
@@ -581,9 +634,8 @@ note_left_out(List *relids, PlannedStmt *plan)
 	}
 	foreach(lc, analysed)
 	{
-		if (!plan_has(plan, lfirst_oid(lc)) &&
-			(slot < 0 || !slot_depends_on(slot, lfirst_oid(lc))))
-			dependency_note_mention(lfirst_oid(lc));
+		if (!plan_has(plan, lfirst_oid(lc)))
+			defer_mention(current_load, lfirst_oid(lc));
 	}
 }
 

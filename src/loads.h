@@ -22,6 +22,8 @@
 #include "reason.h"
 
 /* A load in progress. */
+#define LOAD_ANALYSED	16
+
 typedef struct Load
 {
 	CacheDef   *def;
@@ -41,6 +43,13 @@ typedef struct Load
 	void	   *vouched_by;		/* the call of a function that is vouched for */
 	uint64		number;			/* of this load, in this session */
 	Oid			role;			/* that has called it */
+
+	/*
+	 * Relations in texts that were analysed for plans without them: they are
+	 * executed by themselves later on, or never.
+	 */
+	Oid			analysed[LOAD_ANALYSED];
+	int			nanalysed;
 	struct Load *outer;
 } Load;
 
@@ -51,6 +60,7 @@ extern MemoryContext loads_boundary;
 extern void loads_init(void);
 extern DependencyRights loads_rights(void);
 extern void load_begin(Load *load, CacheDef *def, bool keys);
+extern void load_note_unread(Load *load);
 extern void load_end(Load *load);
 extern int	loads_depth(void);
 extern void loads_reset(void);

@@ -31,7 +31,12 @@
 
 uint64		extension_generation = 1;
 
+/*
+ * What was found last, and whether it is still so.  Messages may come at any time,
+ * while somebody looks at it: so forgetting leaves it as it is.
+ */
 static Extension found;
+static bool is_found = false;
 
 /*
  * Forget what is known.
@@ -39,7 +44,7 @@ static Extension found;
 void
 extension_reset(void)
 {
-	found.oid = InvalidOid;
+	is_found = false;
 	extension_generation++;
 }
 
@@ -49,7 +54,7 @@ extension_reset(void)
 bool
 extension_owns(Oid relid)
 {
-	return OidIsValid(found.oid) && found.definitions == relid;
+	return is_found && found.definitions == relid;
 }
 
 /* Is there a function cache_trigger() in any schema? */
@@ -78,7 +83,7 @@ extension_find(void)
 	HeapTuple	tuple;
 	oidvector  *noargs;
 
-	if (OidIsValid(found.oid))
+	if (is_found)
 		return &found;
 	if (!has_trigger_function())
 		return NULL;
@@ -118,6 +123,7 @@ extension_find(void)
 		!OidIsValid(look.key_type))
 		return NULL;
 	found = look;
+	is_found = true;
 	return &found;
 }
 

@@ -86,7 +86,8 @@ $redis->command('SET', $names[0], 'rubbish');
 $redis->command('COPY', $names[1], $names[2], 'REPLACE');
 $redis->command('DEL', $names[3]);
 $redis->command('LPUSH', $names[3], 'a list');
-is(wrong('ARRAY(SELECT generate_series(1, 310))'), '', 'old copies, rubbish and other keys are not used');
+# All that are there are asked for: which names come first is chance.
+is(wrong('ARRAY(SELECT generate_series(1, 310)) || ARRAY[500, 501, 9999]'), '', 'old copies, rubbish and other keys are not used');
 is($node->safe_psql('postgres', 'SELECT stale > 200 AND corrupt >= 2 FROM cache_redis'), 't', 'they were seen');
 
 # Under an old snapshot, in a transaction that has written, while others write.

@@ -24,7 +24,7 @@ TOOLS = deps check check-bare check-core demo demo-stop torture hitratio bench
 ifeq (,$(filter $(TOOLS),$(MAKECMDGOALS)))
 
 MODULE_big = cache
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA = $(wildcard sql/cache--*.sql)
 EXTRA_CLEAN = src/.built-* test/*/build test/bench/*/build test/bench/naive/naive.[os]*
 
@@ -39,9 +39,7 @@ PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
 
 # DEVEL=1: stop points and guard switches for the tests. Never in production.
 override DEVEL := $(filter-out 0 no,$(DEVEL))
-ifneq (,$(DEVEL))
-PG_CPPFLAGS = -DCACHE_DEVEL
-endif
+PG_CPPFLAGS = -Isrc $(if $(DEVEL),-DCACHE_DEVEL)
 
 # PostgreSQL 15's headers leave out parameters, which C23, what newer compilers
 # speak by themselves, takes to mean that there are none.
@@ -86,7 +84,7 @@ STAMP := src/.built-$(MAJORVERSION)$(if $(DEVEL),-devel)$(if $(TLS),-tls)
 ifeq (,$(wildcard $(STAMP)))
 $(shell rm -f src/.built-*; touch $(STAMP))
 endif
-$(OBJS): $(wildcard src/*.h) $(STAMP)
+$(OBJS): $(wildcard src/*.h src/*/*.h) $(STAMP)
 
 else
 

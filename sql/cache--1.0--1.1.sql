@@ -67,7 +67,7 @@ CREATE TRIGGER restore BEFORE INSERT ON cache_definition
 
 /*
  * Each cache has a foreign server of this wrapper, for what it depends on, and
- * its owner (src/anchor.c); also those that there are already.  The wrapper is
+ * its owner (src/definition/anchor.c); also those that there are already.  The wrapper is
  * for nobody else to use.
  */
 CREATE FOREIGN DATA WRAPPER cache;

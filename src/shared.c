@@ -44,11 +44,11 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
-#include "devel.h"
-#include "flight.h"
-#include "policy.h"
-#include "registry.h"
-#include "rolefence.h"
+#include "base/devel.h"
+#include "fence/registry.h"
+#include "fence/rolefence.h"
+#include "load/flight.h"
+#include "policy/policy.h"
 #include "shared.h"
 
 #define TRANCHE_NAME	"cache"

@@ -17,15 +17,15 @@
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 
-#include "arena.h"
-#include "breaker.h"
-#include "dependency.h"
-#include "devel.h"
-#include "fence.h"
-#include "lineage.h"
-#include "mapping.h"
-#include "queue.h"
-#include "redis.h"
+#include "base/devel.h"
+#include "depend/dependency.h"
+#include "fence/fence.h"
+#include "fence/lineage.h"
+#include "fence/mapping.h"
+#include "redis/breaker.h"
+#include "redis/queue.h"
+#include "redis/redis.h"
+#include "store/arena.h"
 
 #define SHARED_PARTITIONS		128 /* a power of two */
 #define SHARED_SLOTS			1024	/* caches that can be in memory at once */

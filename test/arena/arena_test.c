@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-#include "arena.h"
+#include "store/arena.h"
 
 /* The C library's, not the server's. */
 #undef printf

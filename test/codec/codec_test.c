@@ -12,7 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "codec.h"
+#include "redis/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>

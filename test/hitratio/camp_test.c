@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "camp.h"
+#include "policy/camp.h"
 
 #define NODES		500
 #define UNIT		1048576.0	/* priorities count in its fractions */

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy.h"
+#include "policy/policy.h"
 
 #define PLACES		4000		/* places for nodes */
 #define STRIDE		5			/* units from place to place: 40 bytes */

@@ -9,7 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "siphash.h"
+#include "base/siphash.h"
 
 #include <stdio.h>
 #include <string.h>

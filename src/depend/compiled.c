@@ -1,0 +1,886 @@
+/*-------------------------------------------------------------------------
+ *
+ * compiled.c
+ *		What PL/pgSQL has compiled, and for whom.
+ *
+ * PL/pgSQL keeps for the session what it has compiled: a function's variables
+ * and their types, and each expression, analysed and planned when it was first
+ * evaluated.  That may have been in a direct call, under the caller's
+ * search_path, TimeZone and temporary objects: 'timestamptz ''2020-01-01''' is
+ * a constant by then, a type may be a temporary one, and an IMMUTABLE function
+ * has been folded.  A load that reused it would give everybody what one
+ * session has made of it.
+ *
+ * So a load runs only what was compiled in a load, under the settings that are
+ * recorded with its cache, and since the last DDL.  While it runs, a plugin of
+ * PL/pgSQL looks at each function as it is entered, and at the expressions of
+ * each statement before and after it is executed for the first time:
+ *
+ *	before	what was not analysed and planned in such a load is marked as
+ *			invalid, as PostgreSQL does after DDL; then PL/pgSQL makes it anew,
+ *			now;
+ *	after	what was analysed and planned is inspected (inspect.c), and marked
+ *			with what it depends on; later loads are told by the mark.
+ *
+ * A function that was not compiled in such a load cannot be made anew while it
+ * runs.  It is marked as outdated, and the load is run once more (loader.c).
+ * For the loader itself that is seen to before it is called.
+ *
+ * Marks are reset callbacks of the memory contexts that hold what they speak
+ * of, and vanish together with it.  What has no mark was made elsewhere.
+ *
+ * Outside of loads the plugin is not there, and calls cost what they did.
+ *
+ * Locking: none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_cast.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/proclang.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/portal.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "base/devel.h"
+#include "definition/settings.h"
+#include "depend/compiled.h"
+#include "depend/inspect.h"
+#include "depend/loads.h"
+#include "depend/plexpr.h"
+#include "depend/routine.h"
+#include "protocol/coherence.h"
+#include "protocol/pending.h"
+
+/* What something was made under. */
+typedef struct Made
+{
+	uint64		settings;		/* of the cache: its made_under; and whatever a
+								 * function has set that is in progress */
+	uint64		ddl;			/* how much DDL there had been */
+	uint64		own_ddl;		/* the same of this session's */
+} Made;
+
+/* A mark: first a callback, by whose function it is told. */
+typedef struct Mark
+{
+	MemoryContextCallback callback;
+	Made		made;
+} Mark;
+
+/* In fn_cxt of a function. */
+typedef struct FunctionMark
+{
+	Mark		mark;
+	Reasons		why;			/* not to store what it gives: its variables */
+	bool		to_time;		/* some of its variables can be times */
+	uint64		load;			/* of the flags: the number of a load */
+	unsigned int nstatements;
+	bool	   *checked;		/* statements that need not be looked at again
+								 * in this load */
+} FunctionMark;
+
+/* In query_context of a CachedPlanSource. */
+typedef struct QueryMark
+{
+	Mark		mark;
+	Reasons		why;			/* not to store what it gives */
+	bool		calls_sql;		/* its plan does, functions of users' */
+	uint64		outside;		/* of loads_sql_made_outside, when that was last
+								 * set up */
+} QueryMark;
+
+/* In the context of a CachedPlan. */
+typedef struct PlanMark
+{
+	Mark		mark;
+	Reasons		why;			/* not to store what it gives */
+} PlanMark;
+
+/* In portalContext of a cursor. */
+typedef struct CursorMark
+{
+	Mark		mark;
+	uint64		load;			/* that has opened it */
+} CursorMark;
+
+/* A call in progress of a PL/pgSQL function, inside a load. */
+typedef struct Activation
+{
+	PLpgSQL_execstate *estate;
+	PLpgSQL_function *function;
+	FunctionMark *mark;
+	Load	   *load;
+	uint64		deviation;		/* of the settings from the cache's */
+	Made		now;			/* what is made in it is made under; at its
+								 * beginning, so that DDL since then shows */
+	bool		tainted;		/* a load of another cache's has failed inside */
+	int			nestlevel;		/* of transactions, at its beginning */
+	struct Activation *outer;
+} Activation;
+
+static Activation *activations = NULL;
+
+/* The pointer that PL/pgSQL looks at, and what it pointed to before us. */
+static PLpgSQL_plugin **plugin_pointer = NULL;
+static PLpgSQL_plugin *other_plugin = NULL;
+
+static void compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function);
+static void compiled_begin(PLpgSQL_execstate *estate, PLpgSQL_function *function);
+static void compiled_end(PLpgSQL_execstate *estate, PLpgSQL_function *function);
+static void compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt);
+static void compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt);
+
+static PLpgSQL_plugin our_plugin = {
+	.func_setup = compiled_setup,
+	.func_beg = compiled_begin,
+	.func_end = compiled_end,
+	.stmt_beg = compiled_before,
+	.stmt_end = compiled_after
+};
+
+/*-------------------------------------------------------------------------
+ * Marks
+ *-------------------------------------------------------------------------
+ */
+
+/* Callbacks that do nothing, but tell by their addresses what they belong to. */
+static void
+function_tag(void *arg)
+{
+}
+
+static void
+query_tag(void *arg)
+{
+}
+
+static void
+plan_tag(void *arg)
+{
+}
+
+static void
+cursor_tag(void *arg)
+{
+}
+
+static Mark *
+mark_find(MemoryContext context, MemoryContextCallbackFunction tag)
+{
+	MemoryContextCallback *callback;
+
+	if (context == NULL)
+		return NULL;
+	for (callback = context->reset_cbs; callback != NULL; callback = callback->next)
+	{
+		if (callback->func == tag)
+			return (Mark *) callback;
+	}
+	return NULL;
+}
+
+/* Key functions run in sessions that may not have heard of all DDL. */
+#define MADE_FOR_KEYS	UINT64CONST(0x9e3779b97f4a7c15)
+
+/* Nor is it known in loads whose results are not stored for that. */
+#define MADE_UNSETTLED	(UINT64CONST(1) << 63)
+
+/*
+ * What is made now.  Where it is not known whether this session has heard of
+ * all DDL, a load's result is not stored; but it has to be that of the recorded
+ * settings all the same, so what such loads run is kept apart from what others
+ * do.
+ */
+static void
+made_now(Made *made)
+{
+	made->settings = current_load->def->made_under;
+	made->settings ^= activations != NULL && activations->load == current_load ?
+		activations->deviation : current_load->deviation;
+	made->own_ddl = pending_ddl_commands();
+	if (current_load->keys)
+	{
+		made->settings ^= MADE_FOR_KEYS;
+		made->ddl = coherence_catalog_changes() + 1;
+	}
+	else
+		made->ddl = coherence_catalog_state();
+	if (made->ddl == 0)
+	{
+		current_load->unsettled = true;
+		made->ddl = MADE_UNSETTLED | coherence_catalog_heard();
+	}
+}
+
+static bool
+made_equals(const Made *a, const Made *b)
+{
+	return a->settings == b->settings && a->ddl == b->ddl &&
+		a->own_ddl == b->own_ddl;
+}
+
+static Mark *
+mark_make(MemoryContext context, MemoryContextCallbackFunction tag, Size size,
+		  const Made *made)
+{
+	Mark	   *mark = mark_find(context, tag);
+
+	if (mark == NULL)
+	{
+		mark = MemoryContextAllocZero(context, size);
+		mark->callback.func = tag;
+		MemoryContextRegisterResetCallback(context, &mark->callback);
+	}
+	mark->made = *made;
+	return mark;
+}
+
+/*-------------------------------------------------------------------------
+ * Expressions
+ *-------------------------------------------------------------------------
+ */
+
+/* What looking at the expressions of a statement needs and gives. */
+typedef struct Look
+{
+	const Activation *activation;
+	bool		complete;		/* all have been made, and marked */
+} Look;
+
+/*
+ * Before: what was not made in a load like this one is made anew.
+ *
+ * Within a transaction an expression also keeps the functions that it calls,
+ * and what these keep: functions in SQL, their plans.  If one may have been
+ * made outside of loads meanwhile, that is set up anew.
+ */
+static void
+expression_before(PLpgSQL_expr *expr, void *arg)
+{
+	Look	   *look = arg;
+	ListCell   *lc;
+
+	if (expr->plan == NULL)
+	{
+		look->complete = false;
+		return;
+	}
+	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
+	{
+		CachedPlanSource *source = lfirst(lc);
+		QueryMark  *query;
+		PlanMark   *plan = NULL;
+
+		query = (QueryMark *) mark_find(source->query_context, query_tag);
+		if (!source->is_valid)
+			query = NULL;
+		if (query != NULL && !made_equals(&query->mark.made, &look->activation->now))
+			query = NULL;
+		if (source->gplan != NULL && query != NULL)
+			plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
+		if (query == NULL)
+			source->is_valid = false;
+		if (plan != NULL && !made_equals(&plan->mark.made, &look->activation->now))
+			plan = NULL;
+		if (source->gplan != NULL && plan == NULL)
+			source->gplan->is_valid = false;
+		if (query == NULL)
+		{
+			look->complete = false;
+			continue;
+		}
+		loads_note_all(&query->why);
+		if (plan != NULL)
+			loads_note_all(&plan->why);
+		else if (source->gplan != NULL)
+			look->complete = false;
+		if (query->calls_sql)
+			look->complete = false;
+		if (query->calls_sql && query->outside != loads_sql_made_outside())
+		{
+			query->outside = loads_sql_made_outside();
+			if (!expr->expr_simple_in_use)
+				expr->expr_simple_lxid = InvalidLocalTransactionId;
+		}
+	}
+}
+
+/* A plan that PL/pgSQL keeps has been made: what does its result depend on? */
+static bool
+inspect_kept(CachedPlan *gplan, Reasons *why)
+{
+	bool		calls_sql = false;
+	ListCell   *lc;
+
+	foreach(lc, gplan->stmt_list)
+	{
+		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
+
+		if (plan->commandType != CMD_UTILITY)
+			calls_sql |= inspect_plan(plan, loads_vouched, NULL, NULL, why);
+	}
+	return calls_sql;
+}
+
+/* What was analysed depends on this. */
+static void
+inspect_source(CachedPlanSource *source, Look *look, Reasons *why)
+{
+	FunctionMark *function = look->activation->mark;
+	ListCell   *lc;
+
+	foreach(lc, source->query_list)
+		inspect_query(lfirst_node(Query, lc), source->query_string,
+					  function == NULL || function->to_time,
+					  loads_vouched, why);
+}
+
+/*
+ * What was made has been invalidated meanwhile, so that it gets no mark; but it
+ * was used.
+ */
+static void
+note_source(CachedPlanSource *source, Look *look)
+{
+	Reasons		why = {0};
+
+	inspect_source(source, look, &why);
+	if (source->gplan != NULL)
+		(void) inspect_kept(source->gplan, &why);
+	loads_note_all(&why);
+}
+
+/*
+ * After: what has been made is inspected and marked.  What has a mark already
+ * was made by a load inside this one, under other settings perhaps, and is left
+ * alone; the same where such a load has failed and may not have got to mark it.
+ */
+static void
+expression_after(PLpgSQL_expr *expr, void *arg)
+{
+	Look	   *look = arg;
+	ListCell   *lc;
+
+	if (expr->plan == NULL)
+	{
+		look->complete = false;
+		return;
+	}
+	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
+	{
+		CachedPlanSource *source = lfirst(lc);
+		QueryMark  *query;
+		PlanMark   *plan;
+
+		if (!source->is_valid)
+		{
+			note_source(source, look);
+			look->complete = false;
+			continue;
+		}
+		query = (QueryMark *) mark_find(source->query_context, query_tag);
+		if (query == NULL && !look->activation->tainted)
+		{
+			query = (QueryMark *) mark_make(source->query_context, query_tag,
+											sizeof(QueryMark), &look->activation->now);
+			inspect_source(source, look, &query->why);
+			loads_note_all(&query->why);
+		}
+		if (query == NULL || !made_equals(&query->mark.made, &look->activation->now))
+		{
+			look->complete = false;
+			continue;
+		}
+
+		/*
+		 * What was noted while something was planned is not seen again when that
+		 * plan is used, which this expression may keep.
+		 */
+		if (current_load->planned.mask != 0)
+		{
+			reasons_add_lasting(&query->why, &current_load->planned);
+			look->complete = false;
+		}
+		if (source->gplan == NULL || !source->gplan->is_valid)
+			continue;
+		plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
+		if (plan == NULL && !look->activation->tainted)
+		{
+			plan = (PlanMark *) mark_make(source->gplan->context, plan_tag,
+										  sizeof(PlanMark), &look->activation->now);
+			query->calls_sql = inspect_kept(source->gplan, &plan->why);
+			if (query->calls_sql)
+				query->outside = loads_sql_made_outside();
+			loads_note_all(&plan->why);
+		}
+		if (plan == NULL || !made_equals(&plan->mark.made, &look->activation->now))
+			look->complete = false;
+	}
+}
+
+/*-------------------------------------------------------------------------
+ * Statements
+ *-------------------------------------------------------------------------
+ */
+
+/* The cursor that a variable names, NULL: none. */
+static Portal
+cursor_of(PLpgSQL_execstate *estate, int cursor)
+{
+	PLpgSQL_datum *datum = estate->datums[cursor];
+	PLpgSQL_var *var = (PLpgSQL_var *) datum;
+
+	if (datum->dtype != PLPGSQL_DTYPE_VAR || var->isnull)
+		return NULL;
+	return SPI_cursor_find(TextDatumGetCString(var->value));
+}
+
+/* What statements depend on that have no expression that would tell. */
+static void
+note_statement(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	ListCell   *lc;
+	Portal		portal;
+	CursorMark *cursor;
+	const char *value;
+
+	switch (stmt->cmd_type)
+	{
+		case PLPGSQL_STMT_GETDIAG:
+			foreach(lc, ((PLpgSQL_stmt_getdiag *) stmt)->diag_items)
+			{
+				if (((PLpgSQL_diag_item *) lfirst(lc))->kind == PLPGSQL_GETDIAG_CONTEXT)
+					loads_note(REASON_SESSION, REASON_PG_CONTEXT);
+			}
+			break;
+		case PLPGSQL_STMT_FETCH:
+			portal = cursor_of(estate, ((PLpgSQL_stmt_fetch *) stmt)->curvar);
+			cursor = portal == NULL ? NULL :
+				(CursorMark *) mark_find(portal->portalContext, cursor_tag);
+			if (portal != NULL &&
+				(cursor == NULL || cursor->load != current_load->number))
+				loads_note(REASON_SESSION, REASON_CURSOR);
+			break;
+		case PLPGSQL_STMT_ASSERT:
+			value = GetConfigOption("plpgsql.check_asserts", true, false);
+			if (value != NULL && strcmp(value, "on") != 0)
+				loads_note(REASON_SESSION, REASON_ASSERT);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+activation_pop(void)
+{
+	if (activations->load->vouched_by == activations)
+		activations->load->vouched_by = NULL;
+	activations = activations->outer;
+}
+
+/* The activation of this call; NULL: it has begun before the load. */
+static Activation *
+activation_find(PLpgSQL_execstate *estate)
+{
+	return activations != NULL && activations->estate == estate ?
+		activations : NULL;
+}
+
+static bool *
+statement_flag(Activation *activation, PLpgSQL_stmt *stmt)
+{
+	FunctionMark *mark = activation->mark;
+
+	if (mark == NULL || mark->load != current_load->number ||
+		stmt->stmtid >= mark->nstatements)
+		return NULL;
+	return &mark->checked[stmt->stmtid];
+}
+
+static void
+compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	Activation *activation = activation_find(estate);
+	bool	   *checked;
+
+	if (current_load != NULL && activation != NULL)
+	{
+		checked = statement_flag(activation, stmt);
+		if (checked == NULL || !*checked)
+		{
+			Look		look = {.activation = activation, .complete = true};
+
+			if (GUARD_REMOVED("compiled"))
+				look.complete = false;
+			else if (!plexpr_visit(activation->function, stmt,
+								   expression_before, &look))
+				loads_note(REASON_OPAQUE, activation->function->fn_oid);
+			note_statement(estate, stmt);
+			if (checked != NULL)
+				*checked = look.complete && stmt->cmd_type != PLPGSQL_STMT_OPEN &&
+					stmt->cmd_type != PLPGSQL_STMT_FETCH;
+		}
+	}
+	if (other_plugin != NULL && other_plugin->stmt_beg)
+		other_plugin->stmt_beg(estate, stmt);
+}
+
+static void
+compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	Activation *activation = activation_find(estate);
+	bool	   *checked;
+
+	if (current_load != NULL && activation != NULL)
+	{
+		checked = statement_flag(activation, stmt);
+		if (checked == NULL || !*checked)
+		{
+			Look		look = {.activation = activation, .complete = true};
+			Portal		portal;
+
+			if (!plexpr_visit(activation->function, stmt, expression_after, &look))
+				look.complete = false;
+			if (stmt->cmd_type == PLPGSQL_STMT_OPEN)
+			{
+				portal = cursor_of(estate, ((PLpgSQL_stmt_open *) stmt)->curvar);
+				if (portal != NULL)
+					((CursorMark *) mark_make(portal->portalContext, cursor_tag,
+											  sizeof(CursorMark), &activation->now))->load =
+						current_load->number;
+				look.complete = false;
+			}
+			if (stmt->cmd_type == PLPGSQL_STMT_FETCH)
+				look.complete = false;
+			if (checked != NULL)
+				*checked = look.complete;
+		}
+	}
+	if (other_plugin != NULL && other_plugin->stmt_end)
+		other_plugin->stmt_end(estate, stmt);
+}
+
+/*-------------------------------------------------------------------------
+ * Functions
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * What assigning to a variable of this type may call: PL/pgSQL casts by itself,
+ * where no expression tells.
+ */
+static void
+inspect_casts(Oid type, Reasons *why)
+{
+	Relation	casts;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			input;
+	Oid			param;
+
+	if (type != TIMETZOID && type < FirstNormalObjectId)
+		return;
+	if (get_typtype(type) == TYPTYPE_PSEUDO)
+		return;
+	getTypeInputInfo(type, &input, &param);
+	inspect_routine(input, loads_vouched, why);
+	casts = table_open(CastRelationId, AccessShareLock);
+	scan = systable_beginscan(casts, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_cast cast = (Form_pg_cast) GETSTRUCT(tuple);
+
+		if (cast->casttarget == type && OidIsValid(cast->castfunc))
+			inspect_routine(cast->castfunc, loads_vouched, why);
+	}
+	systable_endscan(scan);
+	table_close(casts, AccessShareLock);
+}
+
+/* What a function is compiled into depends on the types of its variables. */
+static void
+inspect_variables(PLpgSQL_function *function, FunctionMark *mark)
+{
+	mark->to_time = inspect_holds_time(function->fn_rettype);
+	for (int i = 0; i < function->ndatums; i++)
+	{
+		PLpgSQL_datum *datum = function->datums[i];
+		PLpgSQL_type *type = NULL;
+
+		if (datum->dtype == PLPGSQL_DTYPE_VAR ||
+			datum->dtype == PLPGSQL_DTYPE_PROMISE)
+			type = ((PLpgSQL_var *) datum)->datatype;
+		else if (datum->dtype == PLPGSQL_DTYPE_REC)
+		{
+			/* of a type, or of none in particular */
+			type = ((PLpgSQL_rec *) datum)->datatype;
+			mark->to_time = true;
+		}
+		if (type == NULL)
+			continue;
+		mark->to_time |= inspect_holds_time(type->typoid);
+		inspect_type(type->typoid, loads_vouched, &mark->why);
+		inspect_casts(type->typoid, &mark->why);
+	}
+	if (get_typtype(function->fn_rettype) != TYPTYPE_PSEUDO)
+		inspect_type(function->fn_rettype, loads_vouched, &mark->why);
+	inspect_casts(function->fn_rettype, &mark->why);
+}
+
+/*
+ * Has the function been compiled since this load began, or since one inside it
+ * did?  New memory contexts are put in front of what their parent has.
+ */
+static bool
+is_fresh(PLpgSQL_function *function)
+{
+	MemoryContext context = CACHE_PLPGSQL_PARENT->firstchild;
+
+	while (context != NULL && context != loads_boundary)
+	{
+		if (context == function->fn_cxt)
+			return true;
+		context = context->nextchild;
+	}
+	return false;
+}
+
+/* Whoever calls the function next compiles it anew. */
+static void
+outdate(PLpgSQL_function *function)
+{
+	cache_plpgsql_xmin(function) = InvalidTransactionId;
+	current_load->stale = true;
+}
+
+/* The mark of a function that this load may run; NULL if it may not. */
+static FunctionMark *
+function_mark(PLpgSQL_function *function)
+{
+	Made		now;
+	FunctionMark *mark = (FunctionMark *) mark_find(function->fn_cxt, function_tag);
+
+	made_now(&now);
+	if (mark == NULL && is_fresh(function))
+	{
+		mark = (FunctionMark *) mark_make(function->fn_cxt, function_tag,
+										  sizeof(FunctionMark), &now);
+		if (OidIsValid(function->fn_oid))
+			inspect_routine(function->fn_oid, loads_vouched, &mark->why);
+		inspect_variables(function, mark);
+		mark->nstatements = function->nstatements + 1;
+		mark->checked = MemoryContextAllocZero(function->fn_cxt,
+											   mark->nstatements);
+	}
+	return mark != NULL && made_equals(&mark->mark.made, &now) ? mark : NULL;
+}
+
+static void
+copy_services(void)
+{
+	if (other_plugin == NULL)
+		return;
+	other_plugin->error_callback = our_plugin.error_callback;
+	other_plugin->assign_expr = our_plugin.assign_expr;
+	other_plugin->assign_value = our_plugin.assign_value;
+	other_plugin->eval_datum = our_plugin.eval_datum;
+	other_plugin->cast_value = our_plugin.cast_value;
+}
+
+static void
+compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function)
+{
+	Activation *activation;
+	bool		vouched;
+
+	copy_services();
+	if (other_plugin != NULL && other_plugin->func_setup)
+		other_plugin->func_setup(estate, function);
+	if (current_load == NULL)
+		return;
+
+	loads_note_search_path();
+	activation = palloc(sizeof(Activation));
+	activation->estate = estate;
+	activation->function = function;
+	activation->load = current_load;
+	activation->deviation = current_load->deviation;
+	if (current_load->prepared == function)
+		current_load->prepared = NULL;	/* just now, under the load's settings */
+	else if (!GUARD_REMOVED("settings"))
+		activation->deviation = settings_deviation(&current_load->def->settings);
+	activation->tainted = false;
+	activation->nestlevel = GetCurrentTransactionNestLevel();
+	activation->outer = activations;
+	activations = activation;
+	made_now(&activation->now);
+	activation->mark = function_mark(function);
+	if (activation->mark != NULL)
+		loads_note_all(&activation->mark->why);
+	vouched = loads_vouched(function->fn_oid);
+	if (activation->mark == NULL && !GUARD_REMOVED("compiled"))
+		outdate(function);
+	else if (activation->mark != NULL &&
+			 activation->mark->load != current_load->number)
+	{
+		memset(activation->mark->checked, false, activation->mark->nstatements);
+		activation->mark->load = current_load->number;
+	}
+	if (vouched && current_load->vouched_by == NULL)
+		current_load->vouched_by = activation;
+}
+
+static void
+compiled_begin(PLpgSQL_execstate *estate, PLpgSQL_function *function)
+{
+	if (other_plugin != NULL && other_plugin->func_beg)
+		other_plugin->func_beg(estate, function);
+}
+
+static void
+compiled_end(PLpgSQL_execstate *estate, PLpgSQL_function *function)
+{
+	if (activation_find(estate) != NULL)
+		activation_pop();
+	if (other_plugin != NULL && other_plugin->func_end)
+		other_plugin->func_end(estate, function);
+}
+
+/*
+ * A load begins, or a key function is called: look at what PL/pgSQL does from
+ * here on.  Gives what compiled_leave wants.
+ */
+void *
+compiled_enter(void)
+{
+	Activation *before = activations;
+
+	if (plugin_pointer == NULL)
+		plugin_pointer = (PLpgSQL_plugin **) find_rendezvous_variable("PLpgSQL_plugin");
+	if (*plugin_pointer != &our_plugin)
+	{
+		other_plugin = *plugin_pointer;
+		*plugin_pointer = &our_plugin;
+		activations = NULL;
+		before = NULL;
+	}
+	return before;
+}
+
+/*
+ * It has ended, also by an error.  The plugin goes with the outermost one.
+ */
+void
+compiled_leave(void *before)
+{
+	activations = before;
+	if (current_load == NULL && plugin_pointer != NULL &&
+		*plugin_pointer == &our_plugin)
+		*plugin_pointer = other_plugin;
+}
+
+/*
+ * The loader is about to be called, with these settings in force: if it is of
+ * PL/pgSQL and was compiled elsewhere, let it be compiled anew.
+ */
+void
+compiled_prepare(FunctionCallInfo fcinfo)
+{
+	static PLpgSQL_function *(*compile) (FunctionCallInfo, bool) = NULL;
+	static PGFunction handler = NULL;
+	LOCAL_FCINFO(call, FUNC_MAX_ARGS);
+	FmgrInfo	flinfo = *fcinfo->flinfo;
+	PLpgSQL_function *function;
+
+	if (handler == NULL)
+	{
+		handler = load_external_function("$libdir/plpgsql",
+										 "plpgsql_call_handler", true, NULL);
+		compile = (PLpgSQL_function *(*) (FunctionCallInfo, bool))
+			load_external_function("$libdir/plpgsql", "plpgsql_compile", true, NULL);
+	}
+
+	/* A function with settings or a role of its own is compiled under them. */
+	if (flinfo.fn_addr != handler || GUARD_REMOVED("compiled"))
+		return;
+
+	/*
+	 * The one that it was last time, if that has a mark for this load?  Else it
+	 * is none of these that is called: PL/pgSQL never frees the struct itself.
+	 */
+	function = flinfo.fn_extra;
+	if (function != NULL && function->fn_cxt != NULL &&
+		mark_find(function->fn_cxt, function_tag) != NULL &&
+		function_mark(function) != NULL)
+	{
+		current_load->prepared = function;
+		return;
+	}
+	memcpy(call, fcinfo, SizeForFunctionCallInfo(fcinfo->nargs));
+	flinfo.fn_extra = NULL;
+	flinfo.fn_mcxt = CurrentMemoryContext;
+	call->flinfo = &flinfo;
+	function = compile(call, false);
+	if (function_mark(function) == NULL)
+	{
+		outdate(function);
+		flinfo.fn_extra = NULL;
+		function = compile(call, false);
+		(void) function_mark(function);
+		current_load->stale = false;
+	}
+	current_load->prepared = function;
+
+	/* Else it would be compiled once more in place of what this has kept. */
+	fcinfo->flinfo->fn_extra = function;
+}
+
+/*
+ * A load has ended with an error: what it has made may have no mark.
+ */
+void
+compiled_failed(void *before)
+{
+	for (Activation *outer = before; outer != NULL; outer = outer->outer)
+		outer->tainted = true;
+	compiled_leave(before);
+}
+
+/*
+ * A subtransaction of this level has ended with an error, and with it all calls
+ * that began in it.
+ */
+void
+compiled_subabort(int nestlevel)
+{
+	while (activations != NULL && activations->nestlevel >= nestlevel)
+		activation_pop();
+}
+
+/*
+ * The transaction has ended: whatever was in progress is not any more.
+ */
+void
+compiled_reset(void)
+{
+	activations = NULL;
+	compiled_leave(NULL);
+}

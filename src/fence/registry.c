@@ -1,0 +1,1062 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.c
+ *		The caches that the shared memory knows, one slot each.
+ *
+ * A slot belongs to a cache of a database.  It holds the fence of whole-cache
+ * invalidations, the cache's counters, and what concerns all its entries.  A
+ * backend attaches to the slot when it loads the cache's definition, and
+ * remembers the index; whoever uses a remembered index checks that the slot
+ * still belongs to the same cache (slot_read).
+ *
+ * When there is no free slot, that of a dropped cache is used again, or else
+ * the one that was made longest ago; its cache gets another one when it is
+ * next used.  A slot's generation, which is its fence's count of changes,
+ * never goes back, so no entry of a former owner can be found.
+ *
+ * DDL that any cache of a database may depend on goes into the fence of each
+ * slot, and into a fence of the database, from which later slots inherit.  A
+ * slot that is created between such a publication and the commit is thereby
+ * fenced as well.  Other DDL goes into those slots alone whose loads have noted
+ * that they depend on it; and into fences beside, from which a slot's fence takes
+ * over when its loads note something new.
+ *
+ * Locking: the registry lock, exclusively, for all changes of a slot's
+ * identity, its fence and its list of reads.  Fences are read without a lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/devel.h"
+#include "fence/registry.h"
+#include "fence/witness.h"
+#include "shared.h"
+
+/* Counts of this backend that are not in shared memory yet. */
+typedef struct LocalCounts
+{
+	bool		dirty;			/* beside the count of hits */
+	uint64		counts[STATS_COUNTERS];
+} LocalCounts;
+
+static LocalCounts *local_counts[SHARED_SLOTS]; /* made when first needed */
+static uint16 dirty_slots[SHARED_SLOTS];
+static int	ndirty = 0;
+static uint32 unflushed = 0;
+
+#define STATS_FLUSH_EVERY	1024
+
+/* Nobody has passed: nothing is in that fence, nor in its floor. */
+static void
+slot_forget_passed(CacheSlot *slot)
+{
+	slot->passed.nxids = 0;
+	slot->passed.floor.lowest = 1;
+	slot->passed.floor.highest = 0;
+	memset(slot->passed_columns, 0, sizeof(slot->passed_columns));
+}
+
+/*
+ * Prepare a slot at server start.
+ */
+void
+slot_init(CacheSlot *slot)
+{
+	memset(slot, 0, sizeof(CacheSlot));
+	fence_init(&slot->fence, 0);
+	fence_init(&slot->passed, 0);
+	slot_forget_passed(slot);
+	pg_atomic_init_u64(&slot->lists_of, 0);
+	pg_atomic_init_u32(&slot->nreads, 0);
+	pg_atomic_init_u32(&slot->nviews, 0);
+	for (int i = 0; i < SLOT_READS; i++)
+		pg_atomic_init_u64(&slot->columns[i], COLUMNS_NONE);
+	pg_atomic_init_u32(&slot->unseen, 0);
+	memset(slot->watches, 0, sizeof(slot->watches));
+	for (int i = 0; i < SLOT_WATCHES; i++)
+		pg_atomic_init_u64(&slot->watch_rows[i], 0);
+	pg_atomic_init_u32(&slot->unstored_mask, 0);
+	for (int i = 0; i < REASONS; i++)
+	{
+		pg_atomic_init_u32(&slot->unstored_object[i], InvalidOid);
+		pg_atomic_init_u64(&slot->unstored[i], 0);
+	}
+	for (int i = 0; i < SLOT_FILTER; i++)
+		pg_atomic_init_u64(&slot->filter[i], 0);
+	pg_atomic_init_u32(&slot->reads_catalogs, 0);
+	pg_atomic_init_u32(&slot->unknown, 0);
+	pg_atomic_init_u32(&slot->own_path, 0);
+	pg_atomic_init_u32(&slot->nvariants, 0);
+	pg_atomic_init_u32(&slot->nprefixes, 0);
+	pg_atomic_init_u64(&slot->load_time, 0);
+	pg_atomic_init_u64(&slot->counters_began, 0);
+	for (int i = 0; i < STATS_COUNTERS; i++)
+		pg_atomic_init_u64(&slot->counters[i], 0);
+}
+
+/*
+ * Begin to count anew.  since: 0, if nothing can have been counted before.
+ */
+void
+stats_begin(CacheSlot *slot, TimestampTz since)
+{
+	pg_atomic_write_u64(&slot->counters_began, (uint64) since);
+	for (int i = 0; i < STATS_COUNTERS; i++)
+		pg_atomic_write_u64(&slot->counters[i], 0);
+	for (int i = 0; i < REASONS; i++)
+		pg_atomic_write_u64(&slot->unstored[i], 0);
+}
+
+/* The number of the fences that a database has, perhaps with others. */
+static inline int
+fence_number(Oid dbid)
+{
+	return murmurhash32(dbid) & (SHARED_DATABASE_FENCES - 1);
+}
+
+static Fence *
+database_fence(Oid dbid)
+{
+	return &cache_shared->database_fences[fence_number(dbid)];
+}
+
+static Fence *
+ddl_fence(Oid dbid)
+{
+	return &cache_shared->ddl_fences[fence_number(dbid)];
+}
+
+static Fence *
+catalog_fence(Oid dbid)
+{
+	return &cache_shared->catalog_fences[fence_number(dbid)];
+}
+
+static int
+slot_find_locked(Oid dbid, uint64 id)
+{
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		CacheSlot  *slot = &cache_slots[i];
+
+		if (slot->used && slot->id == id && slot->dbid == dbid)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * The slot of a cache, -1 if it has none.
+ */
+int
+slot_find(Oid dbid, uint64 id)
+{
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	index = slot_find_locked(dbid, id);
+	LWLockRelease(cache_registry_lock);
+	return index;
+}
+
+/*
+ * Let the slot's fence remember those who have passed it: something is read now
+ * that they may have changed, or nobody will know any more whether it is.
+ * Registry lock.
+ */
+static void
+slot_recall(CacheSlot *slot)
+{
+	fence_remember(&slot->fence, &slot->passed);
+	pg_write_barrier();
+}
+
+/*
+ * Forget what loads have read: all entries are dead, in Redis too.  Registry
+ * lock; fills in progress are refused, because the fence has changed.
+ */
+static void
+slot_reset_reads(CacheSlot *slot)
+{
+	if (!GUARD_REMOVED("passed_before"))
+		slot_recall(slot);
+	slot_forget_passed(slot);
+	pg_atomic_write_u32(&slot->unseen, 0);
+	pg_atomic_write_u32(&slot->nreads, 0);
+	pg_atomic_write_u32(&slot->nviews, 0);
+	for (int i = 0; i < SLOT_FILTER; i++)
+		pg_atomic_write_u64(&slot->filter[i], 0);
+	pg_atomic_write_u32(&slot->reads_catalogs, 0);
+	pg_atomic_write_u32(&slot->unknown, 0);
+	pg_atomic_write_u32(&slot->own_path, 0);
+	pg_atomic_write_u32(&slot->nvariants, 0);
+	pg_atomic_write_u32(&slot->nprefixes, 0);
+	pg_write_barrier();
+	pg_atomic_write_u64(&slot->lists_of, slot->fence.changes);
+}
+
+/*
+ * Free the slot that was made longest ago, or one that is free already.
+ *
+ * A cache that has no slot has published nothing: so whatever the fence of
+ * this one remembers has to go to its database's fence, from which the
+ * cache's next slot inherits.
+ */
+static int
+slot_recycle(void)
+{
+	int			oldest = 0;
+
+	for (int i = 0; i < SHARED_SLOTS; i++)
+	{
+		if (!cache_slots[i].used)
+			return i;
+		if (cache_slots[i].made < cache_slots[oldest].made)
+			oldest = i;
+	}
+	slot_recall(&cache_slots[oldest]);
+	fence_inherit(database_fence(cache_slots[oldest].dbid),
+				  &cache_slots[oldest].fence, witness_last());
+	cache_slots[oldest].used = false;
+	cache_shared->counters_lost = true;
+	return oldest;
+}
+
+/*
+ * The slot of a cache, made if need be.  remote: there may be values of it in
+ * Redis, which depend on nobody knows what.
+ */
+static int
+slot_attach_locked(Oid dbid, uint64 id, bool remote)
+{
+	int			index = slot_find_locked(dbid, id);
+	CacheSlot  *slot;
+
+	if (index >= 0)
+		return index;
+
+	if (cache_shared->nslots < SHARED_SLOTS)
+		index = cache_shared->nslots++;
+	else
+		index = slot_recycle();
+
+	slot = &cache_slots[index];
+	if (slot->fence.floor.highest < cache_shared->start_floor)
+		fence_begin(&slot->fence, cache_shared->start_floor);
+	fence_inherit(&slot->fence, database_fence(dbid), witness_last());
+	if (remote)
+	{
+		fence_inherit(&slot->fence, ddl_fence(dbid), witness_last());
+		fence_inherit(&slot->fence, catalog_fence(dbid), witness_last());
+	}
+	slot_reset_reads(slot);
+	pg_atomic_write_u32(&slot->unknown, remote);
+	pg_atomic_write_u64(&slot->load_time, 0);
+	stats_begin(slot, cache_shared->counters_lost ? GetCurrentTimestamp() : 0);
+	pg_atomic_write_u32(&slot->unstored_mask, 0);
+	memset(slot->watches, 0, sizeof(slot->watches));
+	for (int i = 0; i < SLOT_WATCHES; i++)
+		pg_atomic_write_u64(&slot->watch_rows[i], 0);
+	slot->id = id;
+	slot->dbid = dbid;
+	slot->made = ++cache_shared->slots_made;
+	pg_write_barrier();
+	slot->used = true;
+	return index;
+}
+
+/*
+ * The slot of a cache, made if need be; remote: it uses Redis.  The shared
+ * memory must be ready (shared_is_ready).
+ */
+int
+slot_attach(Oid dbid, uint64 id, bool remote)
+{
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	index = slot_attach_locked(dbid, id, remote);
+	LWLockRelease(cache_registry_lock);
+	return index;
+}
+
+/*
+ * Read a slot's fence; false if the slot is no longer that cache's.
+ */
+bool
+slot_read(int index, Oid dbid, uint64 id, FenceState *state)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	/*
+	 * A slot changes hands only after its fence has changed, so a slot that
+	 * is still this cache's after the fence was read was so all the time.
+	 */
+	fence_read(&slot->fence, state);
+	pg_read_barrier();
+	return slot->used && slot->id == id && slot->dbid == dbid;
+}
+
+/* The place of a relation among what loads have read, -1: it has none. */
+static int
+read_place(CacheSlot *slot, Oid relid)
+{
+	uint32		n = Min(pg_atomic_read_u32(&slot->nreads), SLOT_READS);
+
+	pg_read_barrier();
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (slot->reads[i] == relid)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * A change of the whole cache that is no column that any load has read: then
+ * the cache need not know, as long as no load reads that column.  Registry lock.
+ *
+ * Of who does, this transaction will be in the slot's fence in time
+ * (slot_add_columns), so that nobody stores what it read without seeing the
+ * transaction, or finds what somebody read who did.  This takes a relation that
+ * has been read: else each new generation would begin with such a recall.
+ */
+static bool
+slot_passes(CacheSlot *slot, const ColumnChange *change, FullTransactionId xid)
+{
+	int			place;
+
+	if (change == NULL || !OidIsValid(change->relid) ||
+		pg_atomic_read_u32(&slot->unseen) != 0)
+		return false;
+	place = read_place(slot, change->relid);
+	if (place < 0 ||
+		(pg_atomic_read_u64(&slot->columns[place]) & change->columns) != 0)
+		return false;
+	slot->passed_columns[place] |= change->columns;
+	fence_publish(&slot->passed, xid, witness_last());
+	return true;
+}
+
+/*
+ * Publish the invalidation of a whole cache; others as in
+ * coherence_publish_key.  change: what made it, or NULL; see slot_passes.
+ */
+void
+slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
+			 const MappingRunning *others, const ColumnChange *change)
+{
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+
+	/* Later users of this cache have to know of this transaction. */
+	index = slot_attach_locked(dbid, id, true);
+	if (slot_passes(&cache_slots[index], change, xid))
+	{
+		LWLockRelease(cache_registry_lock);
+		return;
+	}
+	fence_publish(&cache_slots[index].fence, xid, witness_last());
+	if (others != NULL)
+		fence_add(&cache_slots[index].fence, others->xids, others->n,
+				  &others->floor, witness_last());
+	STOP_POINT("fenced");
+	slot_reset_reads(&cache_slots[index]);
+	pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
+	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Publish a change that may concern all caches of a database; InvalidOid: of
+ * all databases.
+ */
+void
+slot_publish_database(Oid dbid, FullTransactionId xid)
+{
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+
+	/* Who reads the latter of these two counts first knows the former, too. */
+	pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);
+	mapping_replace(dbid, xid);
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	{
+		Fence	   *fence = &cache_shared->database_fences[i];
+
+		if (OidIsValid(dbid) && fence != database_fence(dbid))
+			continue;
+		fence_publish(fence, xid, witness_last());
+		mapping_fence_running(fence, dbid, 0);
+	}
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		CacheSlot  *slot = &cache_slots[i];
+
+		if (slot->used && (!OidIsValid(dbid) || slot->dbid == dbid))
+		{
+			fence_publish(&slot->fence, xid, witness_last());
+			mapping_fence_running(&slot->fence, slot->dbid, slot->id);
+			slot_reset_reads(slot);
+			pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
+		}
+	}
+	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Publish DDL on something that the loads of a cache depend on, if the cache has
+ * a slot.
+ */
+void
+slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid)
+{
+	CacheSlot  *slot;
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+	{
+		slot = &cache_slots[index];
+		fence_publish(&slot->fence, xid, witness_last());
+		mapping_fence_running(&slot->fence, dbid, id);
+		slot_reset_reads(slot);
+		pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
+		pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	}
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Give the slot of a dropped cache back, or those of a dropped database
+ * (id 0).  Raises no errors: called after the commit.
+ *
+ * A backend that has not heard of the drop yet may make another slot for the
+ * cache, so what this one remembers is not lost; see slot_recycle.
+ */
+void
+slot_forget(Oid dbid, uint64 id)
+{
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		CacheSlot  *slot = &cache_slots[i];
+
+		if (slot->used && slot->dbid == dbid && (id == 0 || slot->id == id))
+		{
+			fence_publish(&slot->fence, InvalidFullTransactionId, NULL);
+			slot_recall(slot);
+			if (id != 0)
+				fence_inherit(database_fence(dbid), &slot->fence,
+							  witness_last());
+			slot->used = false;
+		}
+	}
+	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Add to a list of a slot; false if it is full.  A length beyond the list's
+ * size says that something did not fit.
+ */
+static bool
+slot_append(pg_atomic_uint32 *length, uint32 *list, uint32 size, uint32 member)
+{
+	uint32		n = pg_atomic_read_u32(length);
+
+	pg_read_barrier();
+	for (uint32 i = 0; i < Min(n, size); i++)
+	{
+		if (list[i] == member)
+			return true;
+	}
+	if (n > size)
+		return false;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	n = pg_atomic_read_u32(length);
+	if (n < size)
+		list[n] = member;
+	pg_write_barrier();
+	if (n <= size)
+		pg_atomic_write_u32(length, n + 1);
+	LWLockRelease(cache_registry_lock);
+	return n < size;
+}
+
+/* The bits that stand for a relation in a slot's filter. */
+static void
+filter_bits(Oid relid, uint32 bits[2])
+{
+	uint32		hash = murmurhash32(relid);
+
+	bits[0] = hash & (SLOT_FILTER * 64 - 1);
+	bits[1] = (hash >> 16) & (SLOT_FILTER * 64 - 1);
+}
+
+static bool
+filter_has(CacheSlot *slot, Oid relid)
+{
+	uint32		bits[2];
+
+	filter_bits(relid, bits);
+	for (int i = 0; i < 2; i++)
+	{
+		if (!(pg_atomic_read_u64(&slot->filter[bits[i] / 64]) &
+			  UINT64CONST(1) << (bits[i] % 64)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * It is about to be decided which caches depend on what a transaction has
+ * changed in catalogs, in one database or (InvalidOid) in all.  lasting: loads
+ * that do not read catalogs themselves may do so, and catalog caches have to
+ * hear of it.  Loads that note something new, which are no witnesses, find the
+ * fences cleared out.
+ */
+void
+slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
+{
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	{
+		if (OidIsValid(dbid) && i != fence_number(dbid))
+			continue;
+		fence_publish(&cache_shared->catalog_fences[i], xid, witness_last());
+		if (lasting)
+			fence_publish(&cache_shared->ddl_fences[i], xid, witness_last());
+		fence_clear_out(&cache_shared->catalog_fences[i], witness_last());
+		fence_clear_out(&cache_shared->ddl_fences[i], witness_last());
+		fence_clear_out(&cache_shared->database_fences[i], witness_last());
+	}
+	if (lasting)
+		pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * The loads of this database are about to be noted to depend on something new,
+ * as in slot_depend.  The caller holds the registry lock exclusively.
+ */
+void
+slots_adopt_ddl(void)
+{
+	if (GUARD_REMOVED("ddl_adopt"))
+		return;
+	fence_remember(database_fence(MyDatabaseId), ddl_fence(MyDatabaseId));
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		if (cache_slots[i].used && cache_slots[i].dbid == MyDatabaseId)
+			fence_remember(&cache_slots[i].fence, ddl_fence(MyDatabaseId));
+	}
+}
+
+/*
+ * Note that the loads of a cache depend on a relation.
+ *
+ * Whatever DDL has been decided about without knowing that is in the database's
+ * fence, and goes into the cache's first.  So whoever does not see it neither
+ * stores what has been loaded, nor uses what others store from now on.
+ */
+void
+slot_depend(int index, Oid relid)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	uint32		bits[2];
+
+	if (filter_has(slot, relid))
+		return;
+	filter_bits(relid, bits);
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	if (!GUARD_REMOVED("ddl_adopt"))
+		fence_remember(&slot->fence, ddl_fence(slot->dbid));
+	for (int i = 0; i < 2; i++)
+		pg_atomic_fetch_or_u64(&slot->filter[bits[i] / 64],
+							   UINT64CONST(1) << (bits[i] % 64));
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Is it noted?  It may say yes where it should say no.
+ */
+bool
+slot_depends_on(int index, Oid relid)
+{
+	return filter_has(&cache_slots[index], relid);
+}
+
+/*
+ * Note that they read catalogs: so they depend on all DDL, in the same way.
+ */
+void
+slot_note_catalogs(int index)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	if (pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
+		GUARD_REMOVED("ddl_catalogs"))
+		return;
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	if (!GUARD_REMOVED("ddl_adopt"))
+		fence_remember(&slot->fence, catalog_fence(slot->dbid));
+	pg_atomic_write_u32(&slot->reads_catalogs, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * The databases that have caches with slots, as a list of OIDs.
+ */
+List *
+slot_databases(void)
+{
+	List	   *databases = NIL;
+
+	/* An error for want of memory releases the lock. */
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		if (cache_slots[i].used)
+			databases = list_append_unique_oid(databases, cache_slots[i].dbid);
+	}
+	LWLockRelease(cache_registry_lock);
+	return databases;
+}
+
+/* Is the slot one of a cache of this database (InvalidOid: of any)? */
+static bool
+slot_is_in(CacheSlot *slot, Oid dbid)
+{
+	return slot->used && (!OidIsValid(dbid) || slot->dbid == dbid);
+}
+
+/*
+ * Do the loads of some cache of a database (InvalidOid: of any) read catalogs?
+ */
+bool
+slot_any_reads_catalogs(Oid dbid)
+{
+	bool		found = false;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < cache_shared->nslots && !found; i++)
+		found = slot_is_in(&cache_slots[i], dbid) &&
+			(pg_atomic_read_u32(&cache_slots[i].reads_catalogs) != 0 ||
+			 pg_atomic_read_u32(&cache_slots[i].unknown) != 0);
+	LWLockRelease(cache_registry_lock);
+	return found;
+}
+
+static bool
+depends_on_any(CacheSlot *slot, const Oid *relids, int n)
+{
+	if (n > 0 && pg_atomic_read_u32(&slot->unknown) != 0)
+		return true;
+	for (int i = 0; i < n; i++)
+	{
+		if (filter_has(slot, relids[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The caches of a database (InvalidOid: of all) whose loads depend on one of
+ * these relations, or (catalogs) on catalogs, as a list of SlotCache.
+ */
+List *
+slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs)
+{
+	List	   *dependents = NIL;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	{
+		CacheSlot  *slot = &cache_slots[i];
+		SlotCache  *found;
+
+		if (!slot_is_in(slot, dbid) ||
+			!(depends_on_any(slot, relids, n) ||
+			  (catalogs &&
+			   (pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
+				pg_atomic_read_u32(&slot->unknown) != 0))))
+			continue;
+		found = palloc(sizeof(SlotCache));
+		found->dbid = slot->dbid;
+		found->id = slot->id;
+		dependents = lappend(dependents, found);
+	}
+	LWLockRelease(cache_registry_lock);
+	return dependents;
+}
+
+/* The loads of a cache read more columns of a relation.  Registry lock. */
+static void
+slot_add_columns(CacheSlot *slot, int place, Columns columns)
+{
+	if ((columns & slot->passed_columns[place]) != 0 && !GUARD_REMOVED("passed"))
+		slot_recall(slot);
+	pg_atomic_write_u64(&slot->columns[place],
+						pg_atomic_read_u64(&slot->columns[place]) | columns);
+}
+
+/*
+ * Note that the loads of a cache read these columns of a relation.
+ */
+void
+slot_add_read(int index, Oid relid, Columns columns)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	int			place = read_place(slot, relid);
+	uint32		n;
+
+	slot_depend(index, relid);
+	if (place >= 0 &&
+		(columns & ~pg_atomic_read_u64(&slot->columns[place])) == 0)
+		return;
+	if (place < 0 && pg_atomic_read_u32(&slot->nreads) > SLOT_READS)
+		return;
+
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	place = read_place(slot, relid);
+	n = pg_atomic_read_u32(&slot->nreads);
+	if (place >= 0)
+		slot_add_columns(slot, place, columns);
+	else if (n <= SLOT_READS)
+	{
+		if (n < SLOT_READS)
+		{
+			slot->reads[n] = relid;
+			pg_atomic_write_u64(&slot->columns[n], columns);
+			pg_write_barrier();
+		}
+		pg_atomic_write_u32(&slot->nreads, n + 1);
+	}
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Note that some load of a cache may have read more than its plans tell.
+ */
+void
+slot_add_unseen(int index)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	if (pg_atomic_read_u32(&slot->unseen) != 0)
+		return;
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	slot_recall(slot);
+	pg_atomic_write_u32(&slot->unseen, 1);
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * Does this slot belong to the cache?  If not locked, no longer perhaps.
+ */
+bool
+slot_is_of(int index, Oid dbid, uint64 id)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	return slot->used && slot->id == id && slot->dbid == dbid;
+}
+
+/*
+ * Which columns of a relation have the loads of a cache read, that is, of the
+ * generation that is the present one?  False if that is not known, or if no
+ * load has read the relation.
+ */
+bool
+slot_reads(int index, Oid dbid, uint64 id, Oid relid, Columns *columns)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	uint64		generation;
+	int			place;
+
+	if (index < 0)
+		return false;
+	generation = *(volatile uint64 *) &slot->fence.changes;
+	if (pg_atomic_read_u64(&slot->lists_of) != generation)
+		return false;
+	pg_read_barrier();
+	place = read_place(slot, relid);
+	if (place >= 0)
+		*columns = pg_atomic_read_u64(&slot->columns[place]);
+	pg_read_barrier();
+	return place >= 0 && pg_atomic_read_u32(&slot->unseen) == 0 &&
+		*(volatile uint64 *) &slot->fence.changes == generation &&
+		slot_is_of(index, dbid, id);
+}
+
+/*
+ * Note that they read through a view.  False if there are too many: then hits
+ * cannot lock what they have to.
+ */
+bool
+slot_add_view(int index, Oid relid)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	slot_depend(index, relid);
+	return slot_append(&slot->nviews, slot->views, SLOT_VIEWS, relid);
+}
+
+/* The number of a prefix among those of a slot; 0 if it is not there. */
+static uint32
+prefix_number(CacheSlot *slot, const KeyPrefix *prefix, uint32 n)
+{
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (prefix_equals(&slot->prefixes[i], prefix))
+			return i + 1;
+	}
+	return 0;
+}
+
+/*
+ * The number that entries of a cache's generation have for a prefix, from 1;
+ * SLOT_WHOLE_KEY if their keys are stored with the prefix, because there are
+ * too many; SLOT_NO_PREFIX if there are no such entries.
+ */
+int
+slot_find_prefix(int index, uint64 generation, const KeyPrefix *prefix)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	uint32		n;
+	uint32		number;
+
+	/* The list must be of this generation already, and be so still. */
+	if (pg_atomic_read_u64(&slot->lists_of) != generation &&
+		!GUARD_REMOVED("lists"))
+		return SLOT_NO_PREFIX;
+	pg_read_barrier();
+	n = pg_atomic_read_u32(&slot->nprefixes);
+	pg_read_barrier();
+	number = prefix_number(slot, prefix, Min(n, SLOT_PREFIXES));
+	pg_read_barrier();
+	if (slot->fence.changes != generation)
+		return SLOT_NO_PREFIX;
+	if (number > 0)
+		return number;
+	return n >= SLOT_PREFIXES ? SLOT_WHOLE_KEY : SLOT_NO_PREFIX;
+}
+
+/*
+ * The same for an entry that is to be stored; SLOT_NO_PREFIX if it would be of
+ * an old generation.
+ */
+int
+slot_add_prefix(int index, uint64 generation, const KeyPrefix *prefix)
+{
+	CacheSlot  *slot = &cache_slots[index];
+	int			number = slot_find_prefix(index, generation, prefix);
+	uint32		n;
+
+	if (number != SLOT_NO_PREFIX)
+		return number;
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	n = pg_atomic_read_u32(&slot->nprefixes);
+	if (slot->fence.changes == generation)
+	{
+		number = prefix_number(slot, prefix, n);
+		if (number == 0 && n < SLOT_PREFIXES)
+		{
+			slot->prefixes[n] = *prefix;
+			pg_write_barrier();
+			pg_atomic_write_u32(&slot->nprefixes, n + 1);
+			number = n + 1;
+		}
+	}
+	LWLockRelease(cache_registry_lock);
+	return number;
+}
+
+/*
+ * The prefix that has a number, from 1, among entries of a generation.  False
+ * if this is not the slot's generation any more.
+ */
+bool
+slot_get_prefix(int index, uint64 generation, int number, KeyPrefix *prefix)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	if (number > SLOT_PREFIXES)
+		return false;
+	*prefix = slot->prefixes[number - 1];
+	pg_read_barrier();
+	return slot->fence.changes == generation;
+}
+
+/*
+ * Note that this variant of a key may be in Redis.  False if there are too
+ * many.
+ */
+bool
+slot_add_variant(int index, uint32 variant)
+{
+	CacheSlot  *slot = &cache_slots[index];
+
+	return slot_append(&slot->nvariants, slot->variants, SLOT_VARIANTS, variant);
+}
+
+/*
+ * The variants of a cache's keys that may be in Redis, at most SLOT_VARIANTS.
+ * Gives how many they are.
+ */
+uint32
+slot_variants(Oid dbid, uint64 id, uint32 *variants)
+{
+	uint32		n = 0;
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+	{
+		CacheSlot  *slot = &cache_slots[index];
+
+		n = Min(pg_atomic_read_u32(&slot->nvariants), SLOT_VARIANTS);
+		memcpy(variants, slot->variants, sizeof(uint32) * n);
+	}
+	LWLockRelease(cache_registry_lock);
+	return n;
+}
+
+/* The place of a watch in a slot, -1: it has none. */
+static int
+watch_place(CacheSlot *slot, uint32 watch)
+{
+	for (int i = 0; i < SLOT_WATCHES; i++)
+	{
+		if (slot->watches[i] == watch)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Add to the rows that a watch has seen, if the cache has a slot.  known: where
+ * the caller saw that last, or -1; kept up to date.  Raises no errors.
+ */
+void
+slot_count_rows(Oid dbid, uint64 id, int *known, uint32 watch, uint64 rows)
+{
+	int			index = *known;
+	int			place = -1;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	if (index < 0 || !cache_slots[index].used ||
+		cache_slots[index].id != id || cache_slots[index].dbid != dbid)
+		index = slot_find_locked(dbid, id);
+	*known = index;
+	if (index >= 0)
+		place = watch_place(&cache_slots[index], watch);
+	if (place >= 0)
+		pg_atomic_fetch_add_u64(&cache_slots[index].watch_rows[place], rows);
+	LWLockRelease(cache_registry_lock);
+	if (index < 0 || place >= 0)
+		return;
+
+	/* Its first ones */
+	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+	{
+		place = watch_place(&cache_slots[index], watch);
+		if (place < 0)
+			place = watch_place(&cache_slots[index], 0);
+		if (place >= 0)
+		{
+			cache_slots[index].watches[place] = watch;
+			pg_atomic_fetch_add_u64(&cache_slots[index].watch_rows[place], rows);
+		}
+	}
+	LWLockRelease(cache_registry_lock);
+}
+
+/*
+ * The rows that a watch has seen; -1 if the cache's slot has no place for more
+ * watches.
+ */
+int64
+slot_read_rows(Oid dbid, uint64 id, uint32 watch)
+{
+	int64		rows = 0;
+	int			index;
+
+	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	index = slot_find_locked(dbid, id);
+	if (index >= 0)
+	{
+		int			place = watch_place(&cache_slots[index], watch);
+
+		if (place >= 0)
+			rows = pg_atomic_read_u64(&cache_slots[index].watch_rows[place]);
+		else if (watch_place(&cache_slots[index], 0) < 0)
+			rows = -1;
+	}
+	LWLockRelease(cache_registry_lock);
+	return rows;
+}
+
+/*
+ * Count something, in this backend first.
+ */
+void
+stats_count(int slot, StatsCounter counter, uint64 n)
+{
+	LocalCounts *local;
+
+	if (slot < 0)
+		return;
+	local = local_counts[slot];
+	if (unlikely(local == NULL))
+	{
+		local = MemoryContextAllocZero(TopMemoryContext, sizeof(LocalCounts));
+		local_counts[slot] = local;
+	}
+	local->counts[counter] += n;
+	if (!local->dirty)
+	{
+		local->dirty = true;
+		dirty_slots[ndirty++] = slot;
+	}
+	if (++unflushed >= STATS_FLUSH_EVERY)
+		stats_flush();
+}
+
+/*
+ * Add this backend's counts to the shared ones.  Called at the end of each
+ * transaction; raises no errors.
+ */
+void
+stats_flush(void)
+{
+	SHARED_BATCH(true);
+	for (int i = 0; i < ndirty; i++)
+	{
+		LocalCounts *local = local_counts[dirty_slots[i]];
+		CacheSlot  *slot = &cache_slots[dirty_slots[i]];
+
+		for (int c = 0; c < STATS_COUNTERS; c++)
+		{
+			if (local->counts[c] != 0)
+				pg_atomic_fetch_add_u64(&slot->counters[c], local->counts[c]);
+		}
+		memset(local, 0, sizeof(LocalCounts));
+	}
+	ndirty = 0;
+	unflushed = 0;
+	SHARED_BATCH(false);
+}

@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.h
+ *		The caches that the shared memory knows, one slot each.
+ *
+ * See registry.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_REGISTRY_H
+#define CACHE_REGISTRY_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "port/atomics.h"
+
+#include "base/prefix.h"
+#include "depend/reason.h"
+#include "fence/columns.h"
+#include "fence/fence.h"
+#include "fence/mapping.h"
+
+/* Why a load has neither used nor filled the cache; named in stats.c. */
+typedef enum BypassReason
+{
+	BYPASS_DISABLED,			/* cache.enabled is off */
+	BYPASS_SERIALIZABLE,		/* a hit would hide the read */
+	BYPASS_OWN_CHANGES,			/* of the transaction itself, DDL among them */
+	BYPASS_CONCURRENT_CHANGES,	/* that its snapshot does not see */
+	BYPASS_DDL,					/* it is being published, or just was */
+	BYPASS_TEMPORARY,			/* temporary objects of this session */
+	BYPASS_WORKER,				/* does not know what it may see */
+	BYPASS_COLLATION,			/* keys are equal by it that are not the same */
+	BYPASS_RESULT,				/* what was loaded may not be stored */
+	BYPASS_REASONS
+} BypassReason;
+
+/* Counters, and sums. */
+typedef enum StatsCounter
+{
+	STATS_HITS,
+	STATS_REDIS_HITS,
+	STATS_WAITS,
+	STATS_MISSES,
+	STATS_LOADS,
+	STATS_FAILED_LOADS,
+	STATS_LOAD_TIME,			/* nanoseconds */
+	STATS_REJECTED,
+	STATS_EVICTIONS,
+	STATS_EXPIRATIONS,
+	STATS_INVALIDATIONS,
+	STATS_FLUSHES,
+	STATS_BYPASSES,				/* the first of so many, see stats_bypass */
+	STATS_COUNTERS = STATS_BYPASSES + BYPASS_REASONS
+} StatsCounter;
+
+#define SLOT_READS		48		/* relations that a cache's loads may read */
+#define SLOT_VIEWS		16		/* views among them */
+#define SLOT_WATCHES	32		/* watches whose rows are counted */
+#define SLOT_VARIANTS	16		/* of keys, in Redis */
+#define SLOT_PREFIXES	15		/* of keys, in memory */
+#define SLOT_FILTER		128		/* words of 64 bits */
+
+/* Instead of the number of a prefix: see slot_find_prefix. */
+#define SLOT_WHOLE_KEY	0
+#define SLOT_NO_PREFIX	(-1)
+
+typedef struct CacheSlot
+{
+	/*
+	 * Whole-cache invalidations.  Its count of changes is the generation of
+	 * the cache: an entry of another generation is dead.
+	 */
+	Fence		fence;
+
+	/* Which cache this is; under the registry lock, read with the fence. */
+	uint64		id;
+	Oid			dbid;
+	bool		used;
+
+	/*
+	 * The generation that the lists below are of.  They begin again with each
+	 * generation, but a little later.
+	 */
+	pg_atomic_uint64 lists_of;
+
+	/* Reports of accesses are wanted: see evict_note.  Under the store lock. */
+	bool		listens;
+
+	/* Some load has run under a search_path of its own, pg_temp first. */
+	pg_atomic_uint32 own_path;
+
+	/*
+	 * What the loads of this cache have read, so that a hit inside another
+	 * cache's load can be counted as reading the same.  Appended to under the
+	 * registry lock, before an entry that depends on it is stored; more than
+	 * SLOT_READS: too many to tell.  The views that they have read through; in
+	 * the same way.
+	 */
+	pg_atomic_uint32 nreads;
+	pg_atomic_uint32 nviews;
+
+	/*
+	 * All of them, however many, as a Bloom filter, by which DDL finds the
+	 * caches that it touches; and whether some load has read catalogs.  In the
+	 * same way; and they begin again with each generation.  unknown: what there
+	 * is in Redis may depend on more.
+	 */
+	pg_atomic_uint64 filter[SLOT_FILTER];
+	pg_atomic_uint32 reads_catalogs;
+	pg_atomic_uint32 unknown;
+
+	/*
+	 * The cache's own eviction policy, if it has a max_cost: a pinned block
+	 * of the arena.  Under the store lock.
+	 */
+	uint32		policy;
+	uint64		policy_max_cost;
+	uint64		policy_entry_cost;
+	uint32		policy_shift;	/* costs are counted in units of 2^shift */
+
+	uint64		made;			/* counts the slots made; registry lock */
+
+	Oid			reads[SLOT_READS];
+	Oid			views[SLOT_VIEWS];
+
+	/*
+	 * Which columns of each of these relations loads have read.  Some load may
+	 * have read more than its plans tell: then all count, of all relations.
+	 */
+	pg_atomic_uint64 columns[SLOT_READS];
+	pg_atomic_uint32 unseen;
+
+	/*
+	 * Who has changed all of the cache, but no column that any load had read,
+	 * and which columns it was; under the registry lock.  See slot_passes.
+	 */
+	Fence		passed;
+	Columns		passed_columns[SLOT_READS];
+
+	/* The prefixes of the keys of this generation's entries; like reads[]. */
+	pg_atomic_uint32 nprefixes;
+	KeyPrefix	prefixes[SLOT_PREFIXES];
+
+	/* The variants of keys that may be in Redis, see tier.c; like reads[]. */
+	pg_atomic_uint32 nvariants;
+	uint32		variants[SLOT_VARIANTS];
+
+	/*
+	 * Why results were not stored, see unstored.c: since one was stored last
+	 * (a mask of REASON_BIT), what each reason was found at, and how often
+	 * there was each.
+	 */
+	pg_atomic_uint32 unstored_mask;
+	pg_atomic_uint32 unstored_object[REASONS];
+	pg_atomic_uint64 unstored[REASONS];
+
+	/*
+	 * The rows that watches have seen, see watchrows.c.  0: a place that is
+	 * free.  Places are taken under the registry lock.
+	 */
+	uint32		watches[SLOT_WATCHES];
+	pg_atomic_uint64 watch_rows[SLOT_WATCHES];
+
+	pg_atomic_uint64 load_time; /* of the loader, see tier_note_load */
+
+	/* Since when they count, as TimestampTz; 0: since the server's start. */
+	pg_atomic_uint64 counters_began;
+	pg_atomic_uint64 counters[STATS_COUNTERS];
+} CacheSlot;
+
+/* A cache, of whichever database. */
+typedef struct SlotCache
+{
+	Oid			dbid;
+	uint64		id;
+} SlotCache;
+
+extern void slot_init(CacheSlot *slot);
+extern int	slot_find(Oid dbid, uint64 id);
+extern int	slot_attach(Oid dbid, uint64 id, bool remote);
+extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
+extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
+						 const MappingRunning *others, const ColumnChange *change);
+extern void slot_publish_database(Oid dbid, FullTransactionId xid);
+extern void slot_add_read(int index, Oid relid, Columns columns);
+extern void slot_add_unseen(int index);
+extern bool slot_reads(int index, Oid dbid, uint64 id, Oid relid,
+					   Columns *columns);
+extern bool slot_is_of(int index, Oid dbid, uint64 id);
+extern void slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid);
+extern void slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
+extern void slots_adopt_ddl(void);
+extern void slot_depend(int index, Oid relid);
+extern bool slot_depends_on(int index, Oid relid);
+extern void slot_note_catalogs(int index);
+extern List *slot_databases(void);
+extern bool slot_any_reads_catalogs(Oid dbid);
+extern List *slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs);
+extern bool slot_add_view(int index, Oid relid);
+extern int	slot_find_prefix(int index, uint64 generation,
+							 const KeyPrefix *prefix);
+extern int	slot_add_prefix(int index, uint64 generation,
+							const KeyPrefix *prefix);
+extern bool slot_get_prefix(int index, uint64 generation, int number,
+							KeyPrefix *prefix);
+extern bool slot_add_variant(int index, uint32 variant);
+extern uint32 slot_variants(Oid dbid, uint64 id, uint32 *variants);
+extern void slot_forget(Oid dbid, uint64 id);
+
+extern void slot_count_rows(Oid dbid, uint64 id, int *known, uint32 watch,
+							uint64 rows);
+extern int64 slot_read_rows(Oid dbid, uint64 id, uint32 watch);
+
+extern void stats_count(int slot, StatsCounter counter, uint64 n);
+extern void stats_flush(void);
+extern void stats_begin(CacheSlot *slot, TimestampTz since);
+
+/* Count a load that has neither used nor filled the cache. */
+static inline void
+stats_bypass(int slot, BypassReason reason)
+{
+	stats_count(slot, STATS_BYPASSES + reason, 1);
+}
+
+#endif							/* CACHE_REGISTRY_H */

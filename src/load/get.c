@@ -1,0 +1,911 @@
+/*-------------------------------------------------------------------------
+ *
+ * get.c
+ *		The read-through get.
+ *
+ * Puts the pieces together: build the key, look in shared memory, on a miss
+ * ask Redis, and otherwise let one backend run the loader and store what it
+ * gives.  Whenever the promise demands it, the loader runs and nothing is
+ * stored.
+ *
+ * A value has two forms, in the loader's own type and as jsonb, with entries of
+ * their own: a hit has nothing to convert.  A get that misses one form looks for
+ * the other, and converts that if it can.
+ *
+ * Locking: none here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "port/pg_bitutils.h"
+#include "portability/instr_time.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#include "base/compat.h"
+#include "base/devel.h"
+#include "base/module.h"
+#include "definition/key.h"
+#include "definition/value.h"
+#include "depend/loads.h"
+#include "depend/unstored.h"
+#include "fence/registry.h"
+#include "load/flight.h"
+#include "load/get.h"
+#include "load/loader.h"
+#include "protocol/coherence.h"
+#include "redis/tier.h"
+#include "shared.h"
+
+/* A time to live is shortened by up to this part of it. */
+#define TTL_JITTER	0.05
+
+/* One call. */
+typedef struct Fetch
+{
+	CacheDef   *def;
+	Datum	   *args;
+	const bool *nulls;
+	Oid			collation;
+	bool		native;
+	bool	   *isnull;
+	KeyBuffer	key;
+	CoherentGet get;
+	uint64		load_time;		/* of fetch_load, in nanoseconds */
+} Fetch;
+
+/* Give a cached value; counter: where it was found. */
+static Datum
+fetch_hit(Fetch *fetch, StoreValue *value, StatsCounter counter)
+{
+	CacheDef   *def = fetch->def;
+
+	STOP_POINT("hit");
+	stats_count(def->slot, counter, 1);
+	loads_note_hit(def, value->generation, value->expires);
+	*fetch->isnull = value->isnull;
+	if (value->isnull)
+		return (Datum) 0;
+	if (fetch->native)
+		return value_datum(value, def->typlen, def->typbyval);
+	return value_datum(value, -1, false);
+}
+
+/*
+ * Begin a get.  False if the answer is NULL because the loader is strict.
+ */
+static bool
+fetch_start(Fetch *fetch, CacheDef *def, Datum *args, const bool *nulls,
+			Oid collation, bool native, bool *isnull)
+{
+	if (def->strict)
+	{
+		for (int i = 0; i < def->nkeys; i++)
+		{
+			if (nulls[i])
+			{
+				*isnull = true;
+				return false;
+			}
+		}
+	}
+	fetch->def = def;
+	fetch->args = args;
+	fetch->nulls = nulls;
+	fetch->collation = collation;
+	fetch->native = native;
+	fetch->isnull = isnull;
+	key_build(&fetch->key, def, args, nulls, collation, native);
+	return true;
+}
+
+/* Run the loader, and measure how long it takes. */
+static void
+fetch_load(Fetch *fetch, LoadResult *result)
+{
+	CacheDef   *def = fetch->def;
+	instr_time	start;
+	instr_time	end;
+
+	stats_count(def->slot, STATS_MISSES, 1);
+	stats_count(def->slot, STATS_LOADS, 1);
+	INSTR_TIME_SET_CURRENT(start);
+	PG_TRY();
+	{
+		loader_run(def, fetch->args, fetch->nulls, fetch->collation,
+				   fetch->native, result);
+	}
+	PG_CATCH();
+	{
+		stats_count(def->slot, STATS_FAILED_LOADS, 1);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	fetch->load_time = cache_nanoseconds(end);
+	stats_count(def->slot, STATS_LOAD_TIME, fetch->load_time);
+	if (def->redis)
+		tier_note_load(def, fetch->load_time);
+	*fetch->isnull = result->isnull;
+}
+
+/*
+ * When what is loaded now expires; 0 for never.
+ *
+ * It is as old as the snapshot, which may be as old as the transaction.  The
+ * jitter only ever shortens the time, so that entries that were made together
+ * do not all expire together.
+ */
+static TimestampTz
+fetch_expires(CacheDef *def, const LoadResult *result)
+{
+	TimestampTz expires = result->expires;
+
+	/* What was set has its own time. */
+	if (def->ttl != NULL && !def->plain)
+	{
+		TimestampTz base = GetCurrentTransactionStartTimestamp();
+		TimestampTz end;
+
+		end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													  TimestampTzGetDatum(base),
+													  IntervalPGetDatum(def->ttl)));
+		end -= (TimestampTz) ((end - base) * TTL_JITTER *
+							  pg_prng_double(&pg_global_prng_state));
+		if (expires == 0 || end < expires)
+			expires = end;
+	}
+	return expires;
+}
+
+/*
+ * Send what was loaded to Redis, together with what it depends on: that is
+ * whatever the loads of this generation have read, this one among them.
+ */
+static void
+fetch_send(Fetch *fetch, StoreValue *value)
+{
+	CacheSlot  *slot = &cache_slots[fetch->get.key->slot];
+	CodecValue	sent;
+
+	sent.nreads = pg_atomic_read_u32(&slot->nreads);
+	sent.nviews = pg_atomic_read_u32(&slot->nviews);
+	sent.own_path = pg_atomic_read_u32(&slot->own_path) != 0;
+	sent.unseen = pg_atomic_read_u32(&slot->unseen) != 0;
+	sent.reads_catalogs = pg_atomic_read_u32(&slot->reads_catalogs) != 0;
+	if (sent.nreads > SLOT_READS || sent.nviews > SLOT_VIEWS)
+		return;
+	pg_read_barrier();
+	memcpy(sent.relations, slot->reads, sizeof(Oid) * sent.nreads);
+	memcpy(sent.relations + sent.nreads, slot->views, sizeof(Oid) * sent.nviews);
+	for (uint32 i = 0; i < sent.nreads; i++)
+		sent.columns[i] = pg_atomic_read_u64(&slot->columns[i]);
+	pg_read_barrier();
+
+	/* With a new generation the lists were cleared. */
+	if (slot->fence.changes != value->generation ||
+		!coherence_may_send(&fetch->get, &sent.seen))
+		return;
+	sent.expires = value->expires;
+	sent.cost = value->cost;
+	sent.isnull = value->isnull;
+	sent.data = value->data;
+	sent.len = value->len;
+	tier_fill(fetch->def, &fetch->key, &sent);
+}
+
+static void
+fetch_note_too_large(CacheDef *def)
+{
+	Reasons		why = {0};
+
+	reasons_note(&why, REASON_TOO_LARGE, REASON_NOTHING);
+	unstored_note(def, &why, why.mask);
+}
+
+/*
+ * Store a value that a get has come to under its snapshot, in shared memory and
+ * in Redis.
+ */
+static StoreResult
+fetch_fill(Fetch *fetch, Datum datum, bool isnull, TimestampTz expires,
+		   uint64 cost)
+{
+	CacheDef   *def = fetch->def;
+	StoreValue	value;
+	StoreResult stored;
+
+	if (fetch->native)
+		value_flatten(&value, datum, isnull, def->typlen, def->typbyval);
+	else
+		value_flatten(&value, datum, isnull, -1, false);
+	value_compress(&value, fetch->native ? def->rettype : JSONBOID);
+	value.expires = expires;
+	value.cost = cost;
+	value.load_time = fetch->load_time;
+	stored = coherence_fill(&fetch->get, &value);
+	if (stored == STORE_STORED)
+		unstored_clear(def->slot);
+	else if (stored == STORE_REJECTED && value.len > store_max_entry() &&
+			 !tier_wanted(def))
+		fetch_note_too_large(def);
+	if (stored != STORE_REFUSED && tier_wanted(def))
+		fetch_send(fetch, &value);
+	return stored;
+}
+
+/* The same get, but of the other form of the value. */
+static void
+fetch_start_other(Fetch *other, const Fetch *fetch, bool *isnull)
+{
+	(void) fetch_start(other, fetch->def, fetch->args, fetch->nulls,
+					   fetch->collation, !fetch->native, isnull);
+}
+
+/*
+ * What was loaded as jsonb was in the loader's own type before.  Store that as
+ * well, if gets of this cache want it and could not have it back.
+ */
+static void
+fetch_fill_other(Fetch *fetch, LoadResult *result, TimestampTz expires)
+{
+	CacheDef   *def = fetch->def;
+	Fetch		other;
+
+	if (fetch->native || value_survives_jsonb(def->rettype) ||
+		!key_has_other_form(&fetch->key, def, fetch->get.cache_fence.changes))
+		return;
+	fetch_start_other(&other, fetch, fetch->isnull);
+	other.key.key.slot = fetch->key.key.slot;
+	other.get = fetch->get;
+	other.get.key = &other.key.key;
+	other.load_time = fetch->load_time;
+	(void) fetch_fill(&other, result->native, result->isnull, expires,
+					  result->cost);
+}
+
+/* Store what was loaded, if that may be.  True if others will find it. */
+static bool
+fetch_store(Fetch *fetch, LoadResult *result)
+{
+	CacheDef   *def = fetch->def;
+	StoreResult stored = STORE_REFUSED;
+	TimestampTz expires = fetch_expires(def, result);
+
+	if (!result->storable ||
+		(expires != 0 && expires <= GetCurrentStatementStartTimestamp()))
+		stats_bypass(def->slot, BYPASS_RESULT);
+	else if (!def->valid)
+		stats_bypass(def->slot, BYPASS_DDL);
+	else
+	{
+		STOP_POINT("loaded");
+		stored = fetch_fill(fetch, result->value, result->isnull, expires,
+							result->cost);
+		if (stored == STORE_REFUSED)
+			stats_bypass(def->slot, coherence_refusal(&fetch->get));
+		else if (def->rettype != JSONBOID)
+			fetch_fill_other(fetch, result, expires);
+	}
+	return stored == STORE_STORED;
+}
+
+/*
+ * Before a load: hear of all DDL that there has been, a REVOKE among it.
+ * False if what is loaded must not be stored.  (Where the key's own hash
+ * function has been replaced, the definition is not valid any more.)
+ */
+static bool
+fetch_settle(Fetch *fetch)
+{
+	bool		settled = shared_is_ready() && coherence_settle();
+
+	if (fetch->def->nested && coherence_has_moved() && !GUARD_REMOVED("rehash"))
+		settled = false;
+	definition_require_read(fetch->def);
+	return settled;
+}
+
+/* Run the loader and store nothing. */
+static Datum
+fetch_bypass(Fetch *fetch, BypassReason reason)
+{
+	LoadResult	result;
+
+	(void) fetch_settle(fetch);
+	stats_bypass(fetch->def->slot, reason);
+	fetch_load(fetch, &result);
+	return result.value;
+}
+
+/*
+ * Are what the loader would lock locked, and the views through which entries of
+ * this generation were loaded?  Most caches have none.
+ */
+static inline bool
+fetch_is_locked(CacheDef *def, uint64 generation)
+{
+	CacheSlot  *slot = &cache_slots[def->slot];
+
+	if (unlikely(pg_atomic_read_u32(&slot->nviews) != 0))
+		return definition_is_locked(def, generation);
+	pg_read_barrier();
+	return def->locked == definition_locks &&
+		slot->fence.changes == generation;
+}
+
+/*
+ * Look for the key.  An entry may depend on a view that none did when this
+ * transaction locked what the cache depends on.
+ */
+static bool
+fetch_lookup(Fetch *fetch, StoreValue *value)
+{
+	CacheDef   *def = fetch->def;
+
+	while (coherence_lookup(&fetch->get, value))
+	{
+		if (likely(fetch_is_locked(def, value->generation)))
+			return true;
+		if (value->data)
+			pfree(value->data);
+		if (!definition_lock(def) || !def->valid)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * Note what a value from Redis depends on, as its load would have.  False if
+ * that is too much.
+ */
+static bool
+fetch_depend(CacheDef *def, const CodecValue *received)
+{
+	for (uint32 i = 0; i < received->nreads; i++)
+		slot_add_read(def->slot, received->relations[i], received->columns[i]);
+	if (received->unseen)
+		slot_add_unseen(def->slot);
+	if (received->own_path)
+		pg_atomic_write_u32(&cache_slots[def->slot].own_path, 1);
+	if (received->reads_catalogs)
+		slot_note_catalogs(def->slot);
+	for (uint32 i = 0; i < received->nviews; i++)
+	{
+		if (!slot_add_view(def->slot,
+						   received->relations[received->nreads + i]))
+			return false;
+	}
+	return true;
+}
+
+/* May Redis be asked for the key? */
+static bool
+fetch_may_ask(Fetch *fetch)
+{
+	return tier_wanted(fetch->def) && tier_takes(&fetch->key) &&
+		coherence_may_fill(&fetch->get);
+}
+
+/*
+ * Redis has given a value, when the key's fences were known already.  Is it
+ * what the loader would give?
+ */
+static bool
+fetch_accept(Fetch *fetch, const CodecValue *received, StoreValue *value)
+{
+	CacheDef   *def = fetch->def;
+
+	value->generation = fetch->get.cache_fence.changes;
+	if (fetch_depend(def, received))
+	{
+		/* It may be through a view that is not locked yet. */
+		if (!definition_is_locked(def, value->generation) &&
+			!definition_lock(def))
+			return false;
+		return def->valid &&
+			coherence_accept(&fetch->get, &received->seen, received->own_path);
+	}
+	return false;
+}
+
+/*
+ * Ask Redis for the key, which shared memory does not have.  Nobody waits for
+ * another's answer: Redis is as fast.
+ */
+static bool
+fetch_remote(Fetch *fetch, StoreValue *value)
+{
+	CodecValue	received;
+	bool		used;
+
+	if (!fetch_may_ask(fetch) || !fetch_settle(fetch) ||
+		!tier_read(fetch->def, &fetch->key, &received, value))
+		return false;
+	used = fetch_accept(fetch, &received, value);
+	tier_used(used, !used);
+	if (used)
+		(void) coherence_fill(&fetch->get, value);
+	return used;
+}
+
+/* Look in shared memory, if that is allowed. */
+static inline bool
+fetch_try(Fetch *fetch, StoreValue *value)
+{
+	if (unlikely(OidIsValid(fetch->collation) &&
+				 fetch->collation != DEFAULT_COLLATION_OID &&
+				 !key_collation_fits(fetch->def, fetch->collation)))
+		fetch->get.refused = BYPASS_COLLATION;
+	else if (likely(coherence_begin(&fetch->get, fetch->def, &fetch->key.key)))
+		return fetch_lookup(fetch, value);
+	fetch->get.def = NULL;
+	return false;
+}
+
+/*
+ * The key was not found in the form that is asked for.  Make it of the other
+ * form, if shared memory has that and it is possible.
+ *
+ * What is found is what the loader gives under this snapshot, and so is what it
+ * is converted to, but for what the conversion itself depends on: so the same
+ * has to be known before as before a load.  It is stored as a load is, and lives
+ * no longer than what it was made of.
+ *
+ * True if that has given the answer, which counts as counter.
+ */
+static bool
+fetch_convert(Fetch *fetch, StatsCounter counter, Datum *answer)
+{
+	CacheDef   *def = fetch->def;
+	bool		to_native = fetch->native;
+	Fetch		other;
+	bool		isnull;
+	StoreValue	found;
+	LoadResult	result = {.storable = true};
+	instr_time	start;
+	instr_time	end;
+
+	if (def->rettype == JSONBOID ||
+		(to_native && !value_survives_jsonb(def->rettype)) ||
+		!key_has_other_form(&fetch->key, def, fetch->get.cache_fence.changes) ||
+		!fetch_settle(fetch) || !def->valid)
+		return false;
+	fetch_start_other(&other, fetch, &isnull);
+	INSTR_TIME_SET_CURRENT(start);
+	if (!fetch_try(&other, &found))
+		return false;
+	if (!found.isnull)
+	{
+		Datum		value = to_native ? value_datum(&found, -1, false) :
+			value_datum(&found, def->typlen, def->typbyval);
+
+		if (to_native)
+			result.value = value_from_jsonb(def->rettype, value);
+		else
+			loader_convert(def, fetch->collation, value, &result);
+	}
+	INSTR_TIME_SET_CURRENT(end);
+	INSTR_TIME_SUBTRACT(end, start);
+	fetch->load_time = cache_nanoseconds(end);
+
+	STOP_POINT("converted");
+	stats_count(def->slot, counter, 1);
+	loads_note_hit(def, found.generation, found.expires);
+	if (result.storable && def->valid && coherence_may_fill(&fetch->get))
+		(void) fetch_fill(fetch, result.value, found.isnull, found.expires, 0);
+	*fetch->isnull = found.isnull;
+	*answer = result.value;
+	return true;
+}
+
+/* The key was not found, or may not be used.  asked: nor is it in Redis. */
+static Datum
+fetch_miss(Fetch *fetch, bool asked)
+{
+	Flight		flight;
+	bool		waited = false;
+	bool		found = false;
+	bool		stored = false;
+	bool		settled;
+	StatsCounter counter;
+	LoadResult	result;
+	StoreValue	value;
+
+	if (fetch_convert(fetch, STATS_HITS, &result.value))
+		return result.value;
+	store_missed(&fetch->key.key);
+	STOP_POINT("missed");
+	if (!asked && fetch_remote(fetch, &value))
+		return fetch_hit(fetch, &value, STATS_REDIS_HITS);
+	flight_prepare(&flight, fetch->def, &fetch->key.key);
+	while (!flight.leads)
+	{
+		FlightRole	role;
+
+		if (!coherence_may_fill(&fetch->get))
+			return fetch_bypass(fetch, BYPASS_CONCURRENT_CHANGES);
+		role = fetch->def->unstorable || fetch->def->plain ? FLIGHT_ALONE :
+			flight_begin(&flight, waited);
+		if (role == FLIGHT_ALONE)
+			break;
+		waited |= !flight.leads;
+
+		/* Somebody may have stored the key meanwhile, in either form. */
+		counter = waited ? STATS_WAITS : STATS_HITS;
+		found = fetch_lookup(fetch, &value);
+		if (found)
+			result.value = fetch_hit(fetch, &value, counter);
+		else
+			found = fetch_convert(fetch, counter, &result.value);
+		if (found)
+		{
+			flight_end(&flight, true);
+			return result.value;
+		}
+	}
+
+	settled = fetch_settle(fetch);
+	fetch_load(fetch, &result);
+	if (!settled)
+		stats_bypass(fetch->def->slot, BYPASS_DDL);
+	else if (!coherence_may_fill(&fetch->get))
+		stats_bypass(fetch->def->slot, BYPASS_CONCURRENT_CHANGES);
+	else
+		stored = fetch_store(fetch, &result);
+	flight_end(&flight, stored);
+	return result.value;
+}
+
+/* What to do when that has found nothing. */
+static Datum
+fetch_otherwise(Fetch *fetch, bool asked)
+{
+	if (fetch->get.def != NULL)
+		return fetch_miss(fetch, asked);
+	if (shared_is_ready())
+		(void) definition_slot(fetch->def);
+	return fetch_bypass(fetch, fetch->get.refused);
+}
+
+/*
+ * Get the value of a key: what the loader gives for it under the active
+ * snapshot.  The arguments are of the types of the loader's, collation is
+ * what a direct call would pass; native asks for the loader's own type, else
+ * jsonb.  The value is in the current memory context.
+ *
+ * The caller has checked privileges and locked the definition.
+ */
+Datum
+cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+			bool native, bool *isnull)
+{
+	Fetch		fetch;
+	StoreValue	value;
+	Datum		result = (Datum) 0;
+	int			mark;
+
+	if (!fetch_start(&fetch, def, args, nulls, collation, native, isnull))
+		return (Datum) 0;
+	if (likely(fetch_try(&fetch, &value)))
+		return fetch_hit(&fetch, &value, STATS_HITS);
+
+	/* Other code runs from here on, which may replace the definition. */
+	definition_use(def);
+	mark = flight_mark();
+	PG_TRY();
+	{
+		result = fetch_otherwise(&fetch, false);
+	}
+	PG_FINALLY();
+	{
+		flight_forget(mark);
+		definition_release(def);
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/*
+ * Give the value that a get of this key would find in shared memory, as it is
+ * there, in the current memory context.  False if it would find none.
+ *
+ * The caller has checked privileges and locked the definition, which may have
+ * been replaced afterwards.  Counts as nothing.
+ */
+bool
+cache_peek(CacheDef *def, StoreKey *key, StoreValue *value)
+{
+	Fetch		fetch;
+
+	fetch.def = def;
+	return coherence_begin(&fetch.get, def, key) && fetch_lookup(&fetch, value);
+}
+
+/*-------------------------------------------------------------------------
+ * Many keys
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Get the value of one of several keys, if shared memory has it.
+ */
+bool
+cache_fetch_cached(CacheDef *def, FetchItem *item, Oid collation, bool native)
+{
+	Fetch		fetch;
+	StoreValue	value;
+
+	item->value = (Datum) 0;
+	if (!fetch_start(&fetch, def, &item->key, &item->keynull, collation, native,
+					 &item->isnull))
+		return true;
+	if (!fetch_try(&fetch, &value))
+		return false;
+	item->value = fetch_hit(&fetch, &value, STATS_HITS);
+	return true;
+}
+
+/* A key that shared memory does not have. */
+typedef struct Missed
+{
+	Fetch		fetch;
+	FetchItem  *item;
+	struct Missed *same;		/* the one of equal keys that is asked for */
+	bool		asked;			/* Redis has been, for this or an equal key */
+	StoreValue	value;			/* from Redis */
+} Missed;
+
+/* The questions to Redis, and which of its answers are used. */
+typedef struct Asked
+{
+	Missed	  **missed;
+	int			n;
+	CoherentFill *fills;
+	int			nfills;
+	int			nstale;
+} Asked;
+
+/* Redis has one of them. */
+static void
+many_found(void *arg, int i, const CodecValue *received, StoreValue *value)
+{
+	Asked	   *asked = arg;
+	Missed	   *missed = asked->missed[i];
+	Fetch	   *fetch = &missed->fetch;
+
+	if (!fetch_accept(fetch, received, value))
+	{
+		asked->nstale++;
+		return;
+	}
+	store_missed(&fetch->key.key);
+	missed->item->value = fetch_hit(fetch, value, STATS_REDIS_HITS);
+	missed->item->done = true;
+	missed->value = *value;
+	asked->fills[asked->nfills].get = &fetch->get;
+	asked->fills[asked->nfills++].value = &missed->value;
+}
+
+static bool
+keys_are_equal(const Missed *a, const Missed *b)
+{
+	const StoreKey *left = &a->fetch.key.key;
+	const StoreKey *right = &b->fetch.key.key;
+
+	return left->hash == right->hash && left->len == right->len &&
+		memcmp(left->image, right->image, left->len) == 0;
+}
+
+/*
+ * Tell equal keys: for each of them, which one of the equal ones before it is
+ * to be asked for, if there is one.  By a hash table with open addressing, half
+ * full at most, of 1 + the place in missed[].
+ */
+static void
+many_match(Missed **missed, int n)
+{
+	uint32		mask = pg_nextpower2_32(2 * n) - 1;
+	int		   *table = palloc0(sizeof(int) * (mask + 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		uint32		at = missed[i]->fetch.key.key.hash & mask;
+
+		for (; table[at] != 0; at = (at + 1) & mask)
+		{
+			if (keys_are_equal(missed[i], missed[table[at] - 1]))
+				break;
+		}
+		if (table[at] == 0)
+			table[at] = i + 1;
+		else
+			missed[i]->same = missed[table[at] - 1];
+	}
+	pfree(table);
+}
+
+/* Ask Redis for all of these keys at once, for equal ones but once. */
+static void
+many_remote(CacheDef *def, Missed **missed, int n)
+{
+	Missed	  **candidates = palloc(sizeof(Missed *) * n);
+	Asked		asked = {palloc(sizeof(Missed *) * n)};
+	const KeyBuffer **keys;
+	int			ncandidates = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!missed[i]->item->done && missed[i]->fetch.get.def != NULL &&
+			fetch_may_ask(&missed[i]->fetch))
+			candidates[ncandidates++] = missed[i];
+	}
+	if (ncandidates == 0 || !fetch_settle(&candidates[0]->fetch))
+		return;
+	many_match(candidates, ncandidates);
+	keys = palloc(sizeof(KeyBuffer *) * ncandidates);
+	for (int i = 0; i < ncandidates; i++)
+	{
+		candidates[i]->asked = true;
+		if (candidates[i]->same == NULL)
+		{
+			asked.missed[asked.n] = candidates[i];
+			keys[asked.n++] = &candidates[i]->fetch.key;
+		}
+	}
+	asked.fills = palloc(sizeof(CoherentFill) * asked.n);
+	tier_read_many(def, keys, asked.n, many_found, &asked);
+	tier_used(asked.nfills, asked.nstale);
+	if (asked.nfills > 0)
+		coherence_fill_many(def, asked.fills, asked.nfills);
+	for (int i = 0; i < ncandidates; i++)
+	{
+		if (candidates[i]->same == NULL || !candidates[i]->same->item->done)
+			continue;
+		candidates[i]->item->isnull = candidates[i]->same->item->isnull;
+		candidates[i]->item->value = candidates[i]->same->item->value;
+		candidates[i]->item->done = true;
+		stats_count(def->slot, STATS_REDIS_HITS, 1);
+	}
+}
+
+/* Answer those whose value shared memory has in its other form. */
+static void
+many_convert(CacheDef *def, Missed **missed, int n)
+{
+	for (int i = 0; i < n && def->valid; i++)
+	{
+		Fetch	   *fetch = &missed[i]->fetch;
+
+		if (fetch->get.def != NULL)
+			missed[i]->item->done = fetch_convert(fetch, STATS_HITS,
+												  &missed[i]->item->value);
+	}
+}
+
+/*
+ * Load what is still missing, one key after the other.  An earlier load may
+ * have been for the same key, or have changed what the next one may use: so
+ * each begins anew.
+ */
+static void
+many_load(CacheDef *def, Missed **missed, int n)
+{
+	StoreValue	value;
+
+	for (int i = 0; i < n && def->valid; i++)
+	{
+		Fetch	   *fetch = &missed[i]->fetch;
+		FetchItem  *item = missed[i]->item;
+
+		if (item->done)
+			continue;
+		if (fetch_try(fetch, &value))
+			item->value = fetch_hit(fetch, &value, STATS_HITS);
+		else
+			item->value = fetch_otherwise(fetch, missed[i]->asked);
+		item->done = true;
+	}
+}
+
+/*
+ * Get the values of several keys of a cache whose keys have one column: of
+ * those that are not done yet.  Otherwise as cache_fetch.
+ *
+ * False if some are left because the definition has changed meanwhile; the
+ * caller finds it again and calls again.
+ */
+bool
+cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
+				 bool native)
+{
+	Missed	  **missed = palloc(sizeof(Missed *) * n);
+	Missed	   *next = palloc(sizeof(Missed));
+	int			nmissed = 0;
+	int			mark;
+	bool		complete = true;
+
+	for (int i = 0; i < n; i++)
+	{
+		FetchItem  *item = &items[i];
+		Fetch	   *fetch = &next->fetch;
+		StoreValue	value;
+
+		if (item->done)
+			continue;
+		item->value = (Datum) 0;
+		if (!fetch_start(fetch, def, &item->key, &item->keynull, collation,
+						 native, &item->isnull))
+			item->done = true;
+		else if (fetch_try(fetch, &value))
+		{
+			item->value = fetch_hit(fetch, &value, STATS_HITS);
+			item->done = true;
+		}
+		else
+		{
+			next->item = item;
+			next->same = NULL;
+			next->asked = false;
+			missed[nmissed++] = next;
+			next = palloc(sizeof(Missed));
+		}
+	}
+	if (nmissed == 0)
+		return true;
+
+	definition_use(def);
+	mark = flight_mark();
+	PG_TRY();
+	{
+		many_convert(def, missed, nmissed);
+		if (def->valid)
+			many_remote(def, missed, nmissed);
+		many_load(def, missed, nmissed);
+		for (int i = 0; i < nmissed; i++)
+			complete &= missed[i]->item->done;
+	}
+	PG_FINALLY();
+	{
+		flight_forget(mark);
+		definition_release(def);
+	}
+	PG_END_TRY();
+	return complete;
+}
+
+/*
+ * When the value expires that a get of this key would be answered with from
+ * shared memory.  False if there is none, or if it does not expire.  Does not
+ * count as an access.
+ */
+bool
+cache_expires(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+			  TimestampTz *expires)
+{
+	/* As jsonb, or else in the loader's own type. */
+	for (int native = def->rettype == JSONBOID; native <= 1; native++)
+	{
+		Fetch		fetch;
+		StoreValue	value;
+		bool		isnull;
+
+		if (!fetch_start(&fetch, def, args, nulls, collation, native, &isnull))
+			return false;
+		fetch.key.key.aside = true;
+		if (cache_peek(def, &fetch.key.key, &value))
+		{
+			if (value.data)
+				pfree(value.data);
+			*expires = value.expires;
+			return value.expires != 0;
+		}
+	}
+	return false;
+}

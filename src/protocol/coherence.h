@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * coherence.h
+ *		The protocol that keeps every answer exact.
+ *
+ * See coherence.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_COHERENCE_H
+#define CACHE_COHERENCE_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+
+#include "definition/definition.h"
+#include "fence/columns.h"
+#include "fence/fence.h"
+#include "fence/mapping.h"
+#include "fence/registry.h"
+#include "store/store.h"
+
+/* What a get knows of its key; made by coherence_begin. */
+typedef struct CoherentGet
+{
+	CacheDef   *def;
+	StoreKey   *key;
+	SnapshotView view;
+	FenceState	key_fence;		/* when the key was not found */
+	FenceState	cache_fence;
+	Fence	   *role_fence;		/* of whom the loader runs as, if it is the
+								 * caller, else NULL */
+	uint32		role_changes;	/* that the key's image has */
+	FenceState	role_state;		/* of it, when the key was not found */
+	bool		lists_ready;	/* what loads note from now on is kept */
+	BypassReason refused;		/* if coherence_begin has given false */
+} CoherentGet;
+
+/* A value that is to be stored. */
+typedef struct CoherentFill
+{
+	CoherentGet *get;
+	StoreValue *value;
+} CoherentFill;
+
+extern void coherence_prefetch_key(uint64 hash);
+extern void coherence_publish_key(uint64 cache, uint64 hash,
+								  FullTransactionId xid,
+								  const MappingRunning *others,
+								  const ColumnChange *change);
+extern void coherence_publish_cache(uint64 cache, FullTransactionId xid,
+									const MappingRunning *others,
+									const ColumnChange *change);
+extern void coherence_publish_database(Oid dbid, FullTransactionId xid);
+extern void coherence_publish_dependent(Oid dbid, uint64 cache,
+										FullTransactionId xid);
+extern void coherence_publish_role(Oid role, FullTransactionId xid);
+extern void coherence_begin_publish(Oid dbid);
+extern void coherence_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
+extern void coherence_replace(Oid dbid, FullTransactionId xid);
+
+extern bool coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key);
+extern bool coherence_lookup(CoherentGet *get, StoreValue *value);
+extern bool coherence_may_fill(CoherentGet *get);
+extern bool coherence_settle(void);
+extern bool coherence_has_moved(void);
+extern uint64 coherence_catalog_state(void);
+extern uint64 coherence_catalog_changes(void);
+extern uint64 coherence_catalog_heard(void);
+extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
+extern BypassReason coherence_refusal(CoherentGet *get);
+extern void coherence_fill_many(CacheDef *def, CoherentFill *fills, int n);
+extern bool coherence_accept(CoherentGet *get, const SnapshotImage *seen,
+							 bool own_path);
+extern bool coherence_may_send(CoherentGet *get, SnapshotImage *seen);
+
+#endif							/* CACHE_COHERENCE_H */

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * broadcast.c
+ *		Telling others, through Redis, what a transaction has invalidated.
+ *
+ * Each invalidation of a cache with redis => true is published after the
+ * commit, as a small JSON message, so that application servers can drop
+ * copies of their own.  The same item in the queue makes the worker delete
+ * the key's copies in Redis.
+ *
+ * Messages are written while the transaction can still fail, and put into the
+ * queue when it has committed.  What a prepared transaction has changed waits
+ * with the worker until that transaction has ended.
+ *
+ * Locking: the queue's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+
+#include "redis/breaker.h"
+#include "redis/broadcast.h"
+#include "redis/redis.h"
+#include "redis/tier.h"
+#include "shared.h"
+
+/*
+ * Is there somebody to tell?
+ */
+bool
+broadcast_wanted(void)
+{
+	return cache_shared != NULL && redis_addr[0] != '\0';
+}
+
+/* The start of all messages, kept for the session: the database is the same. */
+static const char *
+message_start(void)
+{
+	static char *start = NULL;
+
+	if (start == NULL)
+	{
+		StringInfoData text;
+		char	   *name = get_database_name(MyDatabaseId);
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		initStringInfo(&text);
+		appendStringInfoString(&text, "{\"database\":");
+		escape_json(&text, name != NULL ? name : "");
+		MemoryContextSwitchTo(old);
+		start = text.data;
+	}
+	return start;
+}
+
+/* An empty string to write in; it is kept for the next time. */
+static StringInfo
+begin_text(StringInfo text)
+{
+	if (text->data == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		initStringInfo(text);
+		MemoryContextSwitchTo(old);
+	}
+	resetStringInfo(text);
+	return text;
+}
+
+/*
+ * The message about a key, or (NULL) all of a cache; up to the transaction id,
+ * which is not known yet.  key: made with broadcast_key_...  In the memory of
+ * the transaction, of which it takes no more than it needs.
+ */
+char *
+broadcast_message(const char *cache, const char *key)
+{
+	static StringInfoData buffer;
+	StringInfo	text = begin_text(&buffer);
+	char	   *message;
+
+	appendStringInfoString(text, message_start());
+	appendStringInfoString(text, ",\"cache\":");
+	escape_json(text, cache);
+	appendStringInfoString(text, ",\"key\":");
+	appendStringInfoString(text, key ? key : "null");
+	message = MemoryContextAlloc(TopTransactionContext, text->len + 1);
+	memcpy(message, text->data, text->len + 1);
+	return message;
+}
+
+/*
+ * The message about all caches of this database, or of all databases.
+ */
+char *
+broadcast_message_all(bool database)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	char	   *text;
+
+	text = psprintf("%s,\"cache\":null,\"key\":null",
+					database ? message_start() : "{\"database\":null");
+	MemoryContextSwitchTo(old);
+	return text;
+}
+
+/*
+ * Begin a key, as an array of its columns' texts.  The string is good until the
+ * next key is begun.
+ */
+StringInfo
+broadcast_key_start(void)
+{
+	static StringInfoData buffer;
+	StringInfo	key = begin_text(&buffer);
+
+	appendStringInfoChar(key, '[');
+	return key;
+}
+
+/*
+ * Add a column; NULL for a NULL.
+ */
+void
+broadcast_key_add(StringInfo key, const char *part)
+{
+	if (key->len > 1)
+		appendStringInfoChar(key, ',');
+	if (part == NULL)
+		appendStringInfoString(key, "null");
+	else
+		escape_json(key, part);
+}
+
+void
+broadcast_key_end(StringInfo key)
+{
+	appendStringInfoChar(key, ']');
+}
+
+/*
+ * Tell the worker of an invalidation: cache 0 stands for all caches, hash 0 for
+ * all keys.  prepared: it takes effect only when the transaction has ended.
+ * Raises no errors.
+ */
+void
+broadcast_put(uint64 cache, uint64 hash, uint64 xid, bool prepared,
+			  const char *message)
+{
+	QueueItem	item = {0};
+
+	item.kind = QUEUE_INVALIDATE;
+	item.len = strlen(message);
+	item.dbid = MyDatabaseId;
+	item.cache = cache;
+	item.hash = hash != 0 && tier_unmark(hash) ? hash : 0;
+	item.xid = xid;
+	item.prepared = prepared ? xid : 0;
+	if (breaker_state() != BREAKER_DOWN && queue_put(&item, "", message, true))
+		return;
+	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+	if (item.hash != 0)
+		breaker_count(REDIS_DELETES_DROPPED, 1);
+	breaker_count(REDIS_MESSAGES_DROPPED, 1);
+}
+
+/*
+ * Write a message, complete.  Without formats, like all that is done for each
+ * write: those would take as long as everything else about a message.
+ */
+void
+broadcast_complete(StringInfo to, const char *message, int len, uint64 xid)
+{
+	char		number[MAXINT8LEN + 1];
+
+	appendBinaryStringInfo(to, message, len);
+	appendStringInfoString(to, ",\"xid\":");
+	appendBinaryStringInfo(to, number, pg_ulltoa_n(xid, number));
+	appendStringInfoChar(to, '}');
+}
+
+/*
+ * The message that says that others have been lost.
+ */
+void
+broadcast_lost(StringInfo to)
+{
+	appendStringInfoString(to, "{\"database\":null,\"cache\":null,\"key\":null,\"xid\":null}");
+}

@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.c
+ *		What is to be sent to Redis, on its way to the background worker.
+ *
+ * A ring of bytes in shared memory, so that neither a miss nor a commit waits
+ * for Redis.  When it is full something is dropped: fills first, which leave a
+ * quarter of the ring to invalidations.  Nothing depends on either for being
+ * exact; but those who listen to the messages have to learn that some are
+ * missing, so the loss of an invalidation is marked.
+ *
+ * Locking: the queue lock for the ring.  It comes last in the order of locks,
+ * and nothing that can raise an error is done under it, since invalidations
+ * are put in when a transaction has committed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+
+#include "redis/queue.h"
+#include "shared.h"
+
+/* cache.redis_queue_size */
+int			queue_size_kb = 4096;
+
+/*
+ * Make an empty queue.  size: of the ring, in bytes.
+ */
+void
+queue_init(Queue *queue, uint32 size)
+{
+	memset(queue, 0, sizeof(Queue));
+	queue->size = size;
+	queue->reader = -1;
+	pg_atomic_init_u32(&queue->sleeping, 0);
+
+	/* Nobody knows what was not sent before the server started. */
+	pg_atomic_init_u32(&queue->lost, 1);
+}
+
+static void
+ring_write(uint64 at, const void *from, uint32 len)
+{
+	uint32		size = cache_shared->queue.size;
+	uint32		begin = at % size;
+	uint32		first = Min(len, size - begin);
+
+	memcpy(cache_ring + begin, from, first);
+	memcpy(cache_ring, (const char *) from + first, len - first);
+}
+
+static void
+ring_read(uint64 at, void *to, uint32 len)
+{
+	uint32		size = cache_shared->queue.size;
+	uint32		begin = at % size;
+	uint32		first = Min(len, size - begin);
+
+	memcpy(to, cache_ring + begin, first);
+	memcpy((char *) to + first, cache_ring, len - first);
+}
+
+/*
+ * Put an item in, of at most half the ring: namelen bytes of name, and what
+ * remains of its len bytes from payload.  important: it may fill the ring to
+ * its end.  False if there is no room.  Raises no errors; the worker is not
+ * woken (queue_wake).
+ */
+bool
+queue_put(QueueItem *item, const char *name, const char *payload,
+		  bool important)
+{
+	Queue	   *queue = &cache_shared->queue;
+	uint64		bytes = MAXALIGN(sizeof(QueueItem) + (uint64) item->len);
+	uint64		limit = important ? queue->size : queue->size / 4 * 3;
+	bool		fits;
+
+	LWLockAcquire(cache_queue_lock, LW_EXCLUSIVE);
+	fits = bytes <= queue->size / 2 && queue->head - queue->tail <= limit - bytes;
+	if (fits)
+	{
+		uint64		at = queue->head;
+
+		item->bytes = bytes;
+		ring_write(at, item, sizeof(QueueItem));
+		at += sizeof(QueueItem);
+		ring_write(at, name, item->namelen);
+		at += item->namelen;
+		ring_write(at, payload, item->len - item->namelen);
+		queue->head += bytes;
+	}
+	LWLockRelease(cache_queue_lock);
+	return fits;
+}
+
+/*
+ * Wake the worker, if it sleeps.  Raises no errors.
+ */
+void
+queue_wake(void)
+{
+	Queue	   *queue = &cache_shared->queue;
+	int			reader;
+
+	pg_memory_barrier();
+	if (pg_atomic_read_u32(&queue->sleeping) == 0 ||
+		pg_atomic_exchange_u32(&queue->sleeping, 0) == 0)
+		return;
+	reader = queue->reader;
+	if (reader >= 0)
+		SetLatch(&ProcGlobal->allProcs[reader].procLatch);
+}
+
+/*
+ * Take whole items out, as many as fit into size bytes, at least one.  Gives
+ * how many bytes that are; 0 if the queue is empty.  size must be half of the
+ * ring, or more.
+ */
+uint32
+queue_take(char *to, uint32 size)
+{
+	Queue	   *queue = &cache_shared->queue;
+	uint32		taken = 0;
+
+	LWLockAcquire(cache_queue_lock, LW_EXCLUSIVE);
+	while (queue->tail < queue->head)
+	{
+		uint32		bytes;
+
+		ring_read(queue->tail, &bytes, sizeof(bytes));
+		if (bytes > size - taken)
+			break;
+		ring_read(queue->tail, to + taken, bytes);
+		queue->tail += bytes;
+		taken += bytes;
+	}
+	LWLockRelease(cache_queue_lock);
+	return taken;
+}
+
+/*
+ * How many bytes wait in the queue.
+ */
+uint64
+queue_bytes(void)
+{
+	Queue	   *queue = &cache_shared->queue;
+	uint64		bytes;
+
+	LWLockAcquire(cache_queue_lock, LW_SHARED);
+	bytes = queue->head - queue->tail;
+	LWLockRelease(cache_queue_lock);
+	return bytes;
+}
+
+/*
+ * The worker says which process it is; -1: it leaves.
+ */
+void
+queue_attach(int procno)
+{
+	cache_shared->queue.reader = procno;
+	pg_atomic_write_u32(&cache_shared->queue.sleeping, 0);
+}
+
+/*
+ * The worker is about to wait for its latch.  False if it must not, because
+ * something has come in.
+ */
+bool
+queue_sleep(void)
+{
+	pg_atomic_exchange_u32(&cache_shared->queue.sleeping, 1);
+	pg_memory_barrier();
+	return queue_bytes() == 0;
+}

@@ -1,0 +1,855 @@
+/*-------------------------------------------------------------------------
+ *
+ * redis.c
+ *		A connection to Redis whose every wait has an end.
+ *
+ * hiredis formats commands and parses replies; the waiting is done here, on
+ * non-blocking sockets and together with the process's latch, so that no wait
+ * is longer than its deadline, and cancel, timeouts and shutdown work.
+ *
+ * Names are not resolved here: the resolver cannot be given a deadline.  The
+ * background worker does that and puts the address into shared memory.
+ *
+ * Redis is not trusted.  A reply that is longer than the caller expects, that
+ * has another shape, or that breaks the protocol is an error, after which the
+ * connection is of no more use.  Nothing is sent, passwords least of all, before
+ * TLS is in place, if it is to be (tls.c).
+ *
+ * Locking: the redis lock for the resolved address.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/wait_event.h"
+
+#include "base/compat.h"
+#include "redis/redis.h"
+#include "redis/tls.h"
+#include "shared.h"
+
+#define REDIS_PORT		6379
+
+/* What hiredis reads at a time */
+#define READ_SIZE		(16 * 1024)
+
+struct RedisConn
+{
+	redisContext *context;
+	Tls		   *tls;			/* NULL: none; belongs to the context */
+	WaitEventSet *events;		/* the latch, and the socket at socket_pos */
+	int			socket_pos;
+	uint64		generation;		/* of the settings that it was made with */
+	int			greetings;		/* replies to come before the first one */
+	int			expected;		/* replies to come, greetings included */
+	size_t		elements;		/* that an array may have; 0: no arrays */
+	bool		connecting;
+	bool		failed;
+	bool		too_much;		/* because a reply was too long */
+	bool		external_fd;
+	char		error[REDIS_ERROR_SIZE];
+};
+
+/* cache.redis_... */
+char	   *redis_addr = NULL;
+int			redis_timeout_ms = 50;
+static char *redis_username = NULL;
+static char *redis_password = NULL;
+static int	redis_db = 0;
+
+/* Some setting may have changed; see redis_generation. */
+static bool settings_assigned = true;
+
+/*-------------------------------------------------------------------------
+ * Settings
+ *-------------------------------------------------------------------------
+ */
+
+/* Take a setting apart; NULL if it is well formed, else what is wrong. */
+static const char *
+parse_address(const char *addr, RedisAddress *address)
+{
+	const char *colon = strrchr(addr, ':');
+	const char *host = addr;
+	size_t		len = strlen(addr);
+	char	   *end;
+	long		port;
+
+	if (addr[0] == '/')
+	{
+		if (len >= sizeof(((struct sockaddr_un *) 0)->sun_path))
+			return "The path of the socket is too long.";
+		strlcpy(address->host, addr, REDIS_HOST_SIZE);
+		address->port = 0;
+		return NULL;
+	}
+	if (strstr(addr, "://") != NULL)
+		return "Give host and port only, and the rest in settings of their own.";
+	if (colon == NULL || colon == addr)
+		return "It must be host:port, [IPv6 address]:port, or the path of a socket.";
+	len = colon - addr;
+	errno = 0;
+	port = strtol(colon + 1, &end, 10);
+	if (errno != 0 || end == colon + 1 || *end != '\0' || port < 1 || port > 65535)
+		return "The port must be a number from 1 to 65535.";
+	if (host[0] == '[')
+	{
+		if (host[len - 1] != ']' || len < 4)
+			return "An IPv6 address must be enclosed in brackets.";
+		host++;
+		len -= 2;
+	}
+	else if (memchr(host, ':', len) != NULL)
+		return "An IPv6 address must be enclosed in brackets.";
+	if (len >= REDIS_HOST_SIZE)
+		return "The host name is too long.";
+	memcpy(address->host, host, len);
+	address->host[len] = '\0';
+	address->port = (int) port;
+	return NULL;
+}
+
+static bool
+check_addr(char **newval, void **extra, GucSource source)
+{
+	RedisAddress address;
+	const char *problem;
+
+	if ((*newval)[0] == '\0')
+		return true;
+	problem = parse_address(*newval, &address);
+	if (problem == NULL)
+		return true;
+	GUC_check_errdetail("%s", problem);
+	return false;
+}
+
+/* A setting is assigned with each reload, whether it has changed or not. */
+static void
+assign_string(const char *newval, void *extra)
+{
+	settings_assigned = true;
+}
+
+static void
+assign_int(int newval, void *extra)
+{
+	settings_assigned = true;
+}
+
+static void
+assign_bool(bool newval, void *extra)
+{
+	settings_assigned = true;
+}
+
+static uint64
+hash_setting(uint64 hash, const char *value)
+{
+	return hash_combine64(hash,
+						  hash_bytes_extended((const unsigned char *) value,
+											  strlen(value), 0));
+}
+
+/*
+ * A number that moves whenever a setting has changed that a connection depends
+ * on.
+ */
+uint64
+redis_generation(void)
+{
+	static uint64 generation = 0;
+	static uint64 settings = 0;
+
+	if (settings_assigned)
+	{
+		uint64		now = hash_combine64(tls_settings(), redis_db);
+
+		now = hash_setting(now, redis_addr);
+		now = hash_setting(now, redis_username);
+		now = hash_setting(now, redis_password);
+		if (now != settings)
+			generation++;
+		settings = now;
+		settings_assigned = false;
+	}
+	return generation;
+}
+
+/*
+ * Define the settings that a connection is made with; once a process.
+ */
+void
+redis_define_settings(void)
+{
+	DefineCustomStringVariable("cache.redis_addr",
+							   "Sets the address of Redis: host:port or the path of a socket.",
+							   "An empty string: Redis is not used.",
+							   &redis_addr, "",
+							   PGC_SIGHUP, 0,
+							   check_addr, assign_string, NULL);
+	DefineCustomStringVariable("cache.redis_username",
+							   "Sets the user name for Redis.",
+							   NULL,
+							   &redis_username, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, assign_string, NULL);
+	DefineCustomStringVariable("cache.redis_password",
+							   "Sets the password for Redis.",
+							   NULL,
+							   &redis_password, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, assign_string, NULL);
+	DefineCustomIntVariable("cache.redis_db",
+							"Sets the number of the database in Redis.",
+							NULL,
+							&redis_db, 0, 0, INT_MAX,
+							PGC_SIGHUP, 0,
+							NULL, assign_int, NULL);
+	DefineCustomIntVariable("cache.redis_timeout",
+							"Sets how long a get may wait for Redis.",
+							NULL,
+							&redis_timeout_ms, 50, 1, 60000,
+							PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+	tls_define_settings(assign_bool, assign_string);
+}
+
+/* Does the address need no resolver? */
+static bool
+is_literal(const RedisAddress *address)
+{
+	char		binary[16];
+
+	return address->port == 0 ||
+		inet_pton(AF_INET, address->host, binary) == 1 ||
+		inet_pton(AF_INET6, address->host, binary) == 1;
+}
+
+/*
+ * Where Redis is.  False if that is not known (yet): the address then has the
+ * host name that is to be resolved, or an empty one if Redis is not used.
+ */
+bool
+redis_address(RedisAddress *address)
+{
+	bool		known;
+
+	address->host[0] = '\0';
+	if (redis_addr[0] == '\0' || parse_address(redis_addr, address) != NULL)
+		return false;
+	if (is_literal(address))
+		return true;
+	LWLockAcquire(cache_redis_lock, LW_SHARED);
+	known = strcmp(cache_shared->resolved.addr, redis_addr) == 0;
+	if (known)
+		*address = cache_shared->resolved.address;
+	LWLockRelease(cache_redis_lock);
+	return known;
+}
+
+/*
+ * The address as it is set, whether it needs a resolver or not.
+ */
+void
+redis_configured(RedisAddress *address)
+{
+	(void) parse_address(redis_addr, address);
+}
+
+/*
+ * Tell everybody what the present host name stands for.
+ */
+void
+redis_set_address(const RedisAddress *address)
+{
+	LWLockAcquire(cache_redis_lock, LW_EXCLUSIVE);
+	strlcpy(cache_shared->resolved.addr, redis_addr,
+			sizeof(cache_shared->resolved.addr));
+	cache_shared->resolved.address = *address;
+	LWLockRelease(cache_redis_lock);
+}
+
+/*-------------------------------------------------------------------------
+ * Connections
+ *-------------------------------------------------------------------------
+ */
+
+static bool
+conn_fail(RedisConn *conn, const char *error)
+{
+	conn->failed = true;
+	strlcpy(conn->error, error, sizeof(conn->error));
+	return false;
+}
+
+/* Wait until the socket is ready; false if the deadline has passed. */
+static bool
+conn_wait(RedisConn *conn, uint32 ready, TimestampTz deadline)
+{
+	if (conn->tls != NULL)
+		ready = tls_await(conn->tls, ready);
+	if (ready == 0)
+		return true;
+	ModifyWaitEvent(conn->events, conn->socket_pos, ready, NULL);
+	for (;;)
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+														   deadline);
+		WaitEvent	event;
+
+		if (left <= 0)
+			return conn_fail(conn, "timeout");
+		if (WaitEventSetWait(conn->events, left, &event, 1,
+							 PG_WAIT_EXTENSION) == 0)
+			continue;
+		if (event.events & WL_LATCH_SET)
+		{
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+		}
+		else if (event.events & ready)
+			return true;
+	}
+}
+
+/* hiredis has read or written.  What has gone wrong, if something has? */
+static bool
+conn_check(RedisConn *conn, int result)
+{
+	if (result == REDIS_OK)
+		return true;
+	if (conn->tls != NULL)
+		tls_explain(conn->tls, conn->context);
+	return conn_fail(conn, conn->context->errstr);
+}
+
+/* Send what has been appended. */
+static bool
+conn_flush(RedisConn *conn, TimestampTz deadline)
+{
+	int			done = 0;
+
+	for (;;)
+	{
+		if (conn->tls != NULL)
+			tls_prepare();
+		if (!conn_check(conn, redisBufferWrite(conn->context, &done)))
+			return false;
+		if (done)
+			return true;
+		if (!conn_wait(conn, WL_SOCKET_WRITEABLE, deadline))
+			return false;
+	}
+}
+
+/*-------------------------------------------------------------------------
+ * Replies
+ *
+ * hiredis calls these when it has parsed a part of a reply.  They raise no
+ * errors: that would leave its parser in the middle.
+ *-------------------------------------------------------------------------
+ */
+
+#if HIREDIS_MAJOR >= 1
+typedef size_t Elements;
+#else
+typedef int Elements;
+#endif
+
+/* Memory for a reply, or NULL: hiredis then reports that there is none. */
+static void *
+reply_alloc(Size size)
+{
+	return palloc_extended(size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+}
+
+/* The reply that a task makes; the elements of an array came with it. */
+static RedisReply *
+make_reply(const redisReadTask *task)
+{
+	RedisReply *reply;
+
+	if (task->parent != NULL)
+		reply = &((RedisReply *) task->parent->obj)->element[task->idx];
+	else
+		reply = reply_alloc(sizeof(RedisReply));
+	if (reply != NULL)
+	{
+		memset(reply, 0, sizeof(RedisReply));
+		reply->type = task->type;
+	}
+	return reply;
+}
+
+static void *
+create_string(const redisReadTask *task, char *bytes, size_t len)
+{
+	RedisReply *reply = make_reply(task);
+
+	if (reply == NULL)
+		return NULL;
+	reply->str = reply_alloc(len + 1);
+	if (reply->str == NULL)
+		return NULL;
+	memcpy(reply->str, bytes, len);
+	reply->str[len] = '\0';
+	reply->len = len;
+	return reply;
+}
+
+/* An array is made only if one is expected, and not within another. */
+static void *
+create_array(const redisReadTask *task, Elements elements)
+{
+	RedisConn  *conn = task->privdata;
+	RedisReply *reply;
+
+	/* A negative number of elements, where there can be one, is a large one. */
+	if (task->parent != NULL || (size_t) elements > conn->elements)
+		return NULL;
+	reply = make_reply(task);
+	if (reply == NULL)
+		return NULL;
+	reply->element = reply_alloc(sizeof(RedisReply) * Max(elements, 1));
+	if (reply->element == NULL)
+		return NULL;
+	reply->elements = elements;
+	return reply;
+}
+
+/* Nobody asks for a number, so it does not matter which one it is. */
+static void *
+create_integer(const redisReadTask *task, long long number)
+{
+	return make_reply(task);
+}
+
+static void *
+create_nil(const redisReadTask *task)
+{
+	RedisReply *reply = make_reply(task);
+
+	/* The task has the type of what is missing. */
+	if (reply != NULL)
+		reply->type = REDIS_REPLY_NIL;
+	return reply;
+}
+
+#if HIREDIS_MAJOR >= 1
+/* Types of another version of the protocol, which nobody has asked for. */
+static void *
+create_double(const redisReadTask *task, double number, char *bytes, size_t len)
+{
+	return NULL;
+}
+
+static void *
+create_bool(const redisReadTask *task, int value)
+{
+	return NULL;
+}
+#endif
+
+/*
+ * What hiredis drops is in the middle of being made, and goes with its memory
+ * context; it may have gone already.
+ */
+static void
+free_object(void *reply)
+{
+}
+
+static redisReplyObjectFunctions reply_functions = {
+	.createString = create_string,
+	.createArray = create_array,
+	.createInteger = create_integer,
+	.createNil = create_nil,
+#if HIREDIS_MAJOR >= 1
+	.createDouble = create_double,
+	.createBool = create_bool,
+#endif
+	.freeObject = free_object
+};
+
+/*-------------------------------------------------------------------------
+ * Opening and closing
+ *-------------------------------------------------------------------------
+ */
+
+/* Commands that have to be understood before any other. */
+static void
+conn_greet(RedisConn *conn)
+{
+	if (redis_password[0] != '\0' || redis_username[0] != '\0')
+	{
+		const char *args[3] = {"AUTH", redis_username, redis_password};
+		size_t		lengths[3] = {4, strlen(redis_username), strlen(redis_password)};
+
+		if (redis_username[0] == '\0')
+		{
+			args[1] = redis_password;
+			lengths[1] = lengths[2];
+			redis_command(conn, 2, args, lengths);
+		}
+		else
+			redis_command(conn, 3, args, lengths);
+		conn->greetings++;
+	}
+	if (redis_db != 0)
+	{
+		char		number[16];
+		const char *args[2] = {"SELECT", number};
+		size_t		lengths[2] = {6, snprintf(number, sizeof(number), "%d", redis_db)};
+
+		redis_command(conn, 2, args, lengths);
+		conn->greetings++;
+	}
+}
+
+/* Have TLS on a socket that is connected. */
+static bool
+conn_secure(RedisConn *conn, TimestampTz deadline)
+{
+	RedisAddress configured;
+
+	redis_configured(&configured);
+	conn->tls = tls_begin(conn->context, configured.host);
+	if (conn->tls == NULL)
+		return conn_fail(conn, conn->context->errstr);
+	while (!tls_handshake(conn->tls, conn->context))
+	{
+		if (!conn_wait(conn, WL_SOCKET_READABLE, deadline))
+			return false;
+	}
+	return conn->context->err == 0 || conn_fail(conn, conn->context->errstr);
+}
+
+/* Has a socket that was connecting succeeded? */
+static bool
+conn_finish(RedisConn *conn, TimestampTz deadline)
+{
+	int			problem = 0;
+	socklen_t	len = sizeof(problem);
+
+	if (!conn->connecting)
+		return true;
+	if (!conn_wait(conn, WL_SOCKET_CONNECTED, deadline))
+		return false;
+	if (getsockopt(conn->context->fd, SOL_SOCKET, SO_ERROR, &problem, &len) < 0)
+		problem = errno;
+	if (problem != 0)
+		return conn_fail(conn, strerror(problem));
+	if (tls_wanted(conn->context) && !conn_secure(conn, deadline))
+		return false;
+	conn->connecting = false;
+	return true;
+}
+
+/*
+ * Make the set of events that the connection waits for.  That may take a file
+ * descriptor more, and fail as PostgreSQL's own code does; but the query that
+ * wants Redis must not.
+ */
+static bool
+conn_make_events(RedisConn *conn)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		conn->events = cache_create_wait_set(3);
+		AddWaitEventToSet(conn->events, WL_LATCH_SET, PGINVALID_SOCKET,
+						  MyLatch, NULL);
+		AddWaitEventToSet(conn->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
+						  NULL, NULL);
+		conn->socket_pos = AddWaitEventToSet(conn->events, WL_SOCKET_CONNECTED,
+											 conn->context->fd, NULL, NULL);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		conn_fail(conn, "too many open files");
+	}
+	PG_END_TRY();
+	return !conn->failed;
+}
+
+/*
+ * Begin to connect.  The address must be a literal one.  NULL if that cannot
+ * be done, with the reason in error, of REDIS_ERROR_SIZE bytes.  Does not wait:
+ * the first reply tells whether Redis is there and accepts the password.
+ */
+RedisConn *
+redis_open(const RedisAddress *address, char *error)
+{
+	RedisConn  *conn = MemoryContextAllocZero(TopMemoryContext, sizeof(RedisConn));
+
+	conn->generation = redis_generation();
+	conn->external_fd = AcquireExternalFD();
+	if (!conn->external_fd)
+		conn_fail(conn, "too many open files");
+	else
+	{
+		conn->context = address->port == 0 ?
+			redisConnectUnixNonBlock(address->host) :
+			redisConnectNonBlock(address->host, address->port);
+		if (conn->context == NULL)
+			conn_fail(conn, "out of memory");
+		else if (conn->context->err != 0)
+			conn_fail(conn, conn->context->errstr);
+	}
+	if (!conn->failed)
+	{
+		conn->context->reader->fn = &reply_functions;
+		conn->context->reader->privdata = conn;
+
+		conn->connecting = true;
+		if (conn_make_events(conn))
+			conn_greet(conn);
+	}
+	if (!conn->failed)
+		return conn;
+	strlcpy(error, conn->error, REDIS_ERROR_SIZE);
+	redis_close(conn);
+	return NULL;
+}
+
+/*
+ * Close a connection.
+ */
+void
+redis_close(RedisConn *conn)
+{
+	if (conn->events != NULL)
+		FreeWaitEventSet(conn->events);
+	if (conn->tls != NULL && !conn->failed)
+		tls_end(conn->tls);
+	if (conn->context != NULL)
+		redisFree(conn->context);
+	if (conn->external_fd)
+		ReleaseExternalFD();
+	pfree(conn);
+}
+
+/*
+ * Can the connection be used for another command?  Not if the last one was
+ * left in the middle, nor if there was more than its reply: from then on each
+ * command would be given the reply to an earlier one.  Nor if the settings
+ * have changed.
+ */
+bool
+redis_is_current(const RedisConn *conn)
+{
+	const redisReader *reader;
+
+	if (conn->failed || conn->expected != conn->greetings ||
+		conn->generation != redis_generation())
+		return false;
+	reader = conn->context->reader;
+	return reader->pos == reader->len;
+}
+
+/*
+ * Tell Redis that the connection is over, without closing it.  May be called
+ * in a signal handler, if it is not in use.
+ */
+void
+redis_shut(RedisConn *conn)
+{
+	conn->failed = true;
+	(void) shutdown(conn->context->fd, SHUT_RDWR);
+}
+
+/*
+ * Append a command to what is to be sent; it goes with the first reply that is
+ * waited for.
+ */
+void
+redis_command(RedisConn *conn, int nargs, const char **args,
+			  const size_t *lengths)
+{
+	conn->expected++;
+	if (redisAppendCommandArgv(conn->context, nargs, args, lengths) != REDIS_OK)
+		conn_fail(conn, "out of memory");
+}
+
+/*
+ * Append bytes that are commands already, with so many replies to come.
+ */
+void
+redis_commands(RedisConn *conn, int n, const char *bytes, size_t size)
+{
+	conn->expected += n;
+	if (redisAppendFormattedCommand(conn->context, bytes, size) != REDIS_OK)
+		conn_fail(conn, "out of memory");
+}
+
+/*
+ * Read what has come.  False if the connection has failed; more: there may be
+ * more already, since hiredis reads but so much at a time.
+ */
+static bool
+conn_read(RedisConn *conn, bool *more)
+{
+	redisContext *context = conn->context;
+	size_t		before = context->reader->len;
+
+	if (conn->tls != NULL)
+		tls_prepare();
+	if (!conn_check(conn, redisBufferRead(context)))
+		return false;
+	*more = conn->tls == NULL && context->reader->len - before >= READ_SIZE;
+	return true;
+}
+
+static RedisReply *
+next_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
+{
+	redisContext *context = conn->context;
+	void	   *reply = NULL;
+	bool		more = false;
+
+	for (;;)
+	{
+		if (redisGetReplyFromReader(context, &reply) != REDIS_OK)
+		{
+			conn_fail(conn, context->errstr);
+			return NULL;
+		}
+		if (reply != NULL)
+		{
+			conn->expected--;
+			return reply;
+		}
+		if (context->reader->len - context->reader->pos > limit)
+		{
+			conn->too_much = true;
+			conn_fail(conn, "reply is too long");
+			return NULL;
+		}
+
+		/* Without an end, there would be no wait, and nobody would look. */
+		if (more && GetCurrentTimestamp() < deadline)
+			CHECK_FOR_INTERRUPTS();
+		else if (!conn_wait(conn, WL_SOCKET_READABLE, deadline))
+			return NULL;
+		if (!conn_read(conn, &more))
+			return NULL;
+	}
+}
+
+/*
+ * The reply to the next command: one call for each.  NULL if there is none
+ * before the deadline, or if it is more than limit bytes long; the connection
+ * is of no use then, and redis_error tells why.  An error that Redis reports
+ * is a reply as any other.  It is in the current memory context.
+ *
+ * May raise an error, if the query is cancelled.
+ */
+RedisReply *
+redis_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
+{
+	RedisReply *reply;
+
+	if (conn->failed || !conn_finish(conn, deadline) ||
+		!conn_flush(conn, deadline))
+		return NULL;
+	for (;;)
+	{
+		reply = next_reply(conn, limit, deadline);
+		if (reply == NULL || conn->greetings == 0)
+			return reply;
+		conn->greetings--;
+		if (reply->type == REDIS_REPLY_ERROR)
+			conn_fail(conn, reply->str);
+		redis_free(reply);
+		if (conn->failed)
+			return NULL;
+	}
+}
+
+/*
+ * The same for a command whose answer is an array of so many elements, or
+ * fewer; none of them may be more than limit bytes long.
+ */
+RedisReply *
+redis_reply_array(RedisConn *conn, size_t elements, size_t limit,
+				  TimestampTz deadline)
+{
+	RedisReply *reply;
+
+	conn->elements = elements;
+	reply = redis_reply(conn, limit, deadline);
+	conn->elements = 0;
+	return reply;
+}
+
+/*
+ * Free a reply before its memory context is.
+ */
+void
+redis_free(RedisReply *reply)
+{
+	for (size_t i = 0; i < reply->elements; i++)
+	{
+		if (reply->element[i].str != NULL)
+			pfree(reply->element[i].str);
+	}
+	if (reply->element != NULL)
+		pfree(reply->element);
+	if (reply->str != NULL)
+		pfree(reply->str);
+	pfree(reply);
+}
+
+/*
+ * Has the other side closed the connection?
+ */
+bool
+redis_was_closed(const RedisConn *conn)
+{
+	return conn->failed && conn->context != NULL &&
+		(conn->context->err == REDIS_ERR_EOF ||
+		 (conn->context->err == REDIS_ERR_IO));
+}
+
+/*
+ * Has the last reply been longer than the caller wanted it?
+ */
+bool
+redis_was_too_much(const RedisConn *conn)
+{
+	return conn->too_much;
+}
+
+/*
+ * Why the connection is of no more use.
+ */
+const char *
+redis_error(const RedisConn *conn)
+{
+	return conn->error;
+}
+
+/*
+ * Does an error that Redis has reported contain the password?  Some repeat the
+ * command that they do not like.
+ */
+bool
+redis_is_revealing(const char *error)
+{
+	return redis_password[0] != '\0' && strstr(error, redis_password) != NULL;
+}

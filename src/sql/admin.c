@@ -1,0 +1,841 @@
+/*-------------------------------------------------------------------------
+ *
+ * admin.c
+ *		Creating, altering and dropping caches.
+ *
+ * A definition is a row of cache_definition, written here directly: the
+ * table's privileges are nobody's but the extension's.  Beside it is the
+ * cache's anchor (anchor.c), which is made, altered and dropped with it; and
+ * when that is dropped or handed over by a command, the row follows.
+ *
+ * Locking: whoever changes definitions or watches holds SHARE ROW EXCLUSIVE
+ * on cache_definition until the end of its transaction; so they come one
+ * after the other, and readers are not held up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "definition/anchor.h"
+#include "definition/extension.h"
+#include "definition/keyexpr.h"
+#include "definition/owner.h"
+#include "depend/searchpath.h"
+#include "fence/registry.h"
+#include "load/keyvalue.h"
+#include "protocol/invalidate.h"
+#include "protocol/pending.h"
+#include "shared.h"
+#include "sql/admin.h"
+#include "sql/watch.h"
+
+/* The argument of cache_create() and cache_alter() */
+#define TRUST_ARGUMENT	7
+#define KEY_ARGUMENT	8
+
+/* A new value for some columns of a row. */
+typedef struct RowChange
+{
+	Datum		values[DEFINITION_COLUMNS];
+	bool		nulls[DEFINITION_COLUMNS];
+	bool		replace[DEFINITION_COLUMNS];
+} RowChange;
+
+static void
+change_column(RowChange *row, int anum, Datum value)
+{
+	row->values[anum - 1] = value;
+	row->nulls[anum - 1] = false;
+	row->replace[anum - 1] = true;
+}
+
+static void
+clear_column(RowChange *row, int anum)
+{
+	row->nulls[anum - 1] = true;
+	row->replace[anum - 1] = true;
+}
+
+/*
+ * Ids and versions are random: never used twice, even after a restore or in
+ * a transaction that is rolled back.
+ */
+static int64
+random_id(void)
+{
+	uint64		id;
+
+	do
+	{
+		if (!pg_strong_random(&id, sizeof(id)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate a random number")));
+		id &= PG_INT64_MAX;
+	} while (id == 0);
+	return (int64) id;
+}
+
+/*
+ * An argument such as if_exists: NULL is false, as is one that the function
+ * does not have in the extension's version.
+ */
+bool
+admin_option(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_NARGS() > arg && !PG_ARGISNULL(arg) && PG_GETARG_BOOL(arg);
+}
+
+/*
+ * Begin to change a cache that the caller owns, or its watches.  The cache's
+ * loader may be gone.  NULL, and a NOTICE, if there is no such cache and
+ * missing_ok.
+ */
+CacheDef *
+admin_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
+{
+	char	   *name = definition_name_argument(fcinfo, name_arg);
+	CacheDef   *def;
+
+	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
+	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	admin_mend(false);
+	def = missing_ok ? definition_find(name) : definition_get(name);
+	if (def != NULL)
+		definition_require_owner(def);
+	else
+		ereport(NOTICE,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("cache \"%s\" does not exist, skipping", name)));
+	return def;
+}
+
+/* The row of a definition; the caller ends the scan. */
+static HeapTuple
+find_row(Relation rel, Name name, SysScanDesc *scan)
+{
+	ScanKeyData key;
+
+	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
+				NameGetDatum(name));
+	*scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
+							   1, &key);
+	return systable_getnext(*scan);
+}
+
+/* Update a definition's row; it gets a new version. */
+static void
+update_row(CacheDef *def, RowChange *row)
+{
+	Relation	rel = definition_open(RowExclusiveLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	HeapTuple	changed;
+
+	change_column(row, ANUM_VERSION, Int64GetDatum(random_id()));
+	tuple = find_row(rel, &def->name, &scan);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "definition of cache \"%s\" has vanished",
+			 NameStr(def->name));
+	changed = heap_modify_tuple(tuple, RelationGetDescr(rel), row->values,
+								row->nulls, row->replace);
+	CatalogTupleUpdate(rel, &tuple->t_self, changed);
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	definition_changed();
+	CommandCounterIncrement();
+}
+
+/*
+ * The full name of a collation, palloc'd.
+ */
+char *
+admin_collation_name(Oid collation)
+{
+	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	Form_pg_collation form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for collation %u", collation);
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	name = quote_qualified_identifier(get_namespace_name(form->collnamespace),
+									  NameStr(form->collname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+/* A text array; NULL strings become nulls. */
+static Datum
+strings_array(char **strings, int n)
+{
+	Datum	   *elems = palloc(sizeof(Datum) * Max(n, 1));
+	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
+	int			dims[1] = {n};
+	int			bounds[1] = {1};
+
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = strings[i] == NULL;
+		elems[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(strings[i]);
+	}
+	return PointerGetDatum(construct_md_array(elems, nulls, n > 0 ? 1 : 0,
+											  dims, bounds, TEXTOID, -1,
+											  false, TYPALIGN_INT));
+}
+
+/* The names of the collations of keys, NULL where a key has none. */
+static Datum
+collation_names(const Oid *collations, int n)
+{
+	char	  **names = palloc(sizeof(char *) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		names[i] = !OidIsValid(collations[i]) ? NULL :
+			admin_collation_name(collations[i]);
+	return strings_array(names, n);
+}
+
+/* Record a loader by name. */
+static void
+name_loader(RowChange *row, Oid loader)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(loader));
+	Form_pg_proc proc;
+	char	   *types[FUNC_MAX_ARGS];
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", loader);
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	for (int i = 0; i < proc->pronargs; i++)
+		types[i] = format_type_be_qualified(proc->proargtypes.values[i]);
+	change_column(row, ANUM_LOADER_SCHEMA,
+				  CStringGetTextDatum(get_namespace_name(proc->pronamespace)));
+	change_column(row, ANUM_LOADER_NAME,
+				  CStringGetTextDatum(NameStr(proc->proname)));
+	change_column(row, ANUM_LOADER_ARGS, strings_array(types, proc->pronargs));
+	ReleaseSysCache(tuple);
+}
+
+/*
+ * Record under which collations a cache's keys compare.
+ */
+void
+admin_set_collations(CacheDef *def, const Oid *collations)
+{
+	RowChange	row = {0};
+
+	change_column(&row, ANUM_KEY_COLLATIONS,
+				  collation_names(collations, def->nkeys));
+	update_row(def, &row);
+}
+
+/* Record by their names what a cache is made of; see admin_rename. */
+static void
+name_parts(RowChange *row, Oid loader, const Oid *collations, int nkeys,
+		   List *trust, ArrayType *settings)
+{
+	if (OidIsValid(loader))
+		name_loader(row, loader);
+	if (nkeys > 0)
+		change_column(row, ANUM_KEY_COLLATIONS,
+					  collation_names(collations, nkeys));
+	if (trust != NIL)
+	{
+		char	  **names = palloc(sizeof(char *) * list_length(trust));
+		ListCell   *lc;
+
+		foreach(lc, trust)
+			names[foreach_current_index(lc)] = lfirst(lc);
+		change_column(row, ANUM_TRUST,
+					  strings_array(names, list_length(trust)));
+	}
+	if (settings != NULL)
+		change_column(row, ANUM_SETTINGS, PointerGetDatum(settings));
+}
+
+/*
+ * Something that a cache is made of has another name: record it.  loader and
+ * nkeys collations by OID, the functions that are vouched for by name, and
+ * settings; InvalidOid, 0 and NULL leave what there is.  The caller holds the
+ * lock on the definitions.
+ */
+void
+admin_rename(CacheDef *def, Oid loader, const Oid *collations, int nkeys,
+			 List *trust, ArrayType *settings)
+{
+	RowChange	row = {0};
+
+	name_parts(&row, loader, collations, nkeys, trust, settings);
+	update_row(def, &row);
+}
+
+/*
+ * A row that somebody wants to insert, with all that the cache is made of
+ * recorded as cache_create() would, and ids that no cache has.
+ */
+HeapTuple
+admin_renew(Relation rel, HeapTuple tuple, Oid owner, Oid loader,
+			const Oid *collations, int nkeys, List *trust, ArrayType *settings)
+{
+	RowChange	row = {0};
+
+	name_parts(&row, loader, collations, nkeys, trust, settings);
+	if (trust == NIL)
+		clear_column(&row, ANUM_TRUST);
+	change_column(&row, ANUM_ID, Int64GetDatum(random_id()));
+	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
+	change_column(&row, ANUM_OWNER, owner_make(owner));
+	return heap_modify_tuple(tuple, RelationGetDescr(rel), row.values,
+							 row.nulls, row.replace);
+}
+
+/*-------------------------------------------------------------------------
+ * Anchors
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * Give all caches of the database the anchors that they lack, and all anchors
+ * their owners, and what depends on them or they depend on: after a restore,
+ * pg_upgrade, or an update from extension 1.0.  Whether there is anything to do
+ * takes one look at each definition's name, and at each anchor; once a transaction
+ * is enough, unless (again) it has restored some itself.
+ */
+void
+admin_mend(bool again)
+{
+	static LocalTransactionId looked = InvalidLocalTransactionId;
+	ListCell   *lc;
+
+	if (!again && looked == CACHE_MY_LXID)
+		return;
+	if (!anchor_any_restored() && !anchor_any_missing(definition_names()))
+	{
+		looked = CACHE_MY_LXID;
+		return;
+	}
+	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	definition_changed();
+	CommandCounterIncrement();
+	foreach(lc, definition_names())
+	{
+		CacheDef   *def = definition_find(lfirst(lc));
+
+		if (def != NULL)
+			anchor_set(lfirst(lc), def->owner, def->loader, true);
+	}
+	watch_mend();
+	anchor_keep_all();
+}
+
+/* Remove a cache's definition, and what was set in it. */
+static void
+forget(const char *cache)
+{
+	CacheDef   *def = definition_find(cache);
+	Relation	rel;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	NameData	name;
+
+	if (def == NULL)
+		return;
+	name = def->name;
+	definition_use(def);
+	invalidate_dropped(def);
+	if (def->plain)
+	{
+		(void) keyvalue_lock(def->id, ExclusiveLock);
+		keyvalue_drop(def->id);
+	}
+	definition_release(def);
+
+	rel = definition_open(RowExclusiveLock);
+	tuple = find_row(rel, &name, &scan);
+	if (HeapTupleIsValid(tuple))
+		CatalogTupleDelete(rel, &tuple->t_self);
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	definition_changed();
+	CommandCounterIncrement();
+}
+
+/*
+ * A foreign server is being dropped: with an anchor goes the cache.
+ *
+ * Not if all of the extension goes, and its tables have gone already.
+ */
+void
+admin_anchor_dropped(Oid server)
+{
+	const Extension *extension = extension_find();
+	Oid			owner;
+	char	   *cache = anchor_cache(server, &owner);
+
+	if (cache == NULL || !definition_is_readable() ||
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(extension->values)))
+		return;
+	LockRelationOid(extension->definitions, ShareRowExclusiveLock);
+	forget(cache);
+}
+
+/*
+ * A foreign server has been altered: whoever owns an anchor owns the cache.
+ */
+void
+admin_anchor_altered(Oid server)
+{
+	Oid			owner;
+	char	   *cache = anchor_cache(server, &owner);
+	CacheDef   *def;
+	RowChange	row = {0};
+
+	if (cache == NULL || !definition_is_readable())
+		return;
+	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
+	def = definition_find(cache);
+	if (def == NULL || def->owner == owner)
+		return;
+	change_column(&row, ANUM_OWNER, owner_make(owner));
+	update_row(def, &row);
+}
+
+/*-------------------------------------------------------------------------
+ * Checking arguments
+ *-------------------------------------------------------------------------
+ */
+
+/* Is the interval's sum positive (1), zero (0) or negative (-1)? */
+static int
+interval_sign(Interval *interval)
+{
+	Interval	zero = {0};
+
+	return DatumGetInt32(DirectFunctionCall2(interval_cmp,
+											 IntervalPGetDatum(interval),
+											 IntervalPGetDatum(&zero)));
+}
+
+static void
+require_positive(const char *what, int64 value, bool zero_removes)
+{
+	if (value > 0 || (value == 0 && zero_removes))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s must be positive", what),
+			 zero_removes ?
+			 errhint("Zero removes the present one.") :
+			 errhint("Leave it out to have none.")));
+}
+
+static void
+set_cost(RowChange *row, int anum, const char *what, int64 value, bool alter)
+{
+	require_positive(what, value, alter);
+	if (value == 0)
+		clear_column(row, anum);
+	else
+		change_column(row, anum, Int64GetDatum(value));
+}
+
+/*
+ * Read the arguments that cache_create() and cache_alter() share, from the
+ * third on: ttl, max_cost, entry_cost, redis.  NULL leaves a column alone.
+ */
+static void
+read_options(FunctionCallInfo fcinfo, RowChange *row, bool alter)
+{
+	if (!PG_ARGISNULL(2))
+	{
+		Interval   *ttl = PG_GETARG_INTERVAL_P(2);
+		int			sign = interval_sign(ttl);
+
+		require_positive("ttl", sign, alter);
+		if (sign == 0)
+			clear_column(row, ANUM_TTL);
+		else
+		{
+			/* Also an error if the time cannot be told. */
+			(void) DirectFunctionCall2(timestamptz_pl_interval,
+									   TimestampTzGetDatum(GetCurrentTimestamp()),
+									   IntervalPGetDatum(ttl));
+			change_column(row, ANUM_TTL, IntervalPGetDatum(ttl));
+		}
+	}
+	if (!PG_ARGISNULL(3))
+		set_cost(row, ANUM_MAX_COST, "max_cost", PG_GETARG_INT64(3), alter);
+	if (!PG_ARGISNULL(4))
+		set_cost(row, ANUM_ENTRY_COST, "entry_cost", PG_GETARG_INT64(4), alter);
+	if (!PG_ARGISNULL(5))
+		change_column(row, ANUM_REDIS, BoolGetDatum(PG_GETARG_BOOL(5)));
+}
+
+/* The full name of a function that is vouched for. */
+static char *
+vouch(const char *name)
+{
+	Oid			function = DatumGetObjectId(DirectFunctionCall1(regprocedurein,
+																CStringGetDatum(name)));
+	char	   *language = NULL;
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("function %s does not exist", name)));
+	if (((Form_pg_proc) GETSTRUCT(tuple))->provolatile != PROVOLATILE_VOLATILE)
+		language = get_language_name(((Form_pg_proc) GETSTRUCT(tuple))->prolang, true);
+	ReleaseSysCache(tuple);
+	if (language != NULL && strcmp(language, "sql") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("function %s need not be vouched for", format_procedure(function)),
+				 errdetail("Functions in SQL are looked into."),
+				 errhint("Vouch for the functions that it calls.")));
+	return format_procedure_qualified(function);
+}
+
+/*
+ * Read the argument trust: a list of functions, as ALTER FUNCTION names them,
+ * separated by commas.  An empty one removes what there is.
+ */
+static void
+read_trust_argument(FunctionCallInfo fcinfo, RowChange *row)
+{
+	char	   *list;
+	char	   *start;
+	int			depth = 0;
+	bool		quoted = false;
+	List	   *names = NIL;
+	char	  **strings;
+	int			n = 0;
+	ListCell   *lc;
+
+	if (PG_NARGS() <= TRUST_ARGUMENT || PG_ARGISNULL(TRUST_ARGUMENT))
+		return;
+	list = text_to_cstring(PG_GETARG_TEXT_PP(TRUST_ARGUMENT));
+	start = list;
+	for (char *at = list;; at++)
+	{
+		if (*at == '"')
+			quoted = !quoted;
+		else if (!quoted && (*at == '(' || *at == ')'))
+			depth += *at == '(' ? 1 : -1;
+		if (*at == '\0' || (*at == ',' && !quoted && depth == 0))
+		{
+			bool		end = *at == '\0';
+
+			*at = '\0';
+			if (start[strspn(start, " \t\n")] != '\0')
+				names = lappend(names, vouch(start));
+			if (end)
+				break;
+			start = at + 1;
+		}
+	}
+	if (names == NIL)
+	{
+		clear_column(row, ANUM_TRUST);
+		return;
+	}
+	strings = palloc(sizeof(char *) * list_length(names));
+	foreach(lc, names)
+		strings[n++] = lfirst(lc);
+	change_column(row, ANUM_TRUST, strings_array(strings, n));
+}
+
+/* One of these values is new, the other what the cache has. */
+static void
+check_costs(uint64 max_cost, uint64 entry_cost)
+{
+	if (max_cost != 0 && entry_cost > max_cost)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("entry_cost must not be greater than max_cost"),
+				 errdetail("No entry could ever be stored.")));
+	if (max_cost == 0 && entry_cost != 0)
+		ereport(NOTICE,
+				(errmsg("entry_cost limits nothing without max_cost"),
+				 errhint("Give the cache a max_cost, or leave out entry_cost.")));
+}
+
+/* Is there an argument that says how keys compare? */
+static bool
+has_key_argument(FunctionCallInfo fcinfo)
+{
+	return PG_NARGS() > KEY_ARGUMENT && !PG_ARGISNULL(KEY_ARGUMENT);
+}
+
+/*
+ * Read the argument key: expressions of the loader's arguments, by which keys
+ * compare.  Without it those that there are (NULL: none) stay; an empty one
+ * removes them.
+ */
+static void
+read_key_argument(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def,
+				  const char *present)
+{
+	char	   *key;
+
+	if (!has_key_argument(fcinfo))
+	{
+		if (present != NULL)
+			(void) keyexpr_describe(def, present, true);
+		return;
+	}
+	key = text_to_cstring(PG_GETARG_TEXT_PP(KEY_ARGUMENT));
+	key = key[strspn(key, " \t\n")] == '\0' ? NULL :
+		keyexpr_describe(def, key, false);
+	if (key == NULL)
+		clear_column(row, ANUM_KEY);
+	else
+		change_column(row, ANUM_KEY, CStringGetTextDatum(key));
+}
+
+/* Complain about a key of a cache without a loader. */
+static void
+refuse_key_argument(FunctionCallInfo fcinfo, const char *name)
+{
+	if (has_key_argument(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cache \"%s\" has no loader whose arguments could be compared",
+						name),
+				 errhint("Its keys are texts, compared as they are.")));
+}
+
+/*
+ * Fill in what follows from the loader, which is another one or (anew false) only
+ * has other keys; present: see read_key_argument.
+ */
+static void
+set_loader(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def, Oid loader,
+		   bool anew, const char *present)
+{
+	Oid		   *collations;
+
+	(void) loader_describe(def, loader, true);
+	read_key_argument(fcinfo, row, def, present);
+	if (anew)
+	{
+		definition_require_read(def);
+		searchpath_notice(def);
+		name_loader(row, loader);
+		change_column(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
+	}
+	watch_check_all(def);
+	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+	for (int i = 0; i < def->nkeys; i++)
+		collations[i] = def->keys[i].collation;
+	change_column(row, ANUM_KEY_COLLATIONS,
+				  collation_names(collations, def->nkeys));
+}
+
+/*-------------------------------------------------------------------------
+ * SQL functions
+ *-------------------------------------------------------------------------
+ */
+
+/*
+ * cache_create(name text, loader regprocedure, ttl interval, max_cost bigint,
+ *				entry_cost bigint, redis boolean, if_not_exists boolean,
+ *				trust text, key text); the last three since 1.1
+ */
+PG_FUNCTION_INFO_V1(cache_create);
+Datum
+cache_create(PG_FUNCTION_ARGS)
+{
+	char	   *name;
+	CacheDef	def = {0};
+	RowChange	row = {0};
+	Relation	rel;
+	NameData	key;
+
+	shared_require();
+	name = definition_name_argument(fcinfo, 0);
+	PreventCommandIfReadOnly("cache_create()");
+	rel = definition_open(ShareRowExclusiveLock);
+	admin_mend(false);
+	if (definition_find(name) != NULL)
+	{
+		bool		skip = admin_option(fcinfo, 6);
+
+		ereport(skip ? NOTICE : ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 skip ? errmsg("cache \"%s\" already exists, skipping", name) :
+				 errmsg("cache \"%s\" already exists", name)));
+		table_close(rel, NoLock);
+		PG_RETURN_VOID();
+	}
+
+	anchor_evict(name);
+	memset(row.nulls, true, sizeof(row.nulls));
+	namestrcpy(&key, name);
+	def.name = key;
+	change_column(&row, ANUM_NAME, NameGetDatum(&key));
+	def.id = random_id();
+	pending_add_created(def.id);
+	change_column(&row, ANUM_ID, Int64GetDatum(def.id));
+	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
+	change_column(&row, ANUM_OWNER, owner_make(GetUserId()));
+	change_column(&row, ANUM_REDIS, BoolGetDatum(false));
+	if (PG_ARGISNULL(1))
+	{
+		refuse_key_argument(fcinfo, name);
+		change_column(&row, ANUM_SETTINGS, strings_array(NULL, 0));
+	}
+	else
+		set_loader(fcinfo, &row, &def, PG_GETARG_OID(1), true, NULL);
+	read_options(fcinfo, &row, false);
+	read_trust_argument(fcinfo, &row);
+	check_costs(PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3),
+				PG_ARGISNULL(4) ? 0 : PG_GETARG_INT64(4));
+
+	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), row.values,
+											row.nulls));
+	table_close(rel, NoLock);
+	definition_changed();
+	CommandCounterIncrement();
+	anchor_set(name, GetUserId(),
+			   PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1), false);
+	PG_RETURN_VOID();
+}
+
+/*
+ * The role that is to own a cache, as for ALTER TABLE OWNER: the caller must be
+ * able to become it.
+ */
+static Oid
+new_owner(FunctionCallInfo fcinfo, int arg)
+{
+	Oid			role = PG_GETARG_OID(arg);
+
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("role with OID %u does not exist", role)));
+	cache_check_can_set_role(GetUserId(), role);
+	return role;
+}
+
+/*
+ * cache_alter(name text, loader regprocedure, ttl interval, max_cost bigint,
+ *			   entry_cost bigint, redis boolean, owner regrole, trust text,
+ *			   key text); the last three since 1.1
+ *
+ * NULL leaves what there is; a ttl or cost of zero removes it.  A cache without
+ * a loader keeps what was set.
+ */
+PG_FUNCTION_INFO_V1(cache_alter);
+Datum
+cache_alter(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	RowChange	row = {0};
+	NameData	name;
+	Oid			owner;
+	Oid			loader;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0, false);
+	name = def->name;
+	owner = def->owner;
+	loader = def->loader;
+	if (def->plain && !PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cache \"%s\" has no loader, and cannot be given one",
+						NameStr(def->name)),
+				 errhint("Drop the cache and create it with a loader.")));
+	if (def->plain)
+		refuse_key_argument(fcinfo, NameStr(def->name));
+	read_options(fcinfo, &row, true);
+	read_trust_argument(fcinfo, &row);
+	if (!PG_ARGISNULL(3) || !PG_ARGISNULL(4))
+		check_costs(PG_ARGISNULL(3) ? def->limit.max_cost : PG_GETARG_INT64(3),
+					PG_ARGISNULL(4) ? def->limit.entry_cost : PG_GETARG_INT64(4));
+	if (PG_NARGS() > 6 && !PG_ARGISNULL(6))
+	{
+		owner = new_owner(fcinfo, 6);
+		change_column(&row, ANUM_OWNER, owner_make(owner));
+	}
+	invalidate_cache(def);
+	if (!PG_ARGISNULL(1) || has_key_argument(fcinfo))
+	{
+		CacheDef	altered = {0};
+		char	   *present = def->key == NULL ? NULL : pstrdup(def->key);
+		bool		anew = !PG_ARGISNULL(1);
+
+		if (anew)
+			loader = PG_GETARG_OID(1);
+		else
+			definition_require_loader(def);
+		altered.name = name;
+		set_loader(fcinfo, &row, &altered, loader, anew, present);
+		update_row(&altered, &row);
+	}
+	else
+		update_row(def, &row);
+	anchor_set(NameStr(name), owner, loader, false);
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_drop(name text, if_exists boolean); the last one since 1.1
+ */
+PG_FUNCTION_INFO_V1(cache_drop);
+Datum
+cache_drop(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	NameData	name;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0, admin_option(fcinfo, 1));
+	if (def == NULL)
+		PG_RETURN_VOID();
+	name = def->name;
+	definition_use(def);
+	watch_drop_all(def);
+	definition_release(def);
+	if (!anchor_drop(NameStr(name)))
+		forget(NameStr(name));
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_mend(): for the extension's script, and without shared memory
+ */
+PG_FUNCTION_INFO_V1(cache_mend);
+Datum
+cache_mend(PG_FUNCTION_ARGS)
+{
+	admin_mend(true);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,187 @@
+/*-------------------------------------------------------------------------
+ *
+ * functions.c
+ *		cache_get() and its relatives, as SQL calls them.
+ *
+ * Locking: none here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+
+#include "base/compat.h"
+#include "definition/definition.h"
+#include "definition/key.h"
+#include "definition/keyexpr.h"
+#include "depend/loads.h"
+#include "load/get.h"
+#include "load/keyvalue.h"
+#include "protocol/coherence.h"
+#include "protocol/invalidate.h"
+#include "shared.h"
+#include "sql/callsite.h"
+
+/*
+ * cache_get(name text) and cache_get(name text, VARIADIC key "any")
+ */
+PG_FUNCTION_INFO_V1(cache_get);
+Datum
+cache_get(PG_FUNCTION_ARGS)
+{
+	CallKeys	keys;
+	CallSite   *site = call_begin(fcinfo, 0, &keys);
+	CacheDef   *def = site->def;
+	Datum		result;
+	bool		isnull;
+
+	result = cache_fetch(def, keys.values, keys.nulls, site->collation,
+						 def->rettype == JSONBOID, &isnull);
+	if (isnull)
+		PG_RETURN_NULL();
+	return result;
+}
+
+/*
+ * cache_get_as(type anyelement, name text, VARIADIC key "any"), and without
+ * keys
+ */
+PG_FUNCTION_INFO_V1(cache_get_as);
+Datum
+cache_get_as(PG_FUNCTION_ARGS)
+{
+	CallKeys	keys;
+	CallSite   *site = call_begin(fcinfo, 1, &keys);
+	CacheDef   *def = site->def;
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, 0);
+	Datum		result;
+	bool		isnull;
+
+	if (type != def->rettype)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("cache \"%s\" holds values of type %s, not %s",
+						NameStr(def->name), format_type_be(def->rettype),
+						OidIsValid(type) ? format_type_be(type) : "unknown"),
+				 errhint("Pass NULL::%s as the first argument.",
+						 format_type_be(def->rettype))));
+	if (type == RECORDOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cache_get_as() does not support anonymous records"),
+				 errhint("Use cache_get(), or let the loader return a named composite type.")));
+	result = cache_fetch(def, keys.values, keys.nulls, site->collation,
+						 true, &isnull);
+	if (isnull)
+		PG_RETURN_NULL();
+	return result;
+}
+
+/* When the value of a call's key expires.  False if it has none, or never. */
+static bool
+call_expires(CallSite *site, CallKeys *keys, TimestampTz *expires)
+{
+	KeyValue	found;
+
+	if (!site->def->plain)
+		return cache_expires(site->def, keys->values, keys->nulls,
+							 site->collation, expires);
+	if (keys->nulls[0] ||
+		keyvalue_load(site->def->id, keys->values[0], &found) != KEYVALUE_FOUND)
+		return false;
+	*expires = found.expires;
+	return found.expires != 0;
+}
+
+/*
+ * cache_ttl(name text, VARIADIC key "any"), and without keys
+ */
+PG_FUNCTION_INFO_V1(cache_ttl);
+Datum
+cache_ttl(PG_FUNCTION_ARGS)
+{
+	CallKeys	keys;
+	CallSite   *site = call_begin(fcinfo, 0, &keys);
+	TimestampTz expires;
+
+	/* What a load makes of this is nothing that others could use. */
+	loads_note(REASON_SESSION, fcinfo->flinfo->fn_oid);
+	if (!call_expires(site, &keys, &expires))
+		PG_RETURN_NULL();
+	return DirectFunctionCall2(timestamp_mi, TimestampTzGetDatum(expires),
+							   TimestampTzGetDatum(GetCurrentStatementStartTimestamp()));
+}
+
+/*
+ * cache_invalidate(name text, VARIADIC key "any")
+ */
+PG_FUNCTION_INFO_V1(cache_invalidate);
+Datum
+cache_invalidate(PG_FUNCTION_ARGS)
+{
+	CallKeys	keys;
+	CallSite   *site;
+	CacheDef   *def;
+	KeyBuffer	key;
+
+	call_site(fcinfo)->invalidates = true;
+	site = call_begin_any(fcinfo, 0, &keys);
+	def = site->def;
+
+	/* The hash may be the one of a function that has been replaced. */
+	if (!def->fixed)
+	{
+		bool		known = coherence_settle();
+
+		invalidate_told(def, known && def->valid &&
+						!(def->nested && coherence_has_moved()));
+	}
+	key_build(&key, def, keys.values, keys.nulls, site->collation, false);
+	if (invalidate_key(def, key.key.hash, NULL))
+	{
+		Oid			types[FUNC_MAX_ARGS];
+
+		for (int i = 0; i < def->nkeys; i++)
+		{
+			types[i] = def->keys[i].type;
+			keyexpr_normalize(&def->keys[i], NULL, &keys.values[i],
+							  &keys.nulls[i], &types[i]);
+		}
+		invalidate_tell(def, def->nkeys, keys.values, keys.nulls, types);
+	}
+	if (def->plain && !keys.nulls[0])
+	{
+		PreventCommandIfReadOnly("cache_invalidate()");
+		keyvalue_delete(def->id, keys.values[0]);
+	}
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_invalidate(name text)
+ */
+PG_FUNCTION_INFO_V1(cache_invalidate_all);
+Datum
+cache_invalidate_all(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+
+	shared_require();
+	def = definition_get(definition_name_argument(fcinfo, 0));
+	invalidate_require(def);
+	invalidate_mapped(def);
+	invalidate_cache(def);
+	if (def->plain)
+	{
+		PreventCommandIfReadOnly("cache_invalidate()");
+		keyvalue_delete_all(def->id);
+	}
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,86 @@
+/*-------------------------------------------------------------------------
+ *
+ * redisview.c
+ *		The view cache_redis.
+ *
+ * Locking: the redis lock, for the last error; counters are atomic.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "redis/breaker.h"
+#include "redis/queue.h"
+#include "redis/redis.h"
+#include "shared.h"
+
+/* Columns besides the counters */
+#define OTHER_COLUMNS	8
+
+static const char *
+state_name(void)
+{
+	if (redis_addr[0] == '\0')
+		return "off";
+	switch (breaker_state())
+	{
+		case BREAKER_CONNECTING:
+			return "connecting";
+		case BREAKER_UP:
+			return "up";
+		case BREAKER_READ_ONLY:
+			return "read only";
+		case BREAKER_DOWN:
+			return "down";
+	}
+	return "?";
+}
+
+/*
+ * cache_redis_row(): the row of the view cache_redis
+ */
+PG_FUNCTION_INFO_V1(cache_redis_row);
+Datum
+cache_redis_row(PG_FUNCTION_ARGS)
+{
+	Datum		values[OTHER_COLUMNS + REDIS_COUNTERS];
+	bool		nulls[OTHER_COLUMNS + REDIS_COUNTERS] = {0};
+	char		error[BREAKER_ERROR];
+	double		percentile[2];
+	Breaker    *breaker;
+	TupleDesc	desc;
+	int			col = 0;
+
+	shared_require();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	breaker = &cache_shared->breaker;
+	LWLockAcquire(cache_redis_lock, LW_SHARED);
+	strlcpy(error, breaker->error, sizeof(error));
+	LWLockRelease(cache_redis_lock);
+	percentile[0] = breaker_percentile(0.5);
+	percentile[1] = breaker_percentile(0.99);
+
+	values[col++] = CStringGetTextDatum(state_name());
+	values[col++] = TimestampTzGetDatum((TimestampTz) pg_atomic_read_u64(&breaker->since));
+	nulls[col] = error[0] == '\0';
+	values[col++] = CStringGetTextDatum(error);
+	values[col++] = Int32GetDatum(pg_atomic_read_u32(&breaker->connections));
+	values[col++] = Int32GetDatum(pg_atomic_read_u32(&breaker->idle));
+	for (int i = 0; i < REDIS_COUNTERS; i++)
+		values[col++] = Int64GetDatum(pg_atomic_read_u64(&breaker->counters[i]));
+	for (int i = 0; i < 2; i++)
+	{
+		nulls[col] = isnan(percentile[i]);
+		values[col++] = Float8GetDatum(percentile[i]);
+	}
+	values[col++] = Int64GetDatum(queue_bytes());
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}

@@ -1,0 +1,1303 @@
+/*-------------------------------------------------------------------------
+ *
+ * watch.c
+ *		Which tables are watched for which caches.
+ *
+ * A watch is a pair of triggers on the table, and nothing else: their
+ * arguments are the cache's name and the columns that hold the key, or
+ * expressions of columns (keyexpr.c), or the names of a function that tells the
+ * keys (keyfunction.c).  So a watch follows
+ * its table through renames, dumps and restores; partitions inherit the row
+ * trigger; and whoever wants to know what is watched looks at the table's
+ * triggers.
+ *
+ * The triggers fire always, also where a subscription applies changes.  They
+ * depend on the extension, and on the cache's anchor, and go away with either.
+ * Their names start with a character that sorts before all that people use:
+ * appliers that fire only row triggers, and do not go through the executor,
+ * have the key pending before the triggers of others run.
+ *
+ * Locking: cache_watch() takes SHARE ROW EXCLUSIVE on the table, as CREATE
+ * TRIGGER does, and so waits for all who are writing to it unwatched;
+ * cache_unwatch() takes ACCESS EXCLUSIVE, as DROP TRIGGER does.  The first
+ * watch of a cache that has a key function waits for the writers of all its
+ * watched tables (mapping.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_func.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/compat.h"
+#include "definition/anchor.h"
+#include "definition/definition.h"
+#include "definition/extension.h"
+#include "definition/key.h"
+#include "definition/keyexpr.h"
+#include "load/keyvalue.h"
+#include "protocol/invalidate.h"
+#include "shared.h"
+#include "sql/admin.h"
+#include "sql/watch.h"
+#include "write/keyfunction.h"
+
+/*-------------------------------------------------------------------------
+ * Looking at triggers
+ *-------------------------------------------------------------------------
+ */
+
+/* What a row trigger of a watch fires for */
+#define WATCH_EVENTS \
+	(TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
+
+/* Is it the row trigger of a watch, and sure to fire for all rows? */
+static bool
+is_watch(const Trigger *trigger, const Extension *extension)
+{
+	return trigger->tgfoid == extension->trigger_function &&
+		trigger->tgnargs >= 1 &&
+		trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+		trigger->tgtype == (TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | WATCH_EVENTS) &&
+		trigger->tgnattr == 0 && trigger->tgqual == NULL &&
+		!trigger->tgdeferrable;
+}
+
+/*
+ * The next row trigger of a watch of this table for the cache that is sure to
+ * fire, NULL: there are no more.  at: 0 to begin with.
+ */
+Trigger *
+watch_next(Relation rel, const char *cache, int *at)
+{
+	const Extension *extension = extension_find();
+	TriggerDesc *triggers = rel->trigdesc;
+
+	while (extension != NULL && triggers != NULL && *at < triggers->numtriggers)
+	{
+		Trigger    *trigger = &triggers->triggers[(*at)++];
+
+		if (is_watch(trigger, extension) &&
+			strcmp(trigger->tgargs[0], cache) == 0)
+			return trigger;
+	}
+	return NULL;
+}
+
+/*
+ * Do writes to this table invalidate what they should in the cache?
+ */
+bool
+watch_covers(Relation rel, const char *cache)
+{
+	int			at = 0;
+
+	return watch_next(rel, cache, &at) != NULL;
+}
+
+/*
+ * The names of the caches that watch this table, as palloc'd C strings;
+ * a name may be there twice.
+ */
+List *
+watch_caches(Relation rel)
+{
+	const Extension *extension;
+	List	   *names = NIL;
+
+	if (rel->trigdesc == NULL)
+		return NIL;
+	extension = extension_find();
+	if (extension == NULL)
+		return NIL;
+	/* Looking for the extension may have rebuilt the trigger descriptor. */
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (is_watch(trigger, extension))
+			names = lappend(names, pstrdup(trigger->tgargs[0]));
+	}
+	return names;
+}
+
+/* Has a table triggers at all, or has had? */
+static bool
+has_triggers(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		has;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	has = ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
+	ReleaseSysCache(tuple);
+	return has;
+}
+
+/*
+ * The same, of a table that may be gone.  Meant to be cheap for tables that have
+ * been changed: their descriptors, which are stale, are made anew only if need be.
+ */
+List *
+watch_caches_of(Oid relid)
+{
+	Relation	rel;
+	List	   *names;
+
+	if (!has_triggers(relid))
+		return NIL;
+	rel = RelationIdGetRelation(relid);
+	if (!RelationIsValid(rel))
+		return NIL;
+	names = watch_caches(rel);
+	RelationClose(rel);
+	return names;
+}
+
+/* Does a trigger of a watch fire always, and for all that it is there for? */
+static bool
+is_sound(Form_pg_trigger form, HeapTuple tuple, Relation pg_trigger)
+{
+	int16		type = TRIGGER_FOR_ROW(form->tgtype) ?
+		TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | WATCH_EVENTS :
+		TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE;
+
+	return form->tgenabled == TRIGGER_FIRES_ALWAYS && form->tgtype == type &&
+		form->tgattr.dim1 == 0 && !form->tgdeferrable &&
+		heap_attisnull(tuple, Anum_pg_trigger_tgqual,
+					   RelationGetDescr(pg_trigger));
+}
+
+/*
+ * Read the n arguments of a trigger, the NUL-terminated strings in a bytea of
+ * its row in pg_trigger.  NULL if it has none.
+ */
+char **
+watch_arguments(HeapTuple tuple, Relation pg_trigger, int n)
+{
+	bool		isnull;
+	Datum		datum = heap_getattr(tuple, Anum_pg_trigger_tgargs,
+									 RelationGetDescr(pg_trigger), &isnull);
+	char	  **args = palloc(sizeof(char *) * Max(n, 1));
+	char	   *at;
+
+	if (isnull)
+		return NULL;
+	at = VARDATA_ANY(DatumGetByteaPCopy(datum));
+	for (int i = 0; i < n; i++)
+	{
+		args[i] = pstrdup(at);
+		at += strlen(at) + 1;
+	}
+	return args;
+}
+
+/*
+ * All triggers that watch for a cache (NULL: for any), of one table only if
+ * relid is valid; those that partitions have from their parents only if
+ * wanted.
+ */
+static List *
+find_triggers(const char *cache, Oid relid, bool inherited)
+{
+	const Extension *extension = extension_find();
+	List	   *found = NIL;
+	Relation	pg_depend;
+	Relation	pg_trigger;
+	SysScanDesc scan;
+	ScanKeyData keys[2];
+	HeapTuple	dependency;
+
+	if (extension == NULL)
+		return NIL;
+	pg_depend = table_open(DependRelationId, AccessShareLock);
+	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(ProcedureRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(extension->trigger_function));
+	scan = systable_beginscan(pg_depend, DependReferenceIndexId, true, NULL,
+							  2, keys);
+	while (HeapTupleIsValid(dependency = systable_getnext(scan)))
+	{
+		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(dependency);
+		SysScanDesc trigger_scan;
+		ScanKeyData key;
+		HeapTuple	tuple;
+
+		if (depend->classid != TriggerRelationId)
+			continue;
+		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(depend->objid));
+		trigger_scan = systable_beginscan(pg_trigger, TriggerOidIndexId, true,
+										  NULL, 1, &key);
+		tuple = systable_getnext(trigger_scan);
+		if (HeapTupleIsValid(tuple))
+		{
+			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+			if ((inherited || !OidIsValid(form->tgparentid)) &&
+				form->tgnargs >= 1 &&
+				(!OidIsValid(relid) || form->tgrelid == relid))
+			{
+				char	  **args = watch_arguments(tuple, pg_trigger,
+												   form->tgnargs);
+
+				if (args != NULL &&
+					(cache == NULL || strcmp(args[0], cache) == 0))
+				{
+					Watch	   *watch = palloc(sizeof(Watch));
+
+					watch->trigger = form->oid;
+					watch->relid = form->tgrelid;
+					watch->name = pstrdup(NameStr(form->tgname));
+					watch->rows = TRIGGER_FOR_ROW(form->tgtype);
+					watch->inherited = OidIsValid(form->tgparentid);
+					watch->enabled = form->tgenabled == TRIGGER_FIRES_ALWAYS;
+					watch->sound = is_sound(form, tuple, pg_trigger);
+					watch->args = args;
+					watch->function = key_function_is_named(form->tgnargs, args);
+					watch->expressions = keyexpr_is_named(form->tgnargs, args);
+					watch->ncolumns = form->tgnargs - 1;
+					watch->columns = args + 1;
+					found = lappend(found, watch);
+				}
+			}
+		}
+		systable_endscan(trigger_scan);
+	}
+	systable_endscan(scan);
+	table_close(pg_trigger, AccessShareLock);
+	table_close(pg_depend, AccessShareLock);
+	return found;
+}
+
+static List *
+watch_triggers(const char *cache, Oid relid)
+{
+	return find_triggers(cache, relid, false);
+}
+
+/*
+ * All triggers of watches, for all caches, those of partitions included.
+ */
+List *
+watch_list(void)
+{
+	return find_triggers(NULL, InvalidOid, true);
+}
+
+/*
+ * The names of the caches that watch a partition of a partitioned table, but
+ * not the table itself; as watch_caches.  Locks nothing.
+ */
+List *
+watch_caches_below(Oid parent)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, watch_triggers(NULL, InvalidOid))
+	{
+		Watch	   *watch = lfirst(lc);
+
+		if (watch->rows && get_rel_relispartition(watch->relid) &&
+			list_member_oid(get_partition_ancestors(watch->relid), parent))
+			names = lappend(names, pstrdup(watch->args[0]));
+	}
+	return names;
+}
+
+/*
+ * Is there the other trigger of the same watch?  One is for rows, one for
+ * TRUNCATE.
+ */
+bool
+watch_has_companion(List *watches, const Watch *watch)
+{
+	ListCell   *lc;
+
+	foreach(lc, watches)
+	{
+		Watch	   *other = lfirst(lc);
+		bool		same = other->relid == watch->relid &&
+			other->rows != watch->rows && other->ncolumns == watch->ncolumns;
+
+		for (int i = 0; same && i <= watch->ncolumns; i++)
+			same = strcmp(other->args[i], watch->args[i]) == 0;
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What repairs the watches of a relation for a cache, if one of them does not
+ * work: a sentence with the command, palloc'd; else NULL.
+ */
+char *
+watch_repair(const char *cache, Oid relid)
+{
+	List	   *watches = find_triggers(cache, relid, true);
+	StringInfoData commands;
+	bool		altered = false;
+	ListCell   *lc;
+
+	initStringInfo(&commands);
+	foreach(lc, watches)
+	{
+		Watch	   *watch = lfirst(lc);
+
+		if (!watch->enabled)
+			appendStringInfo(&commands, "%sENABLE ALWAYS TRIGGER %s",
+							 commands.len > 0 ? ", " : "",
+							 quote_identifier(watch->name));
+		else
+			altered |= !watch->sound ||
+				(!watch->inherited && !watch_has_companion(watches, watch));
+	}
+	if (altered)
+		return pstrdup("Call cache_unwatch() and cache_watch() again.");
+	if (commands.len == 0)
+		return NULL;
+	return psprintf("Enable its watch with ALTER TABLE %s %s.",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+											   get_rel_name(relid)),
+					commands.data);
+}
+
+/*
+ * Has a watched relation a temporary child?  Then this session reads from it
+ * what others do not.
+ */
+static bool
+is_private(CacheDef *def)
+{
+	for (int i = 0; i < def->nwatched; i++)
+	{
+		ListCell   *lc;
+
+		if (!has_subclass(def->watched[i]))
+			continue;
+		foreach(lc, find_all_inheritors(def->watched[i], NoLock, NULL))
+		{
+			Oid			schema = get_rel_namespace(lfirst_oid(lc));
+
+			if (OidIsValid(schema) && isTempNamespace(schema))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Fill in what a definition has to know of its watches: the relations, each
+ * once, in the order of their OIDs (so that all lock them in the same order).
+ * Works in the current memory context.
+ */
+void
+watch_read(CacheDef *def)
+{
+	List	   *oids = NIL;
+	ListCell   *lc;
+	int			i = 0;
+
+	def->mapped = false;
+	foreach(lc, watch_triggers(NameStr(def->name), InvalidOid))
+	{
+		Watch	   *watch = lfirst(lc);
+
+		oids = list_append_unique_oid(oids, watch->relid);
+		def->mapped |= watch->function;
+	}
+	list_sort(oids, list_oid_cmp);
+	def->nwatched = list_length(oids);
+	def->watched = palloc(sizeof(Oid) * Max(def->nwatched, 1));
+	foreach(lc, oids)
+		def->watched[i++] = lfirst_oid(lc);
+	list_free(oids);
+	def->private = is_private(def);
+}
+
+/* The strings of a list of String nodes */
+static char **
+list_strings(List *list)
+{
+	char	  **strings = palloc(sizeof(char *) * Max(list_length(list), 1));
+	ListCell   *lc;
+
+	foreach(lc, list)
+		strings[foreach_current_index(lc)] = strVal(lfirst(lc));
+	return strings;
+}
+
+/*
+ * A key function runs as whoever writes to the table, an apply worker
+ * included.  That is for the table's owner to allow; and it must not be a way
+ * to call what one may not call oneself.
+ */
+static void
+check_key_function_rights(Oid relid, Oid function)
+{
+	AclResult	allowed = cache_aclcheck_proc(function, GetUserId());
+
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_FUNCTION, get_func_name(function));
+	if (!cache_ownercheck_class(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+}
+
+/*
+ * DROP COLUMN of what is in an expression takes the trigger with it or, without
+ * CASCADE, is refused.  args: those of the trigger, which is one of this table.
+ */
+static void
+depend_on_expressions(Oid trigger, Oid relid, char **args, int nargs)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	ObjectAddress depender;
+
+	if (rel == NULL)
+		return;
+	ObjectAddressSet(depender, TriggerRelationId, trigger);
+	deleteDependencyRecordsForSpecific(TriggerRelationId, trigger,
+									   DEPENDENCY_NORMAL,
+									   RelationRelationId, relid);
+	for (int i = KEYEXPR_ARGS; i < nargs; i++)
+		recordDependencyOnSingleRelExpr(&depender,
+										keyexpr_parse(args[i], rel, true), relid,
+										DEPENDENCY_NORMAL, DEPENDENCY_NORMAL,
+										false);
+	relation_close(rel, NoLock);
+}
+
+/* The same of DROP FUNCTION and a key function. */
+static void
+depend_on_function(Oid trigger, Oid function)
+{
+	ObjectAddress depender;
+	ObjectAddress referenced;
+
+	ObjectAddressSet(depender, TriggerRelationId, trigger);
+	ObjectAddressSet(referenced, ProcedureRelationId, function);
+	deleteDependencyRecordsForSpecific(TriggerRelationId, trigger,
+									   DEPENDENCY_NORMAL,
+									   ProcedureRelationId, function);
+	recordDependencyOn(&depender, &referenced, DEPENDENCY_NORMAL);
+}
+
+/* Whatever the arguments of a trigger of a watch name, it depends on. */
+static void
+depend_on_keys(Oid trigger, Oid relid, char **args, int nargs)
+{
+	Oid			function;
+	Oid			argument;
+
+	if (keyexpr_is_named(nargs, args))
+		depend_on_expressions(trigger, relid, args, nargs);
+	else if (key_function_is_named(nargs, args) &&
+			 key_function_find(args, &function, &argument))
+		depend_on_function(trigger, function);
+}
+
+/* The key function that a command names; false if there is none. */
+static bool
+key_function_of(CreateTrigStmt *stmt, Oid *function)
+{
+	char	  **args = list_strings(stmt->args);
+	Oid			relid;
+
+	return key_function_is_named(list_length(stmt->args), args) &&
+		key_function_find(args, function, &relid);
+}
+
+/*
+ * May the current role make a trigger that calls cache_trigger()?  This is
+ * how dumps are restored; else it would be a way to pass a watch of the wrong
+ * columns off as the cache's.  The definition may come later, as in a parallel
+ * restore: then the cache's anchor has to be there, and the role's.
+ */
+void
+watch_check_trigger(CreateTrigStmt *stmt)
+{
+	const Extension *extension = extension_find();
+	CacheDef   *def;
+	const char *cache;
+	Oid			function;
+
+	if (extension == NULL || superuser() ||
+		LookupFuncName(stmt->funcname, 0, NULL, true) !=
+		extension->trigger_function)
+		return;
+	cache = stmt->args == NIL ? "" : strVal(linitial(stmt->args));
+	def = definition_find(cache);
+	if (def != NULL ? !definition_is_owner(def) : !anchor_is_own(cache))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to make a trigger that calls cache_trigger()"),
+				 errhint("Use cache_watch(), as owner of the cache.")));
+	if (key_function_of(stmt, &function))
+		check_key_function_rights(RangeVarGetRelid(stmt->relation, NoLock, false),
+								  function);
+}
+
+/*
+ * A trigger has been made by a command.  If it is that of a watch, all who
+ * know the cache are told, and it depends on the cache's anchor and on its key
+ * function if it has one, as after cache_watch().
+ */
+void
+watch_trigger_created(CreateTrigStmt *stmt)
+{
+	const Extension *extension = extension_find();
+	Oid			relid;
+	Oid			trigger;
+
+	if (extension == NULL ||
+		LookupFuncName(stmt->funcname, 0, NULL, true) !=
+		extension->trigger_function)
+		return;
+	definition_changed();
+	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	trigger = OidIsValid(relid) ?
+		get_trigger_oid(relid, stmt->trigname, true) : InvalidOid;
+	if (!OidIsValid(trigger) || stmt->args == NIL)
+		return;
+	anchor_hold(strVal(linitial(stmt->args)), trigger);
+	depend_on_keys(trigger, relid, list_strings(stmt->args),
+				   list_length(stmt->args));
+}
+
+/*
+ * Let the triggers of all watches depend on what they should: see admin_mend.
+ */
+void
+watch_mend(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, watch_list())
+	{
+		Watch	   *watch = lfirst(lc);
+
+		if (watch->inherited)
+			continue;
+		anchor_hold(watch->args[0], watch->trigger);
+		depend_on_keys(watch->trigger, watch->relid, watch->args,
+					   watch->ncolumns + 1);
+	}
+}
+
+/*-------------------------------------------------------------------------
+ * Checking columns
+ *-------------------------------------------------------------------------
+ */
+
+/* Check what a column, or an expression, is of. */
+static Oid
+check_type(CacheDef *def, int i, const char *column, Oid type, Oid collation)
+{
+	KeyHash		hash;
+	KeyCoercion *coercion;
+
+	if (!key_column_fits(&def->keys[i], type, &hash))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of type %s does not compare like key %d of cache \"%s\", which is of type %s",
+						column, format_type_be(type), i + 1,
+						NameStr(def->name), format_type_be(def->keys[i].type)),
+				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
+	if (!keyexpr_coercion(&coercion, def, i, type))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of type %s has values that key %d of cache \"%s\", which is of type %s and compared by an expression, cannot have",
+						column, format_type_be(type), i + 1,
+						NameStr(def->name), format_type_be(def->keys[i].type)),
+				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
+	if (!OidIsValid(collation) || get_collation_isdeterministic(collation))
+		return InvalidOid;
+	if (!key_type_obeys(type, collation) ||
+		!key_type_obeys(def->keys[i].type, collation))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" or key %d of cache \"%s\" holds names that would be compared under the nondeterministic collation \"%s\"",
+						column, i + 1, NameStr(def->name),
+						get_collation_name(collation)),
+				 errhint("Use text instead of name, or watch the whole cache by naming no columns.")));
+	return collation;
+}
+
+/*
+ * Check one column of a watch.  Gives the collation under which the key has
+ * to be compared because of it, or InvalidOid.
+ */
+static Oid
+check_column(CacheDef *def, int i, Relation rel, const char *column)
+{
+	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), column);
+	Form_pg_attribute att;
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						column, RelationGetRelationName(rel))));
+	if (attnum < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("system column \"%s\" cannot be watched", column)));
+	att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	if (CACHE_IS_VIRTUAL(att))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("virtual generated column \"%s\" cannot be watched",
+						column),
+				 errhint("Use a stored generated column, or watch the whole cache by naming no columns.")));
+	if (!keyexpr_collation_fits(def, i, att->attcollation))
+		ereport(ERROR,
+				(errcode(ERRCODE_COLLATION_MISMATCH),
+				 errmsg("column \"%s\" has collation \"%s\", under which the expression of key %d of cache \"%s\" may give something else",
+						column, get_collation_name(att->attcollation), i + 1,
+						NameStr(def->name)),
+				 errhint("Name what the loader compares instead of the column, such as lower(%s).",
+						 quote_identifier(column))));
+	return check_type(def, i, column, att->atttypid, att->attcollation);
+}
+
+/* The same of an expression. */
+static Oid
+check_expression(CacheDef *def, int i, Relation rel, const char *text)
+{
+	Node	   *tree = keyexpr_parse(text, rel, true);
+
+	return check_type(def, i, text, exprType(tree), exprCollation(tree));
+}
+
+/*
+ * Check all columns, or expressions, of a watch; fill in the collations that they
+ * demand.
+ */
+static void
+check_columns(CacheDef *def, Relation rel, char **columns, int n,
+			  bool expressions, Oid *collations)
+{
+	if (n == 0)
+		return;
+	if (n != def->nkeys)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg_plural("cache \"%s\" has %d key, but %d columns were given",
+							   "cache \"%s\" has %d keys, but %d columns were given",
+							   def->nkeys,
+							   NameStr(def->name), def->nkeys, n),
+				 errhint("Name one column for each argument of the loader, or none to watch the whole cache.")));
+	for (int i = 0; i < n; i++)
+	{
+		Oid			collation = expressions ?
+			check_expression(def, i, rel, columns[i]) :
+			check_column(def, i, rel, columns[i]);
+
+		if (!OidIsValid(collation) || collation == collations[i])
+			continue;
+		if (OidIsValid(collations[i]) &&
+			!get_collation_isdeterministic(collations[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_COLLATION_MISMATCH),
+					 errmsg("key %d of cache \"%s\" is already compared under another nondeterministic collation",
+							i + 1, NameStr(def->name)),
+					 errhint("Watch the whole cache by naming no columns.")));
+		collations[i] = collation;
+	}
+}
+
+/* Does the key function of a watch fit the cache? */
+static void
+check_key_function(CacheDef *def, char **args, Relation rel)
+{
+	Oid			function;
+	Oid			relid;
+
+	/* One that is gone makes each write invalidate the whole cache. */
+	if (key_function_find(args, &function, &relid))
+		key_function_check(def, function, rel, &relid);
+}
+
+/* Wait for all who write to partitions without going through the parent. */
+static void
+lock_partitions(Relation rel)
+{
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		(void) find_all_inheritors(RelationGetRelid(rel),
+								   ShareRowExclusiveLock, NULL);
+}
+
+/*
+ * After a cache has got another loader: do its watches still fit?  Locks the
+ * watched tables against writers, whose keys may be pending by the hashes of
+ * the old one.
+ */
+void
+watch_check_all(CacheDef *def)
+{
+	List	   *watches = watch_triggers(NameStr(def->name), InvalidOid);
+	Oid		   *collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+	ListCell   *lc;
+
+	for (int i = 0; i < def->nkeys; i++)
+		collations[i] = def->keys[i].collation;
+	foreach(lc, watches)
+	{
+		Watch	   *watch = (Watch *) lfirst(lc);
+		Relation	rel = try_relation_open(watch->relid, ShareRowExclusiveLock);
+
+		if (rel == NULL)
+			continue;
+		lock_partitions(rel);
+		if (watch->rows && watch->function)
+			check_key_function(def, watch->args, rel);
+		else if (watch->rows && watch->expressions)
+			check_columns(def, rel, watch->args + KEYEXPR_ARGS,
+						  watch->ncolumns + 1 - KEYEXPR_ARGS, true, collations);
+		else if (watch->rows)
+			check_columns(def, rel, watch->columns, watch->ncolumns, false,
+						  collations);
+		relation_close(rel, NoLock);
+	}
+	for (int i = 0; i < def->nkeys; i++)
+		def->keys[i].collation = collations[i];
+}
+
+/*-------------------------------------------------------------------------
+ * SQL functions
+ *-------------------------------------------------------------------------
+ */
+
+/* Complain if the relation is not one whose rows can be watched. */
+static void
+check_relation(Relation rel)
+{
+	const char *hint = NULL;
+
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+			break;
+		case RELKIND_VIEW:
+			hint = "Watch the tables that the view reads.";
+			break;
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+			hint = "Nothing tells when its rows change; give the cache a ttl.";
+			break;
+		default:
+			hint = "Only tables can be watched.";
+	}
+	if (hint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("relation \"%s\" is not a table",
+						RelationGetRelationName(rel)),
+				 errhint("%s", hint)));
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("temporary table \"%s\" cannot be watched",
+						RelationGetRelationName(rel)),
+				 errdetail("What a loader reads from a temporary table is not cached.")));
+	if (IsSystemRelation(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("system table \"%s\" cannot be watched",
+						RelationGetRelationName(rel))));
+	if (RelationGetRelid(rel) == keyvalue_table())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" cannot be watched",
+						RelationGetRelationName(rel)),
+				 errdetail("It has the values of caches without a loader."),
+				 errhint("Give the cache a ttl.")));
+}
+
+/*
+ * Make one trigger of a watch.
+ */
+static void
+create_trigger(Oid relid, char *name, List *args, bool rows)
+{
+	Extension	extension = *extension_get();
+	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+	ObjectAddress trigger;
+	ObjectAddress owner;
+
+	stmt->trigname = name;
+	stmt->args = args;
+	stmt->row = rows;
+	stmt->timing = rows ? TRIGGER_TYPE_AFTER : TRIGGER_TYPE_BEFORE;
+	stmt->events = rows ? WATCH_EVENTS : TRIGGER_TYPE_TRUNCATE;
+	trigger = CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
+									InvalidOid, extension.trigger_function,
+									InvalidOid, NULL, false, false,
+									TRIGGER_FIRES_ALWAYS);
+	CommandCounterIncrement();
+	ObjectAddressSet(owner, ExtensionRelationId, extension.oid);
+	recordDependencyOn(&trigger, &owner, DEPENDENCY_AUTO_EXTENSION);
+	anchor_hold(strVal(linitial(args)), trigger.objectId);
+	depend_on_keys(trigger.objectId, relid, list_strings(args),
+				   list_length(args));
+}
+
+static void
+require_column(bool isnull)
+{
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("column name must not be null")));
+}
+
+static char **
+text_array(ArrayType *array, int *n)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	char	  **strings;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elems, &nulls, n);
+	strings = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		require_column(nulls[i]);
+		strings[i] = TextDatumGetCString(elems[i]);
+	}
+	return strings;
+}
+
+/*
+ * Is it a trigger of a watch by these columns, or by the function that they
+ * stand for?
+ */
+bool
+watch_is_same(const Watch *watch, char **columns, int n)
+{
+	if (watch->ncolumns != n)
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(watch->columns[i], columns[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Open a relation that a user has named by its OID; not without the right to
+ * make triggers on it, lest anybody lock any table.
+ */
+static Relation
+open_relation(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	AclResult	allowed;
+	Relation	rel = NULL;
+
+	if (name != NULL)
+	{
+		allowed = pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER);
+		if (allowed != ACLCHECK_OK)
+			aclcheck_error(allowed, OBJECT_TABLE, name);
+		rel = try_relation_open(relid, ShareRowExclusiveLock);
+	}
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	return rel;
+}
+
+/* Open the relation that a call of cache_watch() names. */
+static Relation
+open_argument(FunctionCallInfo fcinfo, int arg)
+{
+	Relation	rel;
+
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
+	rel = open_relation(PG_GETARG_OID(arg));
+	check_relation(rel);
+	return rel;
+}
+
+/*
+ * Is the relation watched in the same way already?  An error, if it is and that
+ * is not to be skipped.  args: what follows the cache's name; how: what it is.
+ */
+static bool
+is_watched(CacheDef *def, Relation rel, List *args, const char *how, bool skip)
+{
+	char	  **columns = list_strings(args);
+	int			n = list_length(args);
+	ListCell   *lc;
+
+	foreach(lc, watch_triggers(NameStr(def->name), RelationGetRelid(rel)))
+	{
+		char	   *repair;
+
+		if (!watch_is_same(lfirst(lc), columns, n))
+			continue;
+		repair = watch_repair(NameStr(def->name), RelationGetRelid(rel));
+		ereport(skip ? NOTICE : ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 skip ?
+				 errmsg("relation \"%s\" is already watched for cache \"%s\"%s, skipping",
+						RelationGetRelationName(rel), NameStr(def->name), how) :
+				 errmsg("relation \"%s\" is already watched for cache \"%s\"%s",
+						RelationGetRelationName(rel), NameStr(def->name), how),
+				 repair != NULL ? errdetail("Its watch does not work.") : 0,
+				 repair != NULL ? errhint("%s", repair) :
+				 skip ? 0 :
+				 errhint("There is nothing to be done. With if_not_exists => true this is no error.")));
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Where each write invalidates the whole cache, to tell keys besides is in
+ * vain.
+ */
+static void
+note_useless(CacheDef *def, Relation rel, bool whole)
+{
+	ListCell   *lc;
+
+	foreach(lc, watch_triggers(NameStr(def->name), RelationGetRelid(rel)))
+	{
+		if ((((Watch *) lfirst(lc))->ncolumns == 0) == whole)
+			continue;
+		ereport(NOTICE,
+				(errmsg("relation \"%s\" is watched for cache \"%s\" as a whole and by keys",
+						RelationGetRelationName(rel), NameStr(def->name)),
+				 errdetail("Each write invalidates the whole cache, so that the watch by keys is of no use."),
+				 errhint("Call cache_unwatch(), and then cache_watch() for the one of them that is wanted.")));
+		return;
+	}
+}
+
+/*
+ * Make the triggers of a watch.  args: what follows the cache's name.
+ */
+static void
+create_watch(CacheDef *def, Relation rel, List *args)
+{
+	Oid			relid = RelationGetRelid(rel);
+	uint32		number;
+	char	   *base;
+
+	note_useless(def, rel, args == NIL);
+
+	/* Partitions inherit the trigger's name, and may have others' already. */
+	number = pg_prng_uint32(&pg_global_prng_state);
+	base = psprintf("!cache_watch_" UINT64_FORMAT "_%08x", def->id, number);
+	args = lcons(makeString(pstrdup(NameStr(def->name))), args);
+	create_trigger(relid, base, args, true);
+	create_trigger(relid, psprintf("%s_truncate", base), args, false);
+
+	/*
+	 * Who loads under a snapshot from before this cannot have seen all
+	 * changes that went unwatched, and must not store what it loads.
+	 */
+	invalidate_cache(def);
+	definition_changed();
+}
+
+/*
+ * Wait for all who are writing to what the cache watches already: they may
+ * have made pending what the cache's definition of before demanded.
+ */
+static void
+wait_for_writers(CacheDef *def)
+{
+	for (int i = 0; i < def->nwatched; i++)
+	{
+		Relation	rel = try_relation_open(def->watched[i],
+											ShareRowExclusiveLock);
+
+		if (rel == NULL)
+			continue;
+		lock_partitions(rel);
+		relation_close(rel, NoLock);
+	}
+}
+
+/* Complain unless the cache has a loader, which can be one. */
+static void
+require_loader(CacheDef *def)
+{
+	definition_require_loader(def);
+	if (def->plain)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cache \"%s\" has no loader that could read a table",
+						NameStr(def->name)),
+				 errhint("Its values come from cache_set().")));
+}
+
+/*
+ * What is given for columns may be expressions of columns.  If some are, make all
+ * of them such, in the form in which they are kept; else false.
+ */
+static bool
+read_expressions(Relation rel, char **columns, int ncolumns)
+{
+	bool		some = false;
+
+	for (int i = 0; i < ncolumns && !some; i++)
+		some = get_attnum(RelationGetRelid(rel), columns[i]) == InvalidAttrNumber &&
+			keyexpr_is_one(columns[i]);
+	for (int i = 0; i < ncolumns && some; i++)
+	{
+		bool		column = get_attnum(RelationGetRelid(rel), columns[i]) !=
+			InvalidAttrNumber || !keyexpr_is_one(columns[i]);
+
+		columns[i] = keyexpr_text(keyexpr_parse(column ?
+												quote_identifier(columns[i]) :
+												columns[i], rel, false), rel);
+	}
+	return some;
+}
+
+/* Watch a relation by columns, or, without any, as a whole. */
+static void
+watch_columns(CacheDef *def, Relation rel, char **columns, int ncolumns,
+			  bool skip)
+{
+	Oid		   *collations;
+	bool		recollate = false;
+	bool		expressions = read_expressions(rel, columns, ncolumns);
+	List	   *args = NIL;
+
+	if (expressions)
+		args = list_make2(makeString(pstrdup("")), makeString(pstrdup("")));
+	for (int i = 0; i < ncolumns; i++)
+		args = lappend(args, makeString(columns[i]));
+	if (is_watched(def, rel, args, ncolumns > 0 ? " by these columns" : "",
+				   skip))
+		return;
+	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+	for (int i = 0; i < def->nkeys; i++)
+		collations[i] = def->keys[i].collation;
+	check_columns(def, rel, columns, ncolumns, expressions, collations);
+	for (int i = 0; i < def->nkeys; i++)
+		recollate |= collations[i] != def->keys[i].collation;
+	create_watch(def, rel, args);
+	if (recollate)
+	{
+		wait_for_writers(def);
+		admin_set_collations(def, collations);
+	}
+}
+
+/*
+ * cache_watch(name text, relation regclass, VARIADIC key_columns text[])
+ * cache_watch(name text, relation regclass, key_columns text[],
+ *			   if_not_exists boolean), since 1.1
+ */
+PG_FUNCTION_INFO_V1(cache_watch);
+Datum
+cache_watch(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	Relation	rel;
+	char	  **columns;
+	int			ncolumns;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0, false);
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("key columns must not be null")));
+	require_loader(def);
+	columns = text_array(PG_GETARG_ARRAYTYPE_P(2), &ncolumns);
+	rel = open_argument(fcinfo, 1);
+	watch_columns(def, rel, columns, ncolumns, admin_option(fcinfo, 3));
+	relation_close(rel, NoLock);
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_watch(name text, relation regclass, key1 text, ...,
+ *			   if_not_exists boolean): with any number of columns
+ */
+PG_FUNCTION_INFO_V1(cache_watch_columns);
+Datum
+cache_watch_columns(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	Relation	rel;
+	int			ncolumns = PG_NARGS() - 3;
+	char	  **columns = palloc(sizeof(char *) * Max(ncolumns, 1));
+
+	shared_require();
+	def = admin_begin(fcinfo, 0, false);
+	for (int i = 0; i < ncolumns; i++)
+	{
+		require_column(PG_ARGISNULL(2 + i));
+		columns[i] = text_to_cstring(PG_GETARG_TEXT_PP(2 + i));
+	}
+	require_loader(def);
+	rel = open_argument(fcinfo, 1);
+	watch_columns(def, rel, columns, ncolumns,
+				  admin_option(fcinfo, PG_NARGS() - 1));
+	relation_close(rel, NoLock);
+	PG_RETURN_VOID();
+}
+
+/*
+ * cache_watch(name text, relation regclass, keys regprocedure,
+ *			   if_not_exists boolean); the last one since 1.1
+ */
+PG_FUNCTION_INFO_V1(cache_watch_keys);
+Datum
+cache_watch_keys(PG_FUNCTION_ARGS)
+{
+	CacheDef   *def;
+	Relation	rel;
+	Oid			function;
+	Oid			relid;
+	List	   *args;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0, false);
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("key function must not be null")));
+	require_loader(def);
+	function = PG_GETARG_OID(2);
+	rel = open_argument(fcinfo, 1);
+	key_function_check(def, function, rel, &relid);
+	check_key_function_rights(RelationGetRelid(rel), function);
+	args = key_function_names(function, relid);
+	if (!is_watched(def, rel, args, " by this function",
+					admin_option(fcinfo, 3)))
+	{
+		if (!def->mapped)
+			wait_for_writers(def);
+		create_watch(def, rel, args);
+	}
+	relation_close(rel, NoLock);
+	PG_RETURN_VOID();
+}
+
+static void
+drop_watches(CacheDef *def, List *watches)
+{
+	ListCell   *lc;
+
+	foreach(lc, watches)
+	{
+		ObjectAddress trigger;
+
+		ObjectAddressSet(trigger, TriggerRelationId,
+						 ((Watch *) lfirst(lc))->trigger);
+		performDeletion(&trigger, DROP_RESTRICT, 0);
+	}
+	invalidate_cache(def);
+	definition_changed();
+}
+
+/*
+ * Drop all watches of a cache.
+ */
+void
+watch_drop_all(CacheDef *def)
+{
+	drop_watches(def, watch_triggers(NameStr(def->name), InvalidOid));
+}
+
+/* Complain that a relation is not watched; if that is skipped, with a NOTICE. */
+static void
+not_watched(CacheDef *def, Oid relid, bool skip)
+{
+	char	   *relname = OidIsValid(relid) ? get_rel_name(relid) : NULL;
+
+	if (relname == NULL)
+		ereport(skip ? NOTICE : ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 skip ? errmsg("relation does not exist, skipping") :
+				 errmsg("relation with OID %u does not exist", relid)));
+	else
+		ereport(skip ? NOTICE : ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 skip ?
+				 errmsg("relation \"%s\" is not watched for cache \"%s\", skipping",
+						relname, NameStr(def->name)) :
+				 errmsg("relation \"%s\" is not watched for cache \"%s\"",
+						relname, NameStr(def->name))));
+}
+
+/*
+ * cache_unwatch(name text, relation regclass, if_exists boolean); the last one
+ * since 1.1
+ *
+ * With if_exists a NULL relation is one that does not exist, which is what
+ * to_regclass() gives for it.
+ */
+PG_FUNCTION_INFO_V1(cache_unwatch);
+Datum
+cache_unwatch(PG_FUNCTION_ARGS)
+{
+	bool		skip = admin_option(fcinfo, 2);
+	Oid			relid = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
+	CacheDef   *def;
+	List	   *watches = NIL;
+
+	shared_require();
+	def = admin_begin(fcinfo, 0, skip);
+	if (def == NULL)
+		PG_RETURN_VOID();
+	if (PG_ARGISNULL(1) && !skip)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
+	if (OidIsValid(relid))
+		watches = watch_triggers(NameStr(def->name), relid);
+	if (watches == NIL)
+		not_watched(def, relid, skip);
+	else
+		drop_watches(def, watches);
+	PG_RETURN_VOID();
+}

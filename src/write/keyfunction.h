@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * keyfunction.h
+ *		Key functions: from a row to the keys that it affects.
+ *
+ * See keyfunction.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_KEYFUNCTION_H
+#define CACHE_KEYFUNCTION_H
+
+#include "postgres.h"
+
+#include "access/attmap.h"
+#include "executor/tuptable.h"
+#include "nodes/pg_list.h"
+#include "utils/rel.h"
+
+#include "definition/coercion.h"
+#include "definition/definition.h"
+
+/* Arguments of a trigger that calls a key function, the cache's name first */
+#define KEY_FUNCTION_ARGS	6
+
+/* One column of a function's result. */
+typedef struct KeyResult
+{
+	AttrNumber	attnum;
+	KeyHash		hash;
+	KeyCoercion *coercion;		/* to the key's type, if that is needed */
+} KeyResult;
+
+typedef struct KeyFunction
+{
+	Oid			function;
+	TupleDesc	argument;		/* the row type that it takes */
+	AttrMap    *map;			/* to that from the table's rows, if need be */
+	bool		composite;		/* it returns rows, not values */
+	bool		retset;
+	TupleDesc	result;
+	FmgrInfo	fn;
+	KeyResult  *keys;			/* one for each of the cache */
+} KeyFunction;
+
+extern bool key_function_is_named(int nargs, char **args);
+extern bool key_function_find(char **args, Oid *function, Oid *relid);
+extern List *key_function_names(Oid function, Oid relid);
+extern void key_function_check(CacheDef *def, Oid function, Relation rel,
+							   Oid *relid);
+extern KeyFunction *key_function_open(CacheDef *def, char **args, Relation rel);
+extern void key_function_call(CacheDef *def, KeyFunction *keys,
+							  TupleTableSlot *slot);
+
+#endif							/* CACHE_KEYFUNCTION_H */

@@ -4,53 +4,13 @@
  *		The module: settings, hooks, and what happens when it is loaded.
  *
  * A read-through cache whose answers are exactly what its loader functions
- * would give under the caller's own snapshot.  The parts, from the surface
- * down (arrows of dependency point the same way, but for those to watch and
- * admin, which others ask what is watched and tell of DDL, and those of shared,
- * which sets up what is in the segment):
- *
- *	functions, many, set, admin, watch, trigger,	what SQL calls
- *	stats, memory, verify, check, redisview,
- *	watchview, flightview
- *	callsite, coercion, parameter, keytext		keys as calls give them
- *	rowkeys, keyfunction, keyexpr				from rows to keys
- *	get											one read-through get
- *	utility, ddl, naming, rename, restore,		DDL; commit
- *	partition, transaction
- *	loader, flight, ownlocks					running loaders
- *	loads, compiled, inspect, routine, literal,	what a load depends on
- *	plexpr, reason, unstored, dependency,
- *	columns, narrow
- *	searchpath									whose tables its names mean
- *	invalidate									what a transaction changes
- *	keyvalue									what cache_set() has set
- *	anchor										dependencies of caches
- *	definition, owner, extension, settings, key, value	what a cache is
- *	coherence, pending, statement				the protocol
- *	broadcast, worker, probe					what is sent to Redis
- *	tier, codec, siphash						values in Redis
- *	pool, redis, tls, breaker					connections to it
- *	queue										from backends to the worker
- *	store, index, evict							entries
- *	mapping										key functions that race
- *	registry, fence, witness, lineage, persist,	caches, invalidations
- *	software
- *	watchrows									rows that watches have seen
- *	arena										memory
- *	policy, shadow, admission, space, camp,
- *	sketch, node								which entries go
- *	shared, devel								the segment; development builds
- *
- * and beside them, with a segment of their own,
- *
- *	ratelimit									cache_rate_limit()
- *	window, remotewindow						when requests were allowed: in
- *												memory, in Redis (by tier)
+ * would give under the caller's own snapshot.  Which parts there are, and which
+ * may use which others, see README.md in this directory.
  *
  * Without shared_preload_libraries the library has no shared memory: all SQL
  * functions say so, and the triggers do nothing.
  *
- * Locking: see shared.c for the order of all locks.
+ * Locking: none here.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,24 +25,36 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
-#include "base/module.h"
 #include "definition/definition.h"
 #include "definition/value.h"
 #include "depend/dependency.h"
 #include "depend/loads.h"
 #include "depend/routine.h"
+#include "fence/dependencyset.h"
+#include "fence/keyfence.h"
+#include "fence/lineage.h"
+#include "fence/mapping.h"
+#include "fence/open.h"
 #include "fence/persist.h"
+#include "fence/ready.h"
+#include "fence/recentxid.h"
+#include "fence/registry.h"
+#include "fence/rolefence.h"
+#include "load/flight.h"
 #include "policy/policy.h"
+#include "protocol/coherence.h"
 #include "protocol/statement.h"
 #include "ratelimit/ratelimit.h"
 #include "ratelimit/window.h"
+#include "redis/breaker.h"
 #include "redis/pool.h"
 #include "redis/queue.h"
 #include "redis/redis.h"
 #include "redis/tier.h"
 #include "redis/worker.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/parameter.h"
+#include "store/entry.h"
 #include "write/rowkeys.h"
 #include "write/transaction.h"
 #include "write/utility.h"
@@ -93,13 +65,23 @@ PG_MODULE_MAGIC_EXT(.name = "cache", .version = "1.1");
 PG_MODULE_MAGIC;
 #endif
 
-/* cache.enabled */
-bool		cache_enabled = true;
-
 static const struct config_enum_entry policy_options[] = {
 	{"hit_ratio", POLICY_HIT_RATIO, false},
 	{"load_time", POLICY_LOAD_TIME, false},
 	{NULL, 0, false}
+};
+
+/*
+ * The parts of the shared memory, in this order.  Those that cache.memory is for
+ * come last, and the arena, which takes what is left, last of all.
+ */
+static const SegmentPart *const parts[] = {
+	&ready_part, &recent_xid_part, &registry_part, &role_fences_part,
+	&mapping_part, &dependencies_part, &lineage_part, &persist_part,
+	&store_part, &flight_part, &breaker_part, &redis_part, &queue_part,
+	&registry_slots_part, &flight_notes_part, &queue_ring_part,
+	&key_fences_part, &key_stamps_part, &tier_marks_part,
+	&store_buckets_part, &store_pool_part, &store_arena_part
 };
 
 static shmem_request_hook_type prev_shmem_request = NULL;
@@ -110,7 +92,7 @@ cache_shmem_request(void)
 {
 	if (prev_shmem_request)
 		prev_shmem_request();
-	shared_request();
+	segment_request();
 	window_shmem_request();
 }
 
@@ -119,7 +101,7 @@ cache_shmem_startup(void)
 {
 	if (prev_shmem_startup)
 		prev_shmem_startup();
-	shared_startup();
+	segment_startup();
 	window_shmem_startup();
 	if (!IsUnderPostmaster)
 		persist_startup();
@@ -136,21 +118,21 @@ _PG_init(void)
 	DefineCustomIntVariable("cache.memory",
 							"Sets the amount of shared memory for cached values.",
 							NULL,
-							&cache_memory_kb,
+							&segment_memory_kb,
 							128 * 1024, 1024, 32 * 1024 * 1024 - 1,
 							PGC_POSTMASTER, GUC_UNIT_KB,
 							NULL, NULL, NULL);
 	DefineCustomEnumVariable("cache.policy",
 							 "Sets what eviction maximizes.",
 							 "The hit ratio, or the load time that hits save.",
-							 &cache_policy,
+							 &store_policy_aim,
 							 POLICY_HIT_RATIO, policy_options,
 							 PGC_POSTMASTER, 0,
 							 NULL, NULL, NULL);
 	DefineCustomBoolVariable("cache.enabled",
 							 "Uses cached values.",
 							 "When off, every get runs the loader.",
-							 &cache_enabled,
+							 &coherence_enabled,
 							 true,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
@@ -174,6 +156,9 @@ _PG_init(void)
 	prev_shmem_startup = shmem_startup_hook;
 	shmem_startup_hook = cache_shmem_startup;
 
+	for (int i = 0; i < lengthof(parts); i++)
+		segment_add(parts[i]);
+	open_init();
 	definition_init();
 	loads_init();
 	routine_init();

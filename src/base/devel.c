@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * devel.c
- *		Stop points, guard switches and a clock, for development builds only.
+ *		Stop points and guard switches, for development builds only.
  *
  * A stop point parks a backend at a named place, so that a test can force a
  * race instead of hoping for it.  A session that has the point's name in
@@ -14,10 +14,6 @@
  *
  * cache.late_command stands for what another library does at the end of a
  * transaction, when this one has published.
- *
- * cache.rate_limit_clock, in microseconds, stands for the monotonic clock as
- * far as rate limits are concerned, so that tests decide what time it is; SHOW
- * gives what it is now.
  *
  * cache_devel_protect() makes the library's shared memory read-only for this
  * process, but for the batches in which it says what it has used: so a hit that
@@ -46,30 +42,19 @@
 #include "utils/snapmgr.h"
 
 #include "base/devel.h"
-#include "ratelimit/window.h"
-#include "shared.h"
 
 static char *stop_points = NULL;
 static char *removed_guard = NULL;
 static char *late_command = NULL;
-static double set_clock = -1;
 
 /* Locks that this library has taken in this process */
 uint64		devel_locks = 0;
 
+static char *segment_begin = NULL;
+static Size segment_size = 0;
 static bool protected = false;
 static int	batch_depth = 0;
 static int64 batches = 0;
-
-/* What SHOW cache.rate_limit_clock gives. */
-static const char *
-show_clock(void)
-{
-	static char buffer[32];
-
-	snprintf(buffer, sizeof(buffer), INT64_FORMAT, window_clock());
-	return buffer;
-}
 
 /*
  * What another library might do: run a command at the end of a transaction,
@@ -106,11 +91,6 @@ devel_init(void)
 							   NULL, &late_command, "", PGC_SUSET, 0,
 							   NULL, NULL, NULL);
 	RegisterXactCallback(run_late, NULL);
-	DefineCustomRealVariable("cache.rate_limit_clock",
-							 "The time of rate limits, in microseconds.",
-							 "-1 is the system's clock.",
-							 &set_clock, -1, -1, 1e15, PGC_SUSET, 0,
-							 NULL, NULL, show_clock);
 }
 
 /* hashtext() of a C string */
@@ -162,22 +142,20 @@ devel_guard_removed(const char *guard)
 }
 
 /*
- * The time that has been set, or else the one that is given.
+ * The shared memory is here.  It begins a page, as SEGMENT_ALIGN sees to.
  */
-int64
-devel_clock(int64 now)
+void
+devel_segment(char *base, Size size)
 {
-	return set_clock < 0 ? now : (int64) set_clock;
+	segment_begin = base;
+	segment_size = size;
 }
 
-/* Whole pages: shared.c sees to it that nothing else is on the first one. */
+/* Whole pages: what begins on the last one may be others'. */
 static void
 protect(bool read_only)
 {
-	char	   *end = cache_arena + cache_shared->arena_bytes;
-	Size		size = (end - (char *) cache_shared) / DEVEL_PAGE * DEVEL_PAGE;
-
-	if (mprotect(cache_shared, size,
+	if (mprotect(segment_begin, segment_size / DEVEL_PAGE * DEVEL_PAGE,
 				 read_only ? PROT_READ : PROT_READ | PROT_WRITE) != 0)
 		elog(PANIC, "could not protect shared memory: %m");
 }

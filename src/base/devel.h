@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * devel.h
- *		Stop points, guard switches and a clock of development builds.
+ *		Stop points and guard switches of development builds.
  *
  * See devel.c.  In other builds all of this is nothing.
  *
@@ -19,14 +19,14 @@
 extern void devel_init(void);
 extern void devel_stop(const char *point);
 extern bool devel_guard_removed(const char *guard);
-extern int64 devel_clock(int64 now);
 extern uint64 devel_locks;
+extern void devel_segment(char *base, Size size);
 extern void devel_batch(bool begin);
 #define STOP_POINT(point)		devel_stop(point)
 #define GUARD_REMOVED(guard)	devel_guard_removed(guard)
-#define DEVEL_CLOCK(now)		devel_clock(now)
-#define SHARED_BATCH(begin)		devel_batch(begin)
-#define SHARED_ALIGN(at)		TYPEALIGN(DEVEL_PAGE, at)
+#define SEGMENT_BATCH(begin)	devel_batch(begin)
+#define SEGMENT_ALIGN(at)		TYPEALIGN(DEVEL_PAGE, at)
+#define DEVEL_SEGMENT(base, size)	devel_segment((base), (size))
 #define DEVEL_PAGE				4096
 
 /* Count what is locked by this library. */
@@ -40,16 +40,16 @@ extern void devel_batch(bool begin);
 #define devel_init()			((void) 0)
 #define STOP_POINT(point)		((void) 0)
 #define GUARD_REMOVED(guard)	false
-#define DEVEL_CLOCK(now)		(now)
-#define SHARED_BATCH(begin)		((void) 0)
-#define SHARED_ALIGN(at)		CACHELINEALIGN(at)
+#define SEGMENT_BATCH(begin)	((void) 0)
+#define SEGMENT_ALIGN(at)		CACHELINEALIGN(at)
+#define DEVEL_SEGMENT(base, size)	((void) 0)
 #endif
 
-/* Room for SHARED_ALIGN */
+/* Room for SEGMENT_ALIGN */
 #ifdef CACHE_DEVEL
-#define SHARED_SLACK			DEVEL_PAGE
+#define SEGMENT_SLACK			DEVEL_PAGE
 #else
-#define SHARED_SLACK			PG_CACHE_LINE_SIZE
+#define SEGMENT_SLACK			PG_CACHE_LINE_SIZE
 #endif
 
 #endif							/* CACHE_DEVEL_H */

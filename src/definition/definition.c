@@ -66,7 +66,6 @@
 #include "definition/value.h"
 #include "fence/registry.h"
 #include "protocol/pending.h"
-#include "shared.h"
 #include "sql/watch.h"
 #include "write/ddl.h"
 
@@ -1053,7 +1052,7 @@ definition_is_locked(CacheDef *def, uint64 generation)
 		return false;
 	if (def->slot < 0)
 		return true;
-	slot = &cache_slots[def->slot];
+	slot = &shared_slots[def->slot];
 	nviews = pg_atomic_read_u32(&slot->nviews);
 	pg_read_barrier();
 	return slot->fence.changes == generation &&
@@ -1088,7 +1087,7 @@ definition_lock(CacheDef *def)
 	uint32		n;
 
 	if (definition_is_locked(def, def->slot < 0 ? 0 :
-							 cache_slots[def->slot].fence.changes))
+							 shared_slots[def->slot].fence.changes))
 		return true;
 	for (int i = 0; i < def->nwatched; i++)
 	{
@@ -1098,7 +1097,7 @@ definition_lock(CacheDef *def)
 	def->nlocked = 0;
 	if (definition_slot(def) >= 0)
 	{
-		slot = &cache_slots[def->slot];
+		slot = &shared_slots[def->slot];
 		def->locked_changes = slot->fence.changes;
 		n = 0;
 		if (pg_atomic_read_u64(&slot->lists_of) == def->locked_changes)

@@ -21,7 +21,7 @@
 
 #include "definition/settings.h"
 #include "depend/reason.h"
-#include "store/store.h"
+#include "store/item.h"
 
 /* Columns of the table cache_definition */
 enum

@@ -13,7 +13,7 @@
 #include "postgres.h"
 
 #include "definition/definition.h"
-#include "store/store.h"
+#include "store/item.h"
 
 struct KeyCoercion;
 

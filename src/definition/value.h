@@ -12,7 +12,7 @@
 
 #include "fmgr.h"
 
-#include "store/store.h"
+#include "store/item.h"
 
 extern void value_define_settings(void);
 extern bool value_has_layout(Oid type);

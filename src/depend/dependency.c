@@ -60,8 +60,9 @@
 #include "base/devel.h"
 #include "depend/dependency.h"
 #include "depend/routine.h"
+#include "fence/dependencyset.h"
 #include "fence/registry.h"
-#include "shared.h"
+#include "segment.h"
 
 typedef enum Kind
 {
@@ -97,16 +98,6 @@ static uint64 names_changed = 1;	/* schemas and roles may have, so often */
  *-------------------------------------------------------------------------
  */
 
-/*
- * Prepare the shared part at server start.
- */
-void
-dependency_shared_init(DependencyShared *shared)
-{
-	for (int i = 0; i < DEPENDENCY_BITS / 64; i++)
-		pg_atomic_init_u64(&shared->bits[i], 0);
-}
-
 static uint64
 member_hash(Oid dbid, Kind kind, const void *key, size_t len)
 {
@@ -114,27 +105,9 @@ member_hash(Oid dbid, Kind kind, const void *key, size_t len)
 }
 
 static bool
-test_bit(uint32 bit)
-{
-	bit &= DEPENDENCY_BITS - 1;
-	return (pg_atomic_read_u64(&cache_shared->dependencies.bits[bit / 64]) &
-			UINT64CONST(1) << (bit % 64)) != 0;
-}
-
-static void
-set_bit(uint32 bit)
-{
-	bit &= DEPENDENCY_BITS - 1;
-	pg_atomic_fetch_or_u64(&cache_shared->dependencies.bits[bit / 64],
-						   UINT64CONST(1) << (bit % 64));
-}
-
-static bool
 set_has(Oid dbid, Kind kind, const void *key, size_t len)
 {
-	uint64		hash = member_hash(dbid, kind, key, len);
-
-	return test_bit((uint32) hash) && test_bit((uint32) (hash >> 32));
+	return dependency_set_has(member_hash(dbid, kind, key, len));
 }
 
 /*
@@ -147,15 +120,12 @@ set_flush(void)
 {
 	if (nadded == 0)
 		return;
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	if (adopts)
 		slots_adopt_ddl();
 	for (int i = 0; i < nadded; i++)
-	{
-		set_bit((uint32) added[i]);
-		set_bit((uint32) (added[i] >> 32));
-	}
-	LWLockRelease(cache_registry_lock);
+		dependency_set_add(added[i]);
+	LWLockRelease(shared_registry_lock);
 	nadded = 0;
 	adopts = false;
 }
@@ -310,7 +280,7 @@ dependency_note_text(const char *text)
 {
 	uint64		hash;
 
-	if (text == NULL || cache_shared == NULL)
+	if (text == NULL || !segment_exists())
 		return;
 	hash = hash_bytes_extended((const unsigned char *) text, strlen(text), 0);
 	if (noted_texts != NULL &&
@@ -339,7 +309,7 @@ dependency_note_function(Oid function)
 	Datum		source;
 	bool		isnull;
 
-	if (cache_shared == NULL || function < FirstNormalObjectId ||
+	if (!segment_exists() || function < FirstNormalObjectId ||
 		routine_is_noted(function))
 		return;
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
@@ -421,7 +391,7 @@ note_any_role(Oid role, Kind kind)
 {
 	NotedRole	noted = {role, kind};
 
-	if (cache_shared == NULL || GUARD_REMOVED("ddl_roles") ||
+	if (!segment_exists() || GUARD_REMOVED("ddl_roles") ||
 		is_noted(&noted))
 		return;
 	note_role(role, kind);
@@ -474,7 +444,7 @@ dependency_note_session(DependencyRights rights)
 	Oid			role = GetUserId();
 	uint64		under;
 
-	if (cache_shared == NULL)
+	if (!segment_exists())
 		return;
 
 	/* An error may have left something to be added. */
@@ -503,7 +473,7 @@ dependency_note_session(DependencyRights rights)
 void
 dependency_note_mention(Oid relid)
 {
-	if (cache_shared != NULL && relid >= FirstNormalObjectId)
+	if (segment_exists() && relid >= FirstNormalObjectId)
 	{
 		add_oid(KIND_MENTION, relid);
 		set_flush();

@@ -13,17 +13,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_auth_members.h"
-#include "port/atomics.h"
-
-#define DEPENDENCY_BITS		(1 << 22)	/* a power of two */
-
-/* Set bits are never cleared. */
-typedef struct DependencyShared
-{
-	pg_atomic_uint64 bits[DEPENDENCY_BITS / 64];
-} DependencyShared;
-
-extern void dependency_shared_init(DependencyShared *shared);
 
 /* By whose rights a load runs. */
 typedef enum DependencyRights

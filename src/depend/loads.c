@@ -61,7 +61,6 @@
 #include "depend/narrow.h"
 #include "depend/routine.h"
 #include "fence/registry.h"
-#include "shared.h"
 #include "sql/watch.h"
 
 Load	   *current_load = NULL;
@@ -210,7 +209,7 @@ note_own_path(void)
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
 		if (!load->keys && load->def->slot >= 0)
-			pg_atomic_write_u32(&cache_slots[load->def->slot].own_path, 1);
+			pg_atomic_write_u32(&shared_slots[load->def->slot].own_path, 1);
 	}
 }
 
@@ -812,7 +811,7 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 		return;
 	if (!inner->definer && loads_rights() == RIGHTS_OF_ROLE)
 		dependency_note_role(GetUserId());
-	slot = &cache_slots[inner->slot];
+	slot = &shared_slots[inner->slot];
 	nreads = pg_atomic_read_u32(&slot->nreads);
 	nviews = pg_atomic_read_u32(&slot->nviews);
 	own_path = pg_atomic_read_u32(&slot->own_path) != 0;

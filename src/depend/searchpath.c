@@ -54,7 +54,6 @@
 #include "depend/loads.h"
 #include "depend/searchpath.h"
 #include "fence/registry.h"
-#include "shared.h"
 
 /*
  * A session that uses a cache under one search_path after the other compares
@@ -266,7 +265,7 @@ static List *
 named_relations(const CacheDef *def, int index, const char *source,
 				const List *schemas)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 	uint32		nreads = Min(pg_atomic_read_u32(&slot->nreads), SLOT_READS);
 	uint32		nviews = Min(pg_atomic_read_u32(&slot->nviews), SLOT_VIEWS);
 	Oid			relids[SLOT_READS + SLOT_VIEWS];
@@ -454,7 +453,7 @@ searchpath_compare(CacheDef *def)
 
 	if (def->plain || def->slot < 0)
 		return;
-	slot = &cache_slots[def->slot];
+	slot = &shared_slots[def->slot];
 	if (pg_atomic_read_u32(&slot->nreads) == 0 || loads_depth() > 0)
 		return;
 

@@ -23,7 +23,7 @@
 #include "base/compat.h"
 #include "depend/unstored.h"
 #include "fence/registry.h"
-#include "shared.h"
+#include "segment.h"
 
 #define UNSTORED_COLUMNS	4
 
@@ -83,7 +83,7 @@ unstored_note(CacheDef *def, const Reasons *why, uint32 mask)
 			continue;
 		if (def->slot >= 0)
 		{
-			CacheSlot  *slot = &cache_slots[def->slot];
+			CacheSlot  *slot = &shared_slots[def->slot];
 
 			pg_atomic_write_u32(&slot->unstored_object[i], why->object[i]);
 			pg_atomic_fetch_or_u32(&slot->unstored_mask, REASON_BIT(i));
@@ -107,8 +107,8 @@ unstored_note(CacheDef *def, const Reasons *why, uint32 mask)
 void
 unstored_clear(int slot)
 {
-	if (slot >= 0 && pg_atomic_read_u32(&cache_slots[slot].unstored_mask) != 0)
-		pg_atomic_write_u32(&cache_slots[slot].unstored_mask, 0);
+	if (slot >= 0 && pg_atomic_read_u32(&shared_slots[slot].unstored_mask) != 0)
+		pg_atomic_write_u32(&shared_slots[slot].unstored_mask, 0);
 }
 
 /*
@@ -121,7 +121,7 @@ cache_unstored_rows(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	ListCell   *lc;
 
-	shared_require();
+	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, definition_names())
 	{
@@ -130,8 +130,8 @@ cache_unstored_rows(PG_FUNCTION_ARGS)
 
 		for (int i = 0; slot >= 0 && i < REASONS; i++)
 		{
-			uint64		n = pg_atomic_read_u64(&cache_slots[slot].unstored[i]);
-			Oid			object = pg_atomic_read_u32(&cache_slots[slot].unstored_object[i]);
+			uint64		n = pg_atomic_read_u64(&shared_slots[slot].unstored[i]);
+			Oid			object = pg_atomic_read_u32(&shared_slots[slot].unstored_object[i]);
 			Datum		values[UNSTORED_COLUMNS];
 			bool		nulls[UNSTORED_COLUMNS] = {0};
 			char	   *name;

@@ -25,6 +25,21 @@
 
 #include "fence/lineage.h"
 
+Lineage    *shared_lineage;
+
+static void
+lineage_init(void)
+{
+	memset(shared_lineage, 0, sizeof(Lineage));
+}
+
+const SegmentPart lineage_part = {
+	.name = "header",
+	.address = (void **) &shared_lineage,
+	.bytes = sizeof(Lineage),
+	.init = lineage_init,
+};
+
 /*
  * Begin a new epoch, with the timeline that the server is on.
  */

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "base/siphash.h"
+#include "segment.h"
 
 #define LINEAGE_MAX		16
 #define LINEAGE_SECRET	SIPHASH_KEY
@@ -33,6 +34,10 @@ typedef struct Lineage
 	uint8		secret[LINEAGE_SECRET]; /* of the MAC */
 	bool		broken;			/* no random numbers: Redis cannot be used */
 } Lineage;
+
+extern Lineage *shared_lineage;
+
+extern const SegmentPart lineage_part;
 
 extern void lineage_begin(Lineage *lineage);
 extern void lineage_continue(Lineage *lineage);

@@ -72,8 +72,10 @@
 
 #include "base/devel.h"
 #include "fence/mapping.h"
+#include "fence/ready.h"
+#include "fence/recentxid.h"
+#include "fence/registry.h"
 #include "fence/witness.h"
-#include "shared.h"
 
 /* A transaction that changes more keys of a cache records all of it. */
 #define RECORD_MAX	(MAPPING_CHANGES / 8)
@@ -93,24 +95,30 @@ typedef struct MappedCache
 	MappingRunning running;		/* as it was when we published */
 } MappedCache;
 
+SharedMapping *shared_mapping;
+
 static MappedCache *mapped = NULL;	/* in the top transaction's context */
 static int	nmapped = 0;
 
 /* Hashes that have been collected */
 static uint64 *collected = NULL;
 
-/*
- * Prepare the shared part at server start.
- */
-void
-mapping_init(MappingShared *mapping)
+static void
+mapping_init(void)
 {
-	memset(mapping, 0, sizeof(MappingShared));
-	pg_atomic_init_u64(&mapping->nchanges, 0);
-	fence_init(&mapping->lost, 0);
+	memset(shared_mapping, 0, sizeof(SharedMapping));
+	pg_atomic_init_u64(&shared_mapping->nchanges, 0);
+	fence_init(&shared_mapping->lost, 0);
 	for (int i = 0; i < MAPPING_LISTS; i++)
-		pg_atomic_init_u64(&mapping->replaced[i], 0);
+		pg_atomic_init_u64(&shared_mapping->replaced[i], 0);
 }
+
+const SegmentPart mapping_part = {
+	.name = "header",
+	.address = (void **) &shared_mapping,
+	.bytes = sizeof(SharedMapping),
+	.init = mapping_init,
+};
 
 /*
  * The server has started; next is the next xid.  restored: the lists are as they
@@ -118,14 +126,14 @@ mapping_init(MappingShared *mapping)
  * before.  Registry lock.
  */
 void
-mapping_open(MappingShared *mapping, uint64 next, bool restored)
+mapping_begin(uint64 next, bool restored)
 {
-	mapping->start = next - 1;
+	shared_mapping->start = next - 1;
 	for (int i = 0; i < MAPPING_LISTS && !restored; i++)
 	{
-		mapping->running[i].n = 0;
-		mapping->running[i].floor.lowest = 0;
-		mapping->running[i].floor.highest = next - 1;
+		shared_mapping->running[i].n = 0;
+		shared_mapping->running[i].floor.lowest = 0;
+		shared_mapping->running[i].floor.highest = next - 1;
 	}
 }
 
@@ -137,13 +145,13 @@ mapping_open(MappingShared *mapping, uint64 next, bool restored)
 static MappingRunning *
 running_list(Oid dbid, uint64 cache)
 {
-	return &cache_shared->mapping.running[(cache ^ dbid) & (MAPPING_LISTS - 1)];
+	return &shared_mapping->running[(cache ^ dbid) & (MAPPING_LISTS - 1)];
 }
 
 static pg_atomic_uint64 *
 replaced_count(Oid dbid)
 {
-	return &cache_shared->mapping.replaced[dbid & (MAPPING_LISTS - 1)];
+	return &shared_mapping->replaced[dbid & (MAPPING_LISTS - 1)];
 }
 
 /* Drop those that have ended: whoever sees what is to be published sees them. */
@@ -179,15 +187,14 @@ running_add(MappingRunning *list, uint64 xid)
 static void
 record_change(Oid dbid, uint64 cache, uint64 hash, bool whole, uint64 xid)
 {
-	MappingShared *mapping = &cache_shared->mapping;
-	uint64		at = pg_atomic_read_u64(&mapping->nchanges);
-	MappingChange *change = &mapping->changes[at & (MAPPING_CHANGES - 1)];
+	uint64		at = pg_atomic_read_u64(&shared_mapping->nchanges);
+	MappingChange *change = &shared_mapping->changes[at & (MAPPING_CHANGES - 1)];
 
 	if (at >= MAPPING_CHANGES)
 	{
-		mapping->floor = Max(mapping->floor, change->xid);
+		shared_mapping->floor = Max(shared_mapping->floor, change->xid);
 		if (TransactionIdIsInProgress((TransactionId) change->xid))
-			fence_publish(&mapping->lost,
+			fence_publish(&shared_mapping->lost,
 						  FullTransactionIdFromU64(change->xid), NULL);
 	}
 	change->cache = cache;
@@ -195,7 +202,7 @@ record_change(Oid dbid, uint64 cache, uint64 hash, bool whole, uint64 xid)
 	change->xid = xid;
 	change->dbid = dbid;
 	change->whole = whole;
-	pg_atomic_write_u64(&mapping->nchanges, at + 1);
+	pg_atomic_write_u64(&shared_mapping->nchanges, at + 1);
 }
 
 /*
@@ -206,8 +213,7 @@ static void
 collect_changes(uint64 cache, uint64 from, const SnapshotView *view,
 				MappingKeys *others)
 {
-	MappingShared *mapping = &cache_shared->mapping;
-	uint64		end = pg_atomic_read_u64(&mapping->nchanges);
+	uint64		end = pg_atomic_read_u64(&shared_mapping->nchanges);
 	uint64		mine = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
 
 	others->n = 0;
@@ -215,7 +221,7 @@ collect_changes(uint64 cache, uint64 from, const SnapshotView *view,
 	others->whole = end - from > MAPPING_CHANGES;
 	for (uint64 i = from; i < end && !others->whole; i++)
 	{
-		MappingChange *change = &mapping->changes[i & (MAPPING_CHANGES - 1)];
+		MappingChange *change = &shared_mapping->changes[i & (MAPPING_CHANGES - 1)];
 
 		if ((change->cache != cache && change->cache != 0) ||
 			(change->dbid != MyDatabaseId && OidIsValid(change->dbid)) ||
@@ -248,7 +254,7 @@ mapping_replace(Oid dbid, FullTransactionId xid)
 	else
 	{
 		for (int i = 0; i < MAPPING_LISTS; i++)
-			count_replacement(&cache_shared->mapping.replaced[i]);
+			count_replacement(&shared_mapping->replaced[i]);
 	}
 }
 
@@ -275,7 +281,7 @@ mapping_fence_running(Fence *fence, Oid dbid, uint64 cache)
 	else
 	{
 		for (int i = 0; i < MAPPING_LISTS; i++)
-			fence_add_running(fence, &cache_shared->mapping.running[i]);
+			fence_add_running(fence, &shared_mapping->running[i]);
 	}
 }
 
@@ -283,14 +289,13 @@ mapping_fence_running(Fence *fence, Oid dbid, uint64 cache)
 static bool
 is_lost(const SnapshotView *view)
 {
-	MappingShared *mapping = &cache_shared->mapping;
-	uint64		start = mapping->start;
-	uint64		floor = Max(mapping->floor, start);
+	uint64		start = shared_mapping->start;
+	uint64		floor = Max(shared_mapping->floor, start);
 	FenceState	lost;
 
 	if (floor < view->xmin)
 		return false;
-	fence_read(&mapping->lost, &lost);
+	fence_read(&shared_mapping->lost, &lost);
 	if (floor >= view->xmax || !fence_is_clear(&lost, view))
 		return true;
 	for (uint32 i = 0; i < view->snapshot->xcnt; i++)
@@ -427,21 +432,20 @@ void
 mapping_note_call(uint64 cache, Snapshot snapshot, MappingKeys *others)
 {
 	MappedCache *item = find_mapped(cache);
-	MappingShared *mapping = &cache_shared->mapping;
 	SnapshotView view;
 	uint64		end;
 
 	Assert(item != NULL);
 	no_others(others, item);
-	(void) shared_is_ready();
+	(void) ready_for_use();
 	snapshot_view(&view, snapshot,
-				  shared_recent_xid(snapshot->xmax));
+				  recent_xid(snapshot->xmax));
 
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
-	end = pg_atomic_read_u64(&mapping->nchanges);
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	end = pg_atomic_read_u64(&shared_mapping->nchanges);
 	collect_changes(cache, end - Min(end, MAPPING_CHANGES), &view, others);
 	others->whole |= is_lost(&view);
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	if (!item->called)
 	{
 		item->called = true;
@@ -470,16 +474,16 @@ mapping_catch_up(uint64 cache, MappingKeys *others)
 	}
 	if (!item->called || GUARD_REMOVED("mapping"))
 		return;
-	end = pg_atomic_read_u64(&cache_shared->mapping.nchanges);
+	end = pg_atomic_read_u64(&shared_mapping->nchanges);
 	pg_read_barrier();
 	if (end == item->seen)
 		return;
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
-	end = pg_atomic_read_u64(&cache_shared->mapping.nchanges);
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	end = pg_atomic_read_u64(&shared_mapping->nchanges);
 	whole = others->whole;
 	collect_changes(cache, item->seen, NULL, others);
 	others->whole |= whole;
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	item->seen = end;
 }
 
@@ -503,7 +507,7 @@ mapping_publish(uint64 cache, FullTransactionId xid, const uint64 *hashes,
 		GUARD_REMOVED("mapping"))
 		return;
 
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	running_trim(list);
 	item->running = *list;
 	if (item->called)
@@ -519,8 +523,8 @@ mapping_publish(uint64 cache, FullTransactionId xid, const uint64 *hashes,
 		for (int i = 0; i < n; i++)
 			record_change(MyDatabaseId, cache, hashes[i], false, me);
 	}
-	item->seen = pg_atomic_read_u64(&cache_shared->mapping.nchanges);
-	LWLockRelease(cache_registry_lock);
+	item->seen = pg_atomic_read_u64(&shared_mapping->nchanges);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*

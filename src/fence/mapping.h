@@ -17,6 +17,7 @@
 #include "utils/snapshot.h"
 
 #include "fence/fence.h"
+#include "segment.h"
 
 #define MAPPING_CHANGES	2048	/* a power of two */
 #define MAPPING_LISTS	64		/* a power of two */
@@ -42,7 +43,7 @@ typedef struct MappingRunning
 } MappingRunning;
 
 /* In shared memory; under the registry lock. */
-typedef struct MappingShared
+typedef struct SharedMapping
 {
 	pg_atomic_uint64 nchanges;	/* ever recorded */
 	MappingChange changes[MAPPING_CHANGES]; /* the last of them, as a ring */
@@ -51,7 +52,7 @@ typedef struct MappingShared
 	Fence		lost;			/* those that were running when it did */
 	pg_atomic_uint64 replaced[MAPPING_LISTS];	/* DDL so far, by database */
 	MappingRunning running[MAPPING_LISTS];	/* by cache */
-} MappingShared;
+} SharedMapping;
 
 /* Keys of one cache that others have changed. */
 typedef struct MappingKeys
@@ -62,8 +63,11 @@ typedef struct MappingKeys
 	const char *told;			/* the cache's name, if others are told */
 } MappingKeys;
 
-extern void mapping_init(MappingShared *mapping);
-extern void mapping_open(MappingShared *mapping, uint64 next, bool restored);
+extern SharedMapping *shared_mapping;
+
+extern const SegmentPart mapping_part;
+
+extern void mapping_begin(uint64 next, bool restored);
 
 extern bool mapping_is_active(void);
 extern int	mapping_count(void);

@@ -35,10 +35,16 @@
 #include "storage/fd.h"
 #include "storage/ipc.h"
 
+#include "fence/dependencyset.h"
+#include "fence/keyfence.h"
+#include "fence/lineage.h"
+#include "fence/mapping.h"
 #include "fence/persist.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
+#include "fence/rolefence.h"
 #include "fence/software.h"
-#include "shared.h"
+#include "segment.h"
 
 #define STATE_FILE		PGSTAT_STAT_PERMANENT_DIRECTORY "/cache.state"
 #define STATE_FILE_NEW	STATE_FILE ".tmp"
@@ -58,7 +64,7 @@ typedef struct StateHeader
 	char		software[SOFTWARE_NAME];	/* that the loaders ran on */
 	uint32		nfences;		/* in memory */
 	uint32		nsaved;			/* of these, in the file */
-	uint32		nsaved_stamps;	/* of SHARED_STAMPS for each fence */
+	uint32		nsaved_stamps;	/* of KEY_STAMPS for each fence */
 	uint32		nslots;			/* in the file */
 	uint32		nwords;			/* of the dependencies' bits, in the file */
 	uint32		nroles;			/* fences of roles, in the file */
@@ -97,6 +103,21 @@ typedef struct SavedWord
 	uint32		index;
 	uint32		unused;
 } SavedWord;
+
+static SharedPersist *shared_persist;
+
+static void
+persist_init(void)
+{
+	shared_persist->restored = false;
+}
+
+const SegmentPart persist_part = {
+	.name = "header",
+	.address = (void **) &shared_persist,
+	.bytes = sizeof(SharedPersist),
+	.init = persist_init,
+};
 
 /* A file and the checksum of what went through it so far. */
 typedef struct StateFile
@@ -149,13 +170,13 @@ static bool
 fence_is_blank(const Fence *fence)
 {
 	return fence->nxids == 0 &&
-		fence->floor.highest == cache_shared->start_floor;
+		fence->floor.highest == shared_registry->start_floor;
 }
 
 static bool
 stamp_is_blank(uint32 index)
 {
-	return pg_atomic_read_u64(&cache_stamps[index]) == cache_shared->start_floor;
+	return pg_atomic_read_u64(&shared_key_stamps[index]) == shared_registry->start_floor;
 }
 
 static void
@@ -181,26 +202,26 @@ write_slot(StateFile *state, CacheSlot *slot)
 static uint64
 dependency_word(int i)
 {
-	return pg_atomic_read_u64(&cache_shared->dependencies.bits[i]);
+	return pg_atomic_read_u64(&shared_dependencies->bits[i]);
 }
 
 /* What loads depend on, and the DDL that there has been */
 static void
 write_dependencies(StateFile *state)
 {
-	for (int i = 0; i < DEPENDENCY_BITS / 64; i++)
+	for (int i = 0; i < DEPENDENCY_WORDS; i++)
 	{
 		SavedWord	saved = {dependency_word(i), i};
 
 		if (saved.bits != 0)
 			put(state, &saved, sizeof(saved));
 	}
-	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	for (int i = 0; i < REGISTRY_FENCES; i++)
 	{
 		FenceState	fences[2];
 
-		fence_read(&cache_shared->ddl_fences[i], &fences[0]);
-		fence_read(&cache_shared->catalog_fences[i], &fences[1]);
+		fence_read(&shared_registry->ddl_fences[i], &fences[0]);
+		fence_read(&shared_registry->catalog_fences[i], &fences[1]);
 		put(state, fences, sizeof(fences));
 	}
 }
@@ -230,46 +251,46 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 	header.magic = STATE_MAGIC;
 	header.version = STATE_VERSION;
 	header.checkpoint = checkpoint;
-	header.start_floor = cache_shared->start_floor;
-	header.lineage = cache_shared->lineage;
+	header.start_floor = shared_registry->start_floor;
+	header.lineage = *shared_lineage;
 	software_name(header.software);
-	header.nfences = cache_shared->nfences;
-	for (uint32 i = 0; i < cache_shared->nfences; i++)
-		header.nsaved += !fence_is_blank(&cache_fences[i]);
-	for (uint32 i = 0; i < cache_shared->nstamps; i++)
+	header.nfences = key_nfences;
+	for (uint32 i = 0; i < key_nfences; i++)
+		header.nsaved += !fence_is_blank(&shared_key_fences[i]);
+	for (uint32 i = 0; i < key_nstamps; i++)
 		header.nsaved_stamps += !stamp_is_blank(i);
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
-		header.nslots += cache_slots[i].used;
-	for (int i = 0; i < DEPENDENCY_BITS / 64; i++)
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
+		header.nslots += shared_slots[i].used;
+	for (int i = 0; i < DEPENDENCY_WORDS; i++)
 		header.nwords += dependency_word(i) != 0;
-	for (int i = 0; i < SHARED_ROLE_FENCES; i++)
-		header.nroles += !fence_is_blank(&cache_shared->role_fences[i]);
+	for (int i = 0; i < ROLE_FENCES; i++)
+		header.nroles += !fence_is_blank(&shared_role_fences[i]);
 	put(state, &header, sizeof(header));
 
-	put(state, cache_shared->mapping.running,
-		sizeof(cache_shared->mapping.running));
-	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	put(state, shared_mapping->running,
+		sizeof(shared_mapping->running));
+	for (int i = 0; i < REGISTRY_FENCES; i++)
 	{
 		FenceState	fence;
 
-		fence_read(&cache_shared->database_fences[i], &fence);
+		fence_read(&shared_registry->database_fences[i], &fence);
 		put(state, &fence, sizeof(fence));
 	}
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
-		if (cache_slots[i].used)
-			write_slot(state, &cache_slots[i]);
+		if (shared_slots[i].used)
+			write_slot(state, &shared_slots[i]);
 	}
-	write_fences(state, cache_fences, cache_shared->nfences);
-	write_fences(state, cache_shared->role_fences, SHARED_ROLE_FENCES);
-	for (uint32 i = 0; i < cache_shared->nstamps; i++)
+	write_fences(state, shared_key_fences, key_nfences);
+	write_fences(state, shared_role_fences, ROLE_FENCES);
+	for (uint32 i = 0; i < key_nstamps; i++)
 	{
 		SavedStamp	saved = {0};
 
 		if (stamp_is_blank(i))
 			continue;
 		saved.index = i;
-		saved.xid = pg_atomic_read_u64(&cache_stamps[i]);
+		saved.xid = pg_atomic_read_u64(&shared_key_stamps[i]);
 		put(state, &saved, sizeof(saved));
 	}
 	write_dependencies(state);
@@ -285,9 +306,9 @@ persist_shutdown(int code, Datum arg)
 	XLogRecPtr	checkpoint;
 	StateFile	state;
 
-	if (code != 0 || cache_shared == NULL ||
-		pg_atomic_read_u32(&cache_shared->ready) == 0 ||
-		cache_shared->lineage.broken)
+	if (code != 0 || !segment_exists() ||
+		!ready_has_opened() ||
+		shared_lineage->broken)
 		return;
 	checkpoint = shutdown_checkpoint();
 	if (XLogRecPtrIsInvalid(checkpoint))
@@ -338,21 +359,21 @@ fence_restore(Fence *fence, const FenceState *state, bool alone)
 static void
 restore_key_fence(uint32 index, uint32 nfences, const FenceState *state)
 {
-	uint32		now = cache_shared->nfences;
+	uint32		now = key_nfences;
 
 	for (uint64 i = index & (now - 1); i < now; i += nfences)
-		fence_restore(&cache_fences[i], state, now >= nfences);
+		fence_restore(&shared_key_fences[i], state, now >= nfences);
 }
 
 static void
 restore_stamp(uint32 index, uint32 nstamps, uint64 xid)
 {
-	uint32		now = cache_shared->nstamps;
+	uint32		now = key_nstamps;
 
 	for (uint64 i = index & (now - 1); i < now; i += nstamps)
 	{
-		if (xid > pg_atomic_read_u64(&cache_stamps[i]))
-			pg_atomic_write_u64(&cache_stamps[i], xid);
+		if (xid > pg_atomic_read_u64(&shared_key_stamps[i]))
+			pg_atomic_write_u64(&shared_key_stamps[i], xid);
 	}
 }
 
@@ -373,7 +394,7 @@ read_slot(StateFile *state, CacheSlot *slot)
 	for (int i = 0; i < SLOT_FILTER; i++)
 		pg_atomic_write_u64(&slot->filter[i], saved.filter[i]);
 	pg_atomic_write_u64(&slot->lists_of, slot->fence.changes);
-	slot->made = ++cache_shared->slots_made;
+	slot->made = ++shared_registry->slots_made;
 	slot->used = true;
 	return true;
 }
@@ -381,23 +402,22 @@ read_slot(StateFile *state, CacheSlot *slot)
 static bool
 read_dependencies(StateFile *state, const StateHeader *header)
 {
-	DependencyShared *dependencies = &cache_shared->dependencies;
 	SavedWord	word;
 	FenceState	fences[2];
 
 	for (uint32 i = 0; i < header->nwords; i++)
 	{
 		if (!get(state, &word, sizeof(word)) ||
-			word.index >= DEPENDENCY_BITS / 64)
+			word.index >= DEPENDENCY_WORDS)
 			return false;
-		pg_atomic_write_u64(&dependencies->bits[word.index], word.bits);
+		pg_atomic_write_u64(&shared_dependencies->bits[word.index], word.bits);
 	}
-	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	for (int i = 0; i < REGISTRY_FENCES; i++)
 	{
 		if (!get(state, fences, sizeof(fences)))
 			return false;
-		fence_restore(&cache_shared->ddl_fences[i], &fences[0], true);
-		fence_restore(&cache_shared->catalog_fences[i], &fences[1], true);
+		fence_restore(&shared_registry->ddl_fences[i], &fences[0], true);
+		fence_restore(&shared_registry->catalog_fences[i], &fences[1], true);
 	}
 	return true;
 }
@@ -413,16 +433,16 @@ header_fits(const StateHeader *header)
 		header->version == STATE_VERSION &&
 		header->lineage.system == GetSystemIdentifier() &&
 		header->lineage.nincarnations <= LINEAGE_MAX &&
-		header->nfences > 0 && header->nfences < PG_UINT32_MAX / SHARED_STAMPS &&
+		header->nfences > 0 && header->nfences < PG_UINT32_MAX / KEY_STAMPS &&
 		(header->nfences & (header->nfences - 1)) == 0 &&
-		header->nslots <= SHARED_SLOTS &&
+		header->nslots <= REGISTRY_SLOTS &&
 		memcmp(header->software, software, SOFTWARE_NAME) == 0 &&
 		header->checkpoint == shutdown_checkpoint();
 }
 
 /*
  * Take everything from the file.  If it turns out to be damaged, what has been
- * taken so far is thrown away later (shared_open).
+ * taken so far is thrown away later (open.c).
  */
 static bool
 read_state(StateFile *state)
@@ -435,25 +455,25 @@ read_state(StateFile *state)
 
 	if (!get(state, &header, sizeof(header)) || !header_fits(&header))
 		return false;
-	cache_shared->start_floor = header.start_floor;
-	cache_shared->lineage = header.lineage;
-	if (!get(state, cache_shared->mapping.running,
-			 sizeof(cache_shared->mapping.running)))
+	shared_registry->start_floor = header.start_floor;
+	*shared_lineage = header.lineage;
+	if (!get(state, shared_mapping->running,
+			 sizeof(shared_mapping->running)))
 		return false;
-	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	for (int i = 0; i < REGISTRY_FENCES; i++)
 	{
 		if (!get(state, &fence, sizeof(fence)))
 			return false;
-		fence_restore(&cache_shared->database_fences[i], &fence, true);
+		fence_restore(&shared_registry->database_fences[i], &fence, true);
 	}
 	for (uint32 i = 0; i < header.nslots; i++)
 	{
-		if (!read_slot(state, &cache_slots[i]))
+		if (!read_slot(state, &shared_slots[i]))
 			return false;
 	}
-	cache_shared->nslots = header.nslots;
-	for (uint32 i = 0; i < cache_shared->nfences; i++)
-		fence_begin(&cache_fences[i], header.start_floor);
+	shared_registry->nslots = header.nslots;
+	for (uint32 i = 0; i < key_nfences; i++)
+		fence_begin(&shared_key_fences[i], header.start_floor);
 	for (uint32 i = 0; i < header.nsaved; i++)
 	{
 		if (!get(state, &saved, sizeof(saved)) ||
@@ -461,24 +481,24 @@ read_state(StateFile *state)
 			return false;
 		restore_key_fence(saved.index, header.nfences, &saved.state);
 	}
-	for (uint32 i = 0; i < SHARED_ROLE_FENCES; i++)
-		fence_begin(&cache_shared->role_fences[i], header.start_floor);
+	for (uint32 i = 0; i < ROLE_FENCES; i++)
+		fence_begin(&shared_role_fences[i], header.start_floor);
 	for (uint32 i = 0; i < header.nroles; i++)
 	{
 		if (!get(state, &saved, sizeof(saved)) ||
-			saved.index >= SHARED_ROLE_FENCES)
+			saved.index >= ROLE_FENCES)
 			return false;
-		fence_restore(&cache_shared->role_fences[saved.index], &saved.state,
+		fence_restore(&shared_role_fences[saved.index], &saved.state,
 					  true);
 	}
-	for (uint32 i = 0; i < cache_shared->nstamps; i++)
-		pg_atomic_write_u64(&cache_stamps[i], header.start_floor);
+	for (uint32 i = 0; i < key_nstamps; i++)
+		pg_atomic_write_u64(&shared_key_stamps[i], header.start_floor);
 	for (uint32 i = 0; i < header.nsaved_stamps; i++)
 	{
 		if (!get(state, &stamp, sizeof(stamp)) ||
-			stamp.index >= header.nfences * SHARED_STAMPS)
+			stamp.index >= header.nfences * KEY_STAMPS)
 			return false;
-		restore_stamp(stamp.index, header.nfences * SHARED_STAMPS, stamp.xid);
+		restore_stamp(stamp.index, header.nfences * KEY_STAMPS, stamp.xid);
 	}
 	if (!read_dependencies(state, &header))
 		return false;
@@ -508,10 +528,10 @@ persist_startup(void)
 	}
 	state.good = true;
 	INIT_CRC32C(state.crc);
-	cache_shared->restored = read_state(&state);
+	shared_persist->restored = read_state(&state);
 	FreeFile(state.file);
-	if (cache_shared->restored)
-		lineage_continue(&cache_shared->lineage);
+	if (shared_persist->restored)
+		lineage_continue(shared_lineage);
 	else
 		ereport(LOG,
 				(errmsg("file \"%s\" does not describe the present state of the cluster, ignoring it",
@@ -520,5 +540,14 @@ persist_startup(void)
 
 	/* If the server crashes now, the file must not be there. */
 	if (durable_unlink(STATE_FILE, LOG) != 0)
-		cache_shared->restored = false;
+		shared_persist->restored = false;
+}
+
+/*
+ * Is what is in shared memory as the last shutdown has left it?
+ */
+bool
+persist_has_restored(void)
+{
+	return shared_persist->restored;
 }

@@ -10,6 +10,18 @@
 #ifndef CACHE_PERSIST_H
 #define CACHE_PERSIST_H
 
+#include "postgres.h"
+
+#include "segment.h"
+
+typedef struct SharedPersist
+{
+	bool		restored;		/* the fences and the lineage */
+} SharedPersist;
+
+extern const SegmentPart persist_part;
+
 extern void persist_startup(void);
+extern bool persist_has_restored(void);
 
 #endif							/* CACHE_PERSIST_H */

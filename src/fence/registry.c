@@ -36,7 +36,10 @@
 #include "base/devel.h"
 #include "fence/registry.h"
 #include "fence/witness.h"
-#include "shared.h"
+
+SharedRegistry *shared_registry;
+CacheSlot  *shared_slots;
+LWLock	   *shared_registry_lock;
 
 /* Counts of this backend that are not in shared memory yet. */
 typedef struct LocalCounts
@@ -45,8 +48,8 @@ typedef struct LocalCounts
 	uint64		counts[STATS_COUNTERS];
 } LocalCounts;
 
-static LocalCounts *local_counts[SHARED_SLOTS]; /* made when first needed */
-static uint16 dirty_slots[SHARED_SLOTS];
+static LocalCounts *local_counts[REGISTRY_SLOTS]; /* made when first needed */
+static uint16 dirty_slots[REGISTRY_SLOTS];
 static int	ndirty = 0;
 static uint32 unflushed = 0;
 
@@ -62,10 +65,8 @@ slot_forget_passed(CacheSlot *slot)
 	memset(slot->passed_columns, 0, sizeof(slot->passed_columns));
 }
 
-/*
- * Prepare a slot at server start.
- */
-void
+/* Make an empty slot. */
+static void
 slot_init(CacheSlot *slot)
 {
 	memset(slot, 0, sizeof(CacheSlot));
@@ -100,6 +101,65 @@ slot_init(CacheSlot *slot)
 		pg_atomic_init_u64(&slot->counters[i], 0);
 }
 
+static void
+registry_fences_init(uint64 floor)
+{
+	for (int i = 0; i < REGISTRY_FENCES; i++)
+	{
+		fence_init(&shared_registry->database_fences[i], floor);
+		fence_init(&shared_registry->ddl_fences[i], floor);
+		fence_init(&shared_registry->catalog_fences[i], floor);
+	}
+}
+
+static void
+registry_init(void)
+{
+	memset(shared_registry, 0, sizeof(SharedRegistry));
+	pg_atomic_init_u64(&shared_registry->ddl_changes, 0);
+	pg_atomic_init_u32(&shared_registry->sweep_wanted, 0);
+
+	/* At the server's start itself the time of that is not known yet. */
+	shared_registry->restarted = PgStartTime == 0 ? 0 : GetCurrentTimestamp();
+	registry_fences_init(0);
+}
+
+const SegmentPart registry_part = {
+	.name = "header",
+	.address = (void **) &shared_registry,
+	.bytes = sizeof(SharedRegistry),
+	.nlocks = 1,
+	.locks = (LWLockPadded **) &shared_registry_lock,
+	.init = registry_init,
+};
+
+static void
+registry_slots_init(void)
+{
+	for (int i = 0; i < REGISTRY_SLOTS; i++)
+		slot_init(&shared_slots[i]);
+}
+
+const SegmentPart registry_slots_part = {
+	.name = "registry",
+	.address = (void **) &shared_slots,
+	.bytes = REGISTRY_SLOTS * sizeof(CacheSlot),
+	.init = registry_slots_init,
+};
+
+/*
+ * Begin without any cache, and know nothing of transactions up to and including
+ * floor.  Registry lock.
+ */
+void
+registry_begin(uint64 floor)
+{
+	shared_registry->start_floor = floor;
+	shared_registry->nslots = 0;
+	registry_fences_init(floor);
+	registry_slots_init();
+}
+
 /*
  * Begin to count anew.  since: 0, if nothing can have been counted before.
  */
@@ -117,33 +177,33 @@ stats_begin(CacheSlot *slot, TimestampTz since)
 static inline int
 fence_number(Oid dbid)
 {
-	return murmurhash32(dbid) & (SHARED_DATABASE_FENCES - 1);
+	return murmurhash32(dbid) & (REGISTRY_FENCES - 1);
 }
 
 static Fence *
 database_fence(Oid dbid)
 {
-	return &cache_shared->database_fences[fence_number(dbid)];
+	return &shared_registry->database_fences[fence_number(dbid)];
 }
 
 static Fence *
 ddl_fence(Oid dbid)
 {
-	return &cache_shared->ddl_fences[fence_number(dbid)];
+	return &shared_registry->ddl_fences[fence_number(dbid)];
 }
 
 static Fence *
 catalog_fence(Oid dbid)
 {
-	return &cache_shared->catalog_fences[fence_number(dbid)];
+	return &shared_registry->catalog_fences[fence_number(dbid)];
 }
 
 static int
 slot_find_locked(Oid dbid, uint64 id)
 {
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
-		CacheSlot  *slot = &cache_slots[i];
+		CacheSlot  *slot = &shared_slots[i];
 
 		if (slot->used && slot->id == id && slot->dbid == dbid)
 			return i;
@@ -159,9 +219,9 @@ slot_find(Oid dbid, uint64 id)
 {
 	int			index;
 
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
 	index = slot_find_locked(dbid, id);
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	return index;
 }
 
@@ -213,18 +273,18 @@ slot_recycle(void)
 {
 	int			oldest = 0;
 
-	for (int i = 0; i < SHARED_SLOTS; i++)
+	for (int i = 0; i < REGISTRY_SLOTS; i++)
 	{
-		if (!cache_slots[i].used)
+		if (!shared_slots[i].used)
 			return i;
-		if (cache_slots[i].made < cache_slots[oldest].made)
+		if (shared_slots[i].made < shared_slots[oldest].made)
 			oldest = i;
 	}
-	slot_recall(&cache_slots[oldest]);
-	fence_inherit(database_fence(cache_slots[oldest].dbid),
-				  &cache_slots[oldest].fence, witness_last());
-	cache_slots[oldest].used = false;
-	cache_shared->counters_lost = true;
+	slot_recall(&shared_slots[oldest]);
+	fence_inherit(database_fence(shared_slots[oldest].dbid),
+				  &shared_slots[oldest].fence, witness_last());
+	shared_slots[oldest].used = false;
+	shared_registry->counters_lost = true;
 	return oldest;
 }
 
@@ -241,14 +301,14 @@ slot_attach_locked(Oid dbid, uint64 id, bool remote)
 	if (index >= 0)
 		return index;
 
-	if (cache_shared->nslots < SHARED_SLOTS)
-		index = cache_shared->nslots++;
+	if (shared_registry->nslots < REGISTRY_SLOTS)
+		index = shared_registry->nslots++;
 	else
 		index = slot_recycle();
 
-	slot = &cache_slots[index];
-	if (slot->fence.floor.highest < cache_shared->start_floor)
-		fence_begin(&slot->fence, cache_shared->start_floor);
+	slot = &shared_slots[index];
+	if (slot->fence.floor.highest < shared_registry->start_floor)
+		fence_begin(&slot->fence, shared_registry->start_floor);
 	fence_inherit(&slot->fence, database_fence(dbid), witness_last());
 	if (remote)
 	{
@@ -258,14 +318,14 @@ slot_attach_locked(Oid dbid, uint64 id, bool remote)
 	slot_reset_reads(slot);
 	pg_atomic_write_u32(&slot->unknown, remote);
 	pg_atomic_write_u64(&slot->load_time, 0);
-	stats_begin(slot, cache_shared->counters_lost ? GetCurrentTimestamp() : 0);
+	stats_begin(slot, shared_registry->counters_lost ? GetCurrentTimestamp() : 0);
 	pg_atomic_write_u32(&slot->unstored_mask, 0);
 	memset(slot->watches, 0, sizeof(slot->watches));
 	for (int i = 0; i < SLOT_WATCHES; i++)
 		pg_atomic_write_u64(&slot->watch_rows[i], 0);
 	slot->id = id;
 	slot->dbid = dbid;
-	slot->made = ++cache_shared->slots_made;
+	slot->made = ++shared_registry->slots_made;
 	pg_write_barrier();
 	slot->used = true;
 	return index;
@@ -273,16 +333,16 @@ slot_attach_locked(Oid dbid, uint64 id, bool remote)
 
 /*
  * The slot of a cache, made if need be; remote: it uses Redis.  The shared
- * memory must be ready (shared_is_ready).
+ * memory must be ready (ready_for_use).
  */
 int
 slot_attach(Oid dbid, uint64 id, bool remote)
 {
 	int			index;
 
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	index = slot_attach_locked(dbid, id, remote);
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	return index;
 }
 
@@ -292,7 +352,7 @@ slot_attach(Oid dbid, uint64 id, bool remote)
 bool
 slot_read(int index, Oid dbid, uint64 id, FenceState *state)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 
 	/*
 	 * A slot changes hands only after its fence has changed, so a slot that
@@ -354,24 +414,24 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 {
 	int			index;
 
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 
 	/* Later users of this cache have to know of this transaction. */
 	index = slot_attach_locked(dbid, id, true);
-	if (slot_passes(&cache_slots[index], change, xid))
+	if (slot_passes(&shared_slots[index], change, xid))
 	{
-		LWLockRelease(cache_registry_lock);
+		LWLockRelease(shared_registry_lock);
 		return;
 	}
-	fence_publish(&cache_slots[index].fence, xid, witness_last());
+	fence_publish(&shared_slots[index].fence, xid, witness_last());
 	if (others != NULL)
-		fence_add(&cache_slots[index].fence, others->xids, others->n,
+		fence_add(&shared_slots[index].fence, others->xids, others->n,
 				  &others->floor, witness_last());
 	STOP_POINT("fenced");
-	slot_reset_reads(&cache_slots[index]);
-	pg_atomic_fetch_add_u64(&cache_slots[index].counters[STATS_INVALIDATIONS], 1);
-	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
-	LWLockRelease(cache_registry_lock);
+	slot_reset_reads(&shared_slots[index]);
+	pg_atomic_fetch_add_u64(&shared_slots[index].counters[STATS_INVALIDATIONS], 1);
+	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -381,23 +441,23 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 void
 slot_publish_database(Oid dbid, FullTransactionId xid)
 {
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 
 	/* Who reads the latter of these two counts first knows the former, too. */
-	pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);
+	pg_atomic_fetch_add_u64(&shared_registry->ddl_changes, 1);
 	mapping_replace(dbid, xid);
-	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	for (int i = 0; i < REGISTRY_FENCES; i++)
 	{
-		Fence	   *fence = &cache_shared->database_fences[i];
+		Fence	   *fence = &shared_registry->database_fences[i];
 
 		if (OidIsValid(dbid) && fence != database_fence(dbid))
 			continue;
 		fence_publish(fence, xid, witness_last());
 		mapping_fence_running(fence, dbid, 0);
 	}
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
-		CacheSlot  *slot = &cache_slots[i];
+		CacheSlot  *slot = &shared_slots[i];
 
 		if (slot->used && (!OidIsValid(dbid) || slot->dbid == dbid))
 		{
@@ -407,8 +467,8 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 			pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
 		}
 	}
-	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
-	LWLockRelease(cache_registry_lock);
+	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -421,18 +481,18 @@ slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid)
 	CacheSlot  *slot;
 	int			index;
 
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	index = slot_find_locked(dbid, id);
 	if (index >= 0)
 	{
-		slot = &cache_slots[index];
+		slot = &shared_slots[index];
 		fence_publish(&slot->fence, xid, witness_last());
 		mapping_fence_running(&slot->fence, dbid, id);
 		slot_reset_reads(slot);
 		pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
-		pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
+		pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
 	}
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -445,10 +505,10 @@ slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid)
 void
 slot_forget(Oid dbid, uint64 id)
 {
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
-		CacheSlot  *slot = &cache_slots[i];
+		CacheSlot  *slot = &shared_slots[i];
 
 		if (slot->used && slot->dbid == dbid && (id == 0 || slot->id == id))
 		{
@@ -460,8 +520,8 @@ slot_forget(Oid dbid, uint64 id)
 			slot->used = false;
 		}
 	}
-	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
-	LWLockRelease(cache_registry_lock);
+	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -482,14 +542,14 @@ slot_append(pg_atomic_uint32 *length, uint32 *list, uint32 size, uint32 member)
 	if (n > size)
 		return false;
 
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	n = pg_atomic_read_u32(length);
 	if (n < size)
 		list[n] = member;
 	pg_write_barrier();
 	if (n <= size)
 		pg_atomic_write_u32(length, n + 1);
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	return n < size;
 }
 
@@ -528,21 +588,21 @@ filter_has(CacheSlot *slot, Oid relid)
 void
 slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
 {
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < SHARED_DATABASE_FENCES; i++)
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < REGISTRY_FENCES; i++)
 	{
 		if (OidIsValid(dbid) && i != fence_number(dbid))
 			continue;
-		fence_publish(&cache_shared->catalog_fences[i], xid, witness_last());
+		fence_publish(&shared_registry->catalog_fences[i], xid, witness_last());
 		if (lasting)
-			fence_publish(&cache_shared->ddl_fences[i], xid, witness_last());
-		fence_clear_out(&cache_shared->catalog_fences[i], witness_last());
-		fence_clear_out(&cache_shared->ddl_fences[i], witness_last());
-		fence_clear_out(&cache_shared->database_fences[i], witness_last());
+			fence_publish(&shared_registry->ddl_fences[i], xid, witness_last());
+		fence_clear_out(&shared_registry->catalog_fences[i], witness_last());
+		fence_clear_out(&shared_registry->ddl_fences[i], witness_last());
+		fence_clear_out(&shared_registry->database_fences[i], witness_last());
 	}
 	if (lasting)
-		pg_atomic_fetch_add_u64(&cache_shared->ddl_changes, 1);
-	LWLockRelease(cache_registry_lock);
+		pg_atomic_fetch_add_u64(&shared_registry->ddl_changes, 1);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -555,10 +615,10 @@ slots_adopt_ddl(void)
 	if (GUARD_REMOVED("ddl_adopt"))
 		return;
 	fence_remember(database_fence(MyDatabaseId), ddl_fence(MyDatabaseId));
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
-		if (cache_slots[i].used && cache_slots[i].dbid == MyDatabaseId)
-			fence_remember(&cache_slots[i].fence, ddl_fence(MyDatabaseId));
+		if (shared_slots[i].used && shared_slots[i].dbid == MyDatabaseId)
+			fence_remember(&shared_slots[i].fence, ddl_fence(MyDatabaseId));
 	}
 }
 
@@ -572,19 +632,19 @@ slots_adopt_ddl(void)
 void
 slot_depend(int index, Oid relid)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 	uint32		bits[2];
 
 	if (filter_has(slot, relid))
 		return;
 	filter_bits(relid, bits);
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	if (!GUARD_REMOVED("ddl_adopt"))
 		fence_remember(&slot->fence, ddl_fence(slot->dbid));
 	for (int i = 0; i < 2; i++)
 		pg_atomic_fetch_or_u64(&slot->filter[bits[i] / 64],
 							   UINT64CONST(1) << (bits[i] % 64));
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -593,7 +653,7 @@ slot_depend(int index, Oid relid)
 bool
 slot_depends_on(int index, Oid relid)
 {
-	return filter_has(&cache_slots[index], relid);
+	return filter_has(&shared_slots[index], relid);
 }
 
 /*
@@ -602,16 +662,16 @@ slot_depends_on(int index, Oid relid)
 void
 slot_note_catalogs(int index)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 
 	if (pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
 		GUARD_REMOVED("ddl_catalogs"))
 		return;
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	if (!GUARD_REMOVED("ddl_adopt"))
 		fence_remember(&slot->fence, catalog_fence(slot->dbid));
 	pg_atomic_write_u32(&slot->reads_catalogs, 1);
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -623,13 +683,13 @@ slot_databases(void)
 	List	   *databases = NIL;
 
 	/* An error for want of memory releases the lock. */
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
-		if (cache_slots[i].used)
-			databases = list_append_unique_oid(databases, cache_slots[i].dbid);
+		if (shared_slots[i].used)
+			databases = list_append_unique_oid(databases, shared_slots[i].dbid);
 	}
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	return databases;
 }
 
@@ -648,12 +708,12 @@ slot_any_reads_catalogs(Oid dbid)
 {
 	bool		found = false;
 
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
-	for (uint32 i = 0; i < cache_shared->nslots && !found; i++)
-		found = slot_is_in(&cache_slots[i], dbid) &&
-			(pg_atomic_read_u32(&cache_slots[i].reads_catalogs) != 0 ||
-			 pg_atomic_read_u32(&cache_slots[i].unknown) != 0);
-	LWLockRelease(cache_registry_lock);
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < shared_registry->nslots && !found; i++)
+		found = slot_is_in(&shared_slots[i], dbid) &&
+			(pg_atomic_read_u32(&shared_slots[i].reads_catalogs) != 0 ||
+			 pg_atomic_read_u32(&shared_slots[i].unknown) != 0);
+	LWLockRelease(shared_registry_lock);
 	return found;
 }
 
@@ -679,10 +739,10 @@ slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs)
 {
 	List	   *dependents = NIL;
 
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
-		CacheSlot  *slot = &cache_slots[i];
+		CacheSlot  *slot = &shared_slots[i];
 		SlotCache  *found;
 
 		if (!slot_is_in(slot, dbid) ||
@@ -696,7 +756,7 @@ slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs)
 		found->id = slot->id;
 		dependents = lappend(dependents, found);
 	}
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	return dependents;
 }
 
@@ -716,7 +776,7 @@ slot_add_columns(CacheSlot *slot, int place, Columns columns)
 void
 slot_add_read(int index, Oid relid, Columns columns)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 	int			place = read_place(slot, relid);
 	uint32		n;
 
@@ -727,7 +787,7 @@ slot_add_read(int index, Oid relid, Columns columns)
 	if (place < 0 && pg_atomic_read_u32(&slot->nreads) > SLOT_READS)
 		return;
 
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	place = read_place(slot, relid);
 	n = pg_atomic_read_u32(&slot->nreads);
 	if (place >= 0)
@@ -742,7 +802,7 @@ slot_add_read(int index, Oid relid, Columns columns)
 		}
 		pg_atomic_write_u32(&slot->nreads, n + 1);
 	}
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -751,14 +811,14 @@ slot_add_read(int index, Oid relid, Columns columns)
 void
 slot_add_unseen(int index)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 
 	if (pg_atomic_read_u32(&slot->unseen) != 0)
 		return;
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	slot_recall(slot);
 	pg_atomic_write_u32(&slot->unseen, 1);
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -767,7 +827,7 @@ slot_add_unseen(int index)
 bool
 slot_is_of(int index, Oid dbid, uint64 id)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 
 	return slot->used && slot->id == id && slot->dbid == dbid;
 }
@@ -780,7 +840,7 @@ slot_is_of(int index, Oid dbid, uint64 id)
 bool
 slot_reads(int index, Oid dbid, uint64 id, Oid relid, Columns *columns)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 	uint64		generation;
 	int			place;
 
@@ -806,7 +866,7 @@ slot_reads(int index, Oid dbid, uint64 id, Oid relid, Columns *columns)
 bool
 slot_add_view(int index, Oid relid)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 
 	slot_depend(index, relid);
 	return slot_append(&slot->nviews, slot->views, SLOT_VIEWS, relid);
@@ -832,7 +892,7 @@ prefix_number(CacheSlot *slot, const KeyPrefix *prefix, uint32 n)
 int
 slot_find_prefix(int index, uint64 generation, const KeyPrefix *prefix)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 	uint32		n;
 	uint32		number;
 
@@ -859,13 +919,13 @@ slot_find_prefix(int index, uint64 generation, const KeyPrefix *prefix)
 int
 slot_add_prefix(int index, uint64 generation, const KeyPrefix *prefix)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 	int			number = slot_find_prefix(index, generation, prefix);
 	uint32		n;
 
 	if (number != SLOT_NO_PREFIX)
 		return number;
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	n = pg_atomic_read_u32(&slot->nprefixes);
 	if (slot->fence.changes == generation)
 	{
@@ -878,7 +938,7 @@ slot_add_prefix(int index, uint64 generation, const KeyPrefix *prefix)
 			number = n + 1;
 		}
 	}
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	return number;
 }
 
@@ -889,7 +949,7 @@ slot_add_prefix(int index, uint64 generation, const KeyPrefix *prefix)
 bool
 slot_get_prefix(int index, uint64 generation, int number, KeyPrefix *prefix)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 
 	if (number > SLOT_PREFIXES)
 		return false;
@@ -905,7 +965,7 @@ slot_get_prefix(int index, uint64 generation, int number, KeyPrefix *prefix)
 bool
 slot_add_variant(int index, uint32 variant)
 {
-	CacheSlot  *slot = &cache_slots[index];
+	CacheSlot  *slot = &shared_slots[index];
 
 	return slot_append(&slot->nvariants, slot->variants, SLOT_VARIANTS, variant);
 }
@@ -920,16 +980,16 @@ slot_variants(Oid dbid, uint64 id, uint32 *variants)
 	uint32		n = 0;
 	int			index;
 
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
 	index = slot_find_locked(dbid, id);
 	if (index >= 0)
 	{
-		CacheSlot  *slot = &cache_slots[index];
+		CacheSlot  *slot = &shared_slots[index];
 
 		n = Min(pg_atomic_read_u32(&slot->nvariants), SLOT_VARIANTS);
 		memcpy(variants, slot->variants, sizeof(uint32) * n);
 	}
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	return n;
 }
 
@@ -955,34 +1015,34 @@ slot_count_rows(Oid dbid, uint64 id, int *known, uint32 watch, uint64 rows)
 	int			index = *known;
 	int			place = -1;
 
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
-	if (index < 0 || !cache_slots[index].used ||
-		cache_slots[index].id != id || cache_slots[index].dbid != dbid)
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	if (index < 0 || !shared_slots[index].used ||
+		shared_slots[index].id != id || shared_slots[index].dbid != dbid)
 		index = slot_find_locked(dbid, id);
 	*known = index;
 	if (index >= 0)
-		place = watch_place(&cache_slots[index], watch);
+		place = watch_place(&shared_slots[index], watch);
 	if (place >= 0)
-		pg_atomic_fetch_add_u64(&cache_slots[index].watch_rows[place], rows);
-	LWLockRelease(cache_registry_lock);
+		pg_atomic_fetch_add_u64(&shared_slots[index].watch_rows[place], rows);
+	LWLockRelease(shared_registry_lock);
 	if (index < 0 || place >= 0)
 		return;
 
 	/* Its first ones */
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	index = slot_find_locked(dbid, id);
 	if (index >= 0)
 	{
-		place = watch_place(&cache_slots[index], watch);
+		place = watch_place(&shared_slots[index], watch);
 		if (place < 0)
-			place = watch_place(&cache_slots[index], 0);
+			place = watch_place(&shared_slots[index], 0);
 		if (place >= 0)
 		{
-			cache_slots[index].watches[place] = watch;
-			pg_atomic_fetch_add_u64(&cache_slots[index].watch_rows[place], rows);
+			shared_slots[index].watches[place] = watch;
+			pg_atomic_fetch_add_u64(&shared_slots[index].watch_rows[place], rows);
 		}
 	}
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -995,18 +1055,18 @@ slot_read_rows(Oid dbid, uint64 id, uint32 watch)
 	int64		rows = 0;
 	int			index;
 
-	LWLockAcquire(cache_registry_lock, LW_SHARED);
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
 	index = slot_find_locked(dbid, id);
 	if (index >= 0)
 	{
-		int			place = watch_place(&cache_slots[index], watch);
+		int			place = watch_place(&shared_slots[index], watch);
 
 		if (place >= 0)
-			rows = pg_atomic_read_u64(&cache_slots[index].watch_rows[place]);
-		else if (watch_place(&cache_slots[index], 0) < 0)
+			rows = pg_atomic_read_u64(&shared_slots[index].watch_rows[place]);
+		else if (watch_place(&shared_slots[index], 0) < 0)
 			rows = -1;
 	}
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 	return rows;
 }
 
@@ -1043,11 +1103,11 @@ stats_count(int slot, StatsCounter counter, uint64 n)
 void
 stats_flush(void)
 {
-	SHARED_BATCH(true);
+	SEGMENT_BATCH(true);
 	for (int i = 0; i < ndirty; i++)
 	{
 		LocalCounts *local = local_counts[dirty_slots[i]];
-		CacheSlot  *slot = &cache_slots[dirty_slots[i]];
+		CacheSlot  *slot = &shared_slots[dirty_slots[i]];
 
 		for (int c = 0; c < STATS_COUNTERS; c++)
 		{
@@ -1058,5 +1118,5 @@ stats_flush(void)
 	}
 	ndirty = 0;
 	unflushed = 0;
-	SHARED_BATCH(false);
+	SEGMENT_BATCH(false);
 }

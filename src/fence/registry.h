@@ -16,12 +16,14 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "port/atomics.h"
+#include "storage/lwlock.h"
 
 #include "base/prefix.h"
 #include "depend/reason.h"
 #include "fence/columns.h"
 #include "fence/fence.h"
 #include "fence/mapping.h"
+#include "segment.h"
 
 /* Why a load has neither used nor filled the cache; named in stats.c. */
 typedef enum BypassReason
@@ -56,6 +58,9 @@ typedef enum StatsCounter
 	STATS_BYPASSES,				/* the first of so many, see stats_bypass */
 	STATS_COUNTERS = STATS_BYPASSES + BYPASS_REASONS
 } StatsCounter;
+
+#define REGISTRY_SLOTS	1024	/* caches that can be in memory at once */
+#define REGISTRY_FENCES	64		/* for databases; a power of two */
 
 #define SLOT_READS		48		/* relations that a cache's loads may read */
 #define SLOT_VIEWS		16		/* views among them */
@@ -172,6 +177,33 @@ typedef struct CacheSlot
 	pg_atomic_uint64 counters[STATS_COUNTERS];
 } CacheSlot;
 
+/* Beside the slots; under the registry lock. */
+typedef struct SharedRegistry
+{
+	/* Every hit reads this, without a lock. */
+	pg_atomic_uint64 ddl_changes;	/* publications of DDL in the cluster */
+
+	/* What follows is written often. */
+	char		unused[PG_CACHE_LINE_SIZE];
+
+	uint64		start_floor;	/* nothing is known of xids up to this */
+	uint32		nslots;			/* slots in use so far */
+	uint64		slots_made;
+	bool		counters_lost;	/* of some cache */
+	TimestampTz restarted;		/* after a crash, or 0 */
+	pg_atomic_uint32 sweep_wanted;	/* many entries have died; no lock */
+	Fence		database_fences[REGISTRY_FENCES];
+	Fence		ddl_fences[REGISTRY_FENCES];
+	Fence		catalog_fences[REGISTRY_FENCES];
+} SharedRegistry;
+
+extern SharedRegistry *shared_registry;
+extern CacheSlot *shared_slots;
+extern LWLock *shared_registry_lock;
+
+extern const SegmentPart registry_part;
+extern const SegmentPart registry_slots_part;
+
 /* A cache, of whichever database. */
 typedef struct SlotCache
 {
@@ -179,7 +211,7 @@ typedef struct SlotCache
 	uint64		id;
 } SlotCache;
 
-extern void slot_init(CacheSlot *slot);
+extern void registry_begin(uint64 floor);
 extern int	slot_find(Oid dbid, uint64 id);
 extern int	slot_attach(Oid dbid, uint64 id, bool remote);
 extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);

@@ -31,15 +31,30 @@
 #include "fence/rolefence.h"
 #include "fence/witness.h"
 
+Fence	   *shared_role_fences;
+
+static void
+role_fences_init(void)
+{
+	for (int i = 0; i < ROLE_FENCES; i++)
+		fence_init(&shared_role_fences[i], 0);
+}
+
+const SegmentPart role_fences_part = {
+	.name = "header",
+	.address = (void **) &shared_role_fences,
+	.bytes = ROLE_FENCES * sizeof(Fence),
+	.init = role_fences_init,
+};
+
 /*
- * Prepare the fences; they know nothing of transactions up to and including
- * floor.
+ * Know nothing of transactions up to and including floor.
  */
 void
-role_fences_init(uint64 floor)
+role_fences_begin(uint64 floor)
 {
-	for (int i = 0; i < SHARED_ROLE_FENCES; i++)
-		fence_init(&cache_shared->role_fences[i], floor);
+	for (int i = 0; i < ROLE_FENCES; i++)
+		fence_init(&shared_role_fences[i], floor);
 }
 
 /*
@@ -50,15 +65,15 @@ role_fence_publish(Oid role, FullTransactionId xid)
 {
 	if (GUARD_REMOVED("role_fence"))
 		return;
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	fence_publish(role_fence(role), xid, witness_last());
 
 	/* Where roles come and go there are new variants of keys for ever. */
-	for (uint32 i = 0; i < cache_shared->nslots; i++)
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
-		if (pg_atomic_read_u32(&cache_slots[i].nvariants) >= SLOT_VARIANTS)
-			pg_atomic_write_u32(&cache_slots[i].nvariants, 0);
+		if (pg_atomic_read_u32(&shared_slots[i].nvariants) >= SLOT_VARIANTS)
+			pg_atomic_write_u32(&shared_slots[i].nvariants, 0);
 	}
-	pg_atomic_write_u32(&cache_shared->sweep_wanted, 1);
-	LWLockRelease(cache_registry_lock);
+	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
+	LWLockRelease(shared_registry_lock);
 }

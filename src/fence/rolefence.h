@@ -15,7 +15,13 @@
 #include "common/hashfn.h"
 
 #include "fence/fence.h"
-#include "shared.h"
+#include "segment.h"
+
+#define ROLE_FENCES		1024	/* a power of two */
+
+extern Fence *shared_role_fences;
+
+extern const SegmentPart role_fences_part;
 
 /*
  * The fence of a role, perhaps with others.  The shared memory must be there.
@@ -23,7 +29,7 @@
 static inline Fence *
 role_fence(Oid role)
 {
-	return &cache_shared->role_fences[murmurhash32(role) & (SHARED_ROLE_FENCES - 1)];
+	return &shared_role_fences[murmurhash32(role) & (ROLE_FENCES - 1)];
 }
 
 /*
@@ -36,7 +42,7 @@ role_fence_changes(const Fence *fence)
 	return (uint32) *(const volatile uint64 *) &fence->changes;
 }
 
-extern void role_fences_init(uint64 floor);
+extern void role_fences_begin(uint64 floor);
 extern void role_fence_publish(Oid role, FullTransactionId xid);
 
 #endif							/* CACHE_ROLEFENCE_H */

@@ -20,7 +20,7 @@
 
 #include "fence/registry.h"
 #include "fence/watchrows.h"
-#include "shared.h"
+#include "segment.h"
 
 /* Watches that one transaction's rows are counted for */
 #define COUNTED_WATCHES	32
@@ -94,7 +94,7 @@ watchrows_end(bool commit)
 		return;
 	for (int i = 0; i < ncounted; i++)
 	{
-		if (commit && counted[i].rows > 0 && cache_shared != NULL)
+		if (commit && counted[i].rows > 0 && segment_exists())
 			slot_count_rows(MyDatabaseId, counted[i].cache, &counted[i].slot,
 							counted[i].watch, counted[i].rows);
 		counted[i].rows = 0;

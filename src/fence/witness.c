@@ -20,8 +20,8 @@
 
 #include "storage/procarray.h"
 
+#include "fence/recentxid.h"
 #include "fence/witness.h"
-#include "shared.h"
 
 static SnapshotData snapshot = {SNAPSHOT_MVCC};
 static FenceWitness witness;
@@ -38,7 +38,7 @@ witness_take(FullTransactionId xid)
 		return;
 	witness.xid = 0;
 	GetSnapshotData(&snapshot);
-	snapshot_view(&witness.view, &snapshot, shared_recent_xid(snapshot.xmax));
+	snapshot_view(&witness.view, &snapshot, recent_xid(snapshot.xmax));
 	witness.xid = U64FromFullTransactionId(xid);
 }
 

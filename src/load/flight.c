@@ -69,9 +69,11 @@
 #include "fence/registry.h"
 #include "load/flight.h"
 #include "load/ownlocks.h"
-#include "shared.h"
 
 /* How often to try to copy a note that is being written */
+#define FLIGHT_OUTCOMES			4096	/* a power of two, 2^20 at most */
+#define FLIGHT_LANDINGS			64
+
 #define NOTE_TRIES	1000
 
 /* The bits of an outcome that count */
@@ -80,6 +82,15 @@
 /* Who sleeps does so for this many mean load times, and this long at least. */
 #define SLEEP_LOADS		3
 #define SLEEP_MIN		10		/* ms */
+
+typedef struct SharedFlights
+{
+	pg_atomic_uint64 outcomes[FLIGHT_OUTCOMES];
+	ConditionVariable landings[FLIGHT_LANDINGS];
+} SharedFlights;
+
+static SharedFlights *shared_flights;
+static FlightNote *shared_flight_notes;
 
 static bool noted = false;		/* a row of cache_flights */
 static int	nled = 0;			/* keys that this backend leads */
@@ -90,36 +101,50 @@ static bool tired = false;		/* a sleep in this transaction was in vain */
  *-------------------------------------------------------------------------
  */
 
-/*
- * What the notes take in shared memory: one for each backend.
- */
-Size
+static Size
 flight_notes_size(void)
 {
 	return mul_size(MaxBackends, sizeof(FlightNote));
 }
 
-/*
- * Prepare shared memory at server start.
- */
-void
+static void
+flight_notes_init(void)
+{
+	memset(shared_flight_notes, 0, flight_notes_size());
+	for (int i = 0; i < MaxBackends; i++)
+		pg_atomic_init_u32(&shared_flight_notes[i].seq, 0);
+}
+
+/* One for each backend */
+const SegmentPart flight_notes_part = {
+	.name = "flights",
+	.address = (void **) &shared_flight_notes,
+	.size = flight_notes_size,
+	.init = flight_notes_init,
+};
+
+static void
 flight_init(void)
 {
-	memset(cache_flights, 0, flight_notes_size());
-	for (int i = 0; i < MaxBackends; i++)
-		pg_atomic_init_u32(&cache_flights[i].seq, 0);
 	for (int i = 0; i < FLIGHT_OUTCOMES; i++)
-		pg_atomic_init_u64(&cache_shared->outcomes[i], 0);
+		pg_atomic_init_u64(&shared_flights->outcomes[i], 0);
 	for (int i = 0; i < FLIGHT_LANDINGS; i++)
-		ConditionVariableInit(&cache_shared->landings[i]);
+		ConditionVariableInit(&shared_flights->landings[i]);
 }
+
+const SegmentPart flight_part = {
+	.name = "header",
+	.address = (void **) &shared_flights,
+	.bytes = sizeof(SharedFlights),
+	.init = flight_init,
+};
 
 /* This backend's note.  Processes that are no backends do not get values. */
 static FlightNote *
 my_note(void)
 {
 	Assert(CACHE_MY_PROCNO < MaxBackends);
-	return &cache_flights[CACHE_MY_PROCNO];
+	return &shared_flight_notes[CACHE_MY_PROCNO];
 }
 
 /* Begin and end to write it. */
@@ -206,7 +231,7 @@ is_leading(uint64 hash)
 bool
 flight_read_note(int i, FlightNote *copy)
 {
-	FlightNote *note = &cache_flights[i];
+	FlightNote *note = &shared_flight_notes[i];
 
 	for (int try = 0; try < NOTE_TRIES; try++)
 	{
@@ -229,7 +254,7 @@ flight_read_note(int i, FlightNote *copy)
 static pg_atomic_uint64 *
 outcome_of(uint64 hash)
 {
-	return &cache_shared->outcomes[hash % FLIGHT_OUTCOMES];
+	return &shared_flights->outcomes[hash % FLIGHT_OUTCOMES];
 }
 
 /* Is the outcome that of this key, and is it that nothing was stored? */
@@ -288,7 +313,7 @@ flight_locktag(LOCKTAG *tag, uint64 hash)
 static ConditionVariable *
 flight_landing(uint64 hash)
 {
-	return &cache_shared->landings[hash % FLIGHT_LANDINGS];
+	return &shared_flights->landings[hash % FLIGHT_LANDINGS];
 }
 
 /* Can nobody be waiting for this session, as far as it matters to a load? */
@@ -315,7 +340,7 @@ flight_may_lead(const Flight *flight)
 static int
 sleep_bound(const Flight *flight)
 {
-	pg_atomic_uint64 *counters = cache_slots[flight->slot].counters;
+	pg_atomic_uint64 *counters = shared_slots[flight->slot].counters;
 	uint64		failed = pg_atomic_read_u64(&counters[STATS_FAILED_LOADS]);
 	uint64		loads = pg_atomic_read_u64(&counters[STATS_LOADS]);
 	uint64		time = pg_atomic_read_u64(&counters[STATS_LOAD_TIME]);

@@ -16,6 +16,7 @@
 #include "port/atomics.h"
 
 #include "definition/definition.h"
+#include "segment.h"
 #include "store/store.h"
 
 /* What a get may load, or wait for. */
@@ -60,8 +61,9 @@ typedef enum FlightRole
 	FLIGHT_ALONE				/* load without leading */
 } FlightRole;
 
-extern Size flight_notes_size(void);
-extern void flight_init(void);
+extern const SegmentPart flight_part;
+extern const SegmentPart flight_notes_part;
+
 extern bool flight_read_note(int i, FlightNote *copy);
 
 extern void flight_prepare(Flight *flight, const CacheDef *def,

@@ -29,18 +29,17 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
-#include "base/module.h"
 #include "definition/key.h"
 #include "definition/value.h"
 #include "depend/loads.h"
 #include "depend/unstored.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
 #include "load/flight.h"
 #include "load/get.h"
 #include "load/loader.h"
 #include "protocol/coherence.h"
 #include "redis/tier.h"
-#include "shared.h"
 
 /* A time to live is shortened by up to this part of it. */
 #define TTL_JITTER	0.05
@@ -171,7 +170,7 @@ fetch_expires(CacheDef *def, const LoadResult *result)
 static void
 fetch_send(Fetch *fetch, StoreValue *value)
 {
-	CacheSlot  *slot = &cache_slots[fetch->get.key->slot];
+	CacheSlot  *slot = &shared_slots[fetch->get.key->slot];
 	CodecValue	sent;
 
 	sent.nreads = pg_atomic_read_u32(&slot->nreads);
@@ -304,7 +303,7 @@ fetch_store(Fetch *fetch, LoadResult *result)
 static bool
 fetch_settle(Fetch *fetch)
 {
-	bool		settled = shared_is_ready() && coherence_settle();
+	bool		settled = ready_for_use() && coherence_settle();
 
 	if (fetch->def->nested && coherence_has_moved() && !GUARD_REMOVED("rehash"))
 		settled = false;
@@ -331,7 +330,7 @@ fetch_bypass(Fetch *fetch, BypassReason reason)
 static inline bool
 fetch_is_locked(CacheDef *def, uint64 generation)
 {
-	CacheSlot  *slot = &cache_slots[def->slot];
+	CacheSlot  *slot = &shared_slots[def->slot];
 
 	if (unlikely(pg_atomic_read_u32(&slot->nviews) != 0))
 		return definition_is_locked(def, generation);
@@ -373,7 +372,7 @@ fetch_depend(CacheDef *def, const CodecValue *received)
 	if (received->unseen)
 		slot_add_unseen(def->slot);
 	if (received->own_path)
-		pg_atomic_write_u32(&cache_slots[def->slot].own_path, 1);
+		pg_atomic_write_u32(&shared_slots[def->slot].own_path, 1);
 	if (received->reads_catalogs)
 		slot_note_catalogs(def->slot);
 	for (uint32 i = 0; i < received->nviews; i++)
@@ -569,7 +568,7 @@ fetch_otherwise(Fetch *fetch, bool asked)
 {
 	if (fetch->get.def != NULL)
 		return fetch_miss(fetch, asked);
-	if (shared_is_ready())
+	if (ready_for_use())
 		(void) definition_slot(fetch->def);
 	return fetch_bypass(fetch, fetch->get.refused);
 }

@@ -13,7 +13,7 @@
 #include "postgres.h"
 
 #include "definition/definition.h"
-#include "store/store.h"
+#include "store/item.h"
 
 /* One of several keys, and its value once it is done. */
 typedef struct FetchItem

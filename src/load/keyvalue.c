@@ -57,6 +57,7 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "base/devel.h"
 #include "definition/extension.h"
 #include "definition/key.h"
 #include "load/keyvalue.h"

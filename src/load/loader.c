@@ -40,7 +40,6 @@
 #include "load/loader.h"
 #include "protocol/coherence.h"
 #include "protocol/pending.h"
-#include "shared.h"
 #include "sql/watch.h"
 
 /*

@@ -24,6 +24,7 @@
 #include "storage/proc.h"
 
 #include "base/compat.h"
+#include "base/devel.h"
 #include "load/ownlocks.h"
 
 /* The modes that ACCESS SHARE, ROW SHARE and ROW EXCLUSIVE can wait for. */

@@ -52,7 +52,7 @@
  * them.  So each has with it what the snapshot that it was loaded under saw,
  * and is used only if that, too, saw everything that the fences remember.
  *
- * Locking: see shared.c.  No LWLock is held while a loader runs.
+ * Locking: as each function says.  No LWLock is held while a loader runs.
  *
  *-------------------------------------------------------------------------
  */
@@ -70,45 +70,26 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
-#include "base/module.h"
+#include "base/prefetch.h"
+#include "fence/keyfence.h"
+#include "fence/ready.h"
+#include "fence/recentxid.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
 #include "fence/witness.h"
 #include "protocol/coherence.h"
 #include "protocol/pending.h"
 #include "protocol/statement.h"
-#include "shared.h"
+#include "store/index.h"
 
 /* ddl_changes up to which this backend has read all invalidation messages */
 static uint64 settled_changes = PG_UINT64_MAX;
 
+/* cache.enabled */
+bool		coherence_enabled = true;
+
 /* The transaction in which that was the last time */
 static LocalTransactionId settled_in = InvalidLocalTransactionId;
-
-static inline Fence *
-key_fence(uint64 hash)
-{
-	return &cache_fences[hash & (cache_shared->nfences - 1)];
-}
-
-/*
- * The newest transaction that has published a key, by more of the hash than a
- * fence has: whatever took place long before is not forgotten so soon, but
- * stands apart from that of other keys.  See coherence_accept.
- */
-static inline pg_atomic_uint64 *
-key_stamp(uint64 hash)
-{
-	return &cache_stamps[hash & (cache_shared->nstamps - 1)];
-}
-
-/* Under the key's partition lock. */
-static void
-raise_stamp(uint64 hash, uint64 xid)
-{
-	if (xid > pg_atomic_read_u64(key_stamp(hash)))
-		pg_atomic_write_u64(key_stamp(hash), xid);
-}
 
 /*-------------------------------------------------------------------------
  * Writers
@@ -135,7 +116,7 @@ coherence_begin_publish(Oid dbid)
 {
 	LOCKTAG		tag;
 
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return;
 	ddl_locktag(&tag, dbid);
 	(void) LockAcquire(&tag, RowExclusiveLock, false, false);
@@ -150,7 +131,7 @@ coherence_prefetch_key(uint64 hash)
 {
 	CACHE_PREFETCH_WRITE(key_fence(hash));
 	CACHE_PREFETCH_WRITE(key_stamp(hash));
-	store_prefetch(hash);
+	index_prefetch(hash);
 }
 
 /*
@@ -182,25 +163,25 @@ coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 	uint32		n = 0;
 	bool		matters;
 
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return;
-	shared_note_xid(xid);
-	store_lock(hash, LW_EXCLUSIVE);
+	recent_xid_note(xid);
+	key_lock(hash, LW_EXCLUSIVE);
 	matters = change_matters(cache, change);
 	if (matters || !GUARD_REMOVED("passed_key"))
 		fence_publish(key_fence(hash), xid, witness_last());
-	raise_stamp(hash, U64FromFullTransactionId(xid));
+	key_stamp_raise(hash, U64FromFullTransactionId(xid));
 	if (others != NULL)
 	{
 		fence_add(key_fence(hash), others->xids, others->n, &others->floor,
 				  witness_last());
-		raise_stamp(hash, others->floor.highest);
+		key_stamp_raise(hash, others->floor.highest);
 		for (uint32 i = 0; i < others->n; i++)
-			raise_stamp(hash, others->xids[i]);
+			key_stamp_raise(hash, others->xids[i]);
 	}
 	if (matters && !GUARD_REMOVED("remove"))
-		n = store_unlink(hash);
-	store_unlock(hash);
+		n = index_unlink(hash);
+	key_unlock(hash);
 	if (n > 0)
 		stats_count(slot_find(MyDatabaseId, cache), STATS_INVALIDATIONS, n);
 }
@@ -212,9 +193,9 @@ void
 coherence_publish_cache(uint64 cache, FullTransactionId xid,
 						const MappingRunning *others, const ColumnChange *change)
 {
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return;
-	shared_note_xid(xid);
+	recent_xid_note(xid);
 	slot_publish(MyDatabaseId, cache, xid, others, change);
 }
 
@@ -225,9 +206,9 @@ coherence_publish_cache(uint64 cache, FullTransactionId xid,
 void
 coherence_publish_database(Oid dbid, FullTransactionId xid)
 {
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return;
-	shared_note_xid(xid);
+	recent_xid_note(xid);
 	slot_publish_database(dbid, xid);
 }
 
@@ -237,9 +218,9 @@ coherence_publish_database(Oid dbid, FullTransactionId xid)
 void
 coherence_publish_dependent(Oid dbid, uint64 cache, FullTransactionId xid)
 {
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return;
-	shared_note_xid(xid);
+	recent_xid_note(xid);
 	slot_publish_dependent(dbid, cache, xid);
 }
 
@@ -250,9 +231,9 @@ coherence_publish_dependent(Oid dbid, uint64 cache, FullTransactionId xid)
 void
 coherence_publish_role(Oid role, FullTransactionId xid)
 {
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return;
-	shared_note_xid(xid);
+	recent_xid_note(xid);
 	role_fence_publish(role, xid);
 }
 
@@ -264,9 +245,9 @@ coherence_publish_role(Oid role, FullTransactionId xid)
 void
 coherence_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
 {
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return;
-	shared_note_xid(xid);
+	recent_xid_note(xid);
 	witness_take(xid);
 	pending_has_published(xid);
 	slot_begin_ddl(dbid, xid, lasting);
@@ -279,11 +260,11 @@ coherence_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
 void
 coherence_replace(Oid dbid, FullTransactionId xid)
 {
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return;
-	LWLockAcquire(cache_registry_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	mapping_replace(dbid, xid);
-	LWLockRelease(cache_registry_lock);
+	LWLockRelease(shared_registry_lock);
 }
 
 /*-------------------------------------------------------------------------
@@ -335,12 +316,12 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	int			slot;
 	Oid			role;
 
-	if (!cache_enabled || !shared_is_ready())
+	if (!coherence_enabled || !ready_for_use())
 		return refuse(get, BYPASS_DISABLED);
 
 	/* What a hit needs is fetched while we look whether there may be one. */
 	CACHE_PREFETCH_READ(key_fence(key->hash));
-	store_prefetch_key(key->hash);
+	index_prefetch_key(key->hash);
 
 	/* Only an MVCC snapshot can be compared with fences. */
 	if (!ActiveSnapshotSet())
@@ -389,7 +370,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 		return refuse(get, BYPASS_OWN_CHANGES);
 
 	/* Temporary objects of this session may be in front of others. */
-	if (pg_atomic_read_u32(&cache_slots[slot].own_path) != 0 &&
+	if (pg_atomic_read_u32(&shared_slots[slot].own_path) != 0 &&
 		has_temporary_schema())
 		return refuse(get, BYPASS_TEMPORARY);
 
@@ -399,7 +380,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	role = ((const KeyPrefix *) key->image)->role;
 	get->role_fence = OidIsValid(role) ? role_fence(role) : NULL;
 	get->role_changes = ((const KeyPrefix *) key->image)->role_changes;
-	snapshot_view(&get->view, snapshot, shared_recent_xid(snapshot->xmax));
+	snapshot_view(&get->view, snapshot, recent_xid(snapshot->xmax));
 	return true;
 }
 
@@ -429,7 +410,7 @@ read_cache_fence(CoherentGet *get)
 	}
 	pg_read_barrier();
 	get->lists_ready =
-		pg_atomic_read_u64(&cache_slots[get->key->slot].lists_of) ==
+		pg_atomic_read_u64(&shared_slots[get->key->slot].lists_of) ==
 		get->cache_fence.changes;
 	return true;
 }
@@ -439,11 +420,11 @@ static inline uint64
 read_generation(const StoreKey *key)
 {
 #ifdef PG_HAVE_8BYTE_SINGLE_COPY_ATOMICITY
-	return *(volatile uint64 *) &cache_slots[key->slot].fence.changes;
+	return *(volatile uint64 *) &shared_slots[key->slot].fence.changes;
 #else
 	FenceState	state;
 
-	fence_read(&cache_slots[key->slot].fence, &state);
+	fence_read(&shared_slots[key->slot].fence, &state);
 	return state.changes;
 #endif
 }
@@ -474,7 +455,7 @@ find_prefix(CacheDef *def, StoreKey *key, uint64 generation)
 static inline bool
 path_is_clear(CoherentGet *get)
 {
-	return pg_atomic_read_u32(&cache_slots[get->key->slot].own_path) == 0 ||
+	return pg_atomic_read_u32(&shared_slots[get->key->slot].own_path) == 0 ||
 		!has_temporary_schema();
 }
 
@@ -506,7 +487,7 @@ role_is_clear(const CoherentGet *get, const FenceState *state)
 static inline bool
 hit_is_exact(CoherentGet *get, uint64 generation)
 {
-	CacheSlot  *slot = &cache_slots[get->key->slot];
+	CacheSlot  *slot = &shared_slots[get->key->slot];
 
 	if (!fence_is_old(key_fence(get->key->hash), get->view.xmin) ||
 		!fence_is_old(&slot->fence, get->view.xmin) ||
@@ -592,7 +573,7 @@ coherence_may_fill(CoherentGet *get)
 bool
 coherence_settle(void)
 {
-	uint64		changes = pg_atomic_read_u64(&cache_shared->ddl_changes);
+	uint64		changes = pg_atomic_read_u64(&shared_registry->ddl_changes);
 	LOCKTAG		tag;
 
 	if (changes == settled_changes || GUARD_REMOVED("settle"))
@@ -631,9 +612,9 @@ coherence_catalog_state(void)
 {
 	uint64		changes;
 
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return 0;
-	changes = pg_atomic_read_u64(&cache_shared->ddl_changes);
+	changes = pg_atomic_read_u64(&shared_registry->ddl_changes);
 	if (changes != settled_changes && !GUARD_REMOVED("settle"))
 		return 0;
 	return settled_changes + 1;
@@ -655,7 +636,7 @@ coherence_catalog_heard(void)
 uint64
 coherence_catalog_changes(void)
 {
-	return pg_atomic_read_u64(&cache_shared->ddl_changes);
+	return pg_atomic_read_u64(&shared_registry->ddl_changes);
 }
 
 static bool

@@ -44,6 +44,8 @@ typedef struct CoherentFill
 	StoreValue *value;
 } CoherentFill;
 
+extern bool coherence_enabled;
+
 extern void coherence_prefetch_key(uint64 hash);
 extern void coherence_publish_key(uint64 cache, uint64 hash,
 								  FullTransactionId xid,

@@ -33,13 +33,15 @@
 
 #include "base/devel.h"
 #include "fence/mapping.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
 #include "fence/witness.h"
 #include "protocol/coherence.h"
 #include "protocol/pending.h"
 #include "redis/broadcast.h"
 #include "redis/queue.h"
-#include "shared.h"
+#include "segment.h"
+#include "store/index.h"
 #include "store/store.h"
 
 #define PENDING_MAX			16384
@@ -343,7 +345,7 @@ publishing_xid(void)
 {
 	FullTransactionId xid;
 
-	if (!shared_is_ready())
+	if (!ready_for_use())
 		return GetTopFullTransactionIdIfAny();
 	xid = IsInParallelMode() ? GetTopFullTransactionIdIfAny() :
 		GetTopFullTransactionId();
@@ -707,7 +709,7 @@ pending_prefetch(void)
 	for (int i = 0; members == NULL && i < nitems; i++)
 	{
 		if (items[i].kind == PENDING_KEY)
-			store_prefetch_entry(items[i].hash);
+			index_prefetch_entry(items[i].hash);
 	}
 }
 
@@ -792,7 +794,7 @@ void
 pending_after_commit(void)
 {
 	send_messages(false);
-	if (nwide == 0 || cache_shared == NULL)
+	if (nwide == 0 || !segment_exists())
 		return;
 	for (int i = 0; i < nitems; i++)
 	{

@@ -25,7 +25,7 @@
 #include "ratelimit/ratelimit.h"
 #include "ratelimit/remotewindow.h"
 #include "ratelimit/window.h"
-#include "shared.h"
+#include "segment.h"
 
 typedef enum RateLimitFull
 {
@@ -80,6 +80,7 @@ static int	rate_limit_away = RATE_LIMIT_AWAY_LOCAL;
 void
 ratelimit_define_settings(void)
 {
+	window_define_settings();
 	DefineCustomIntVariable("cache.rate_limit_memory",
 							"Sets the amount of shared memory for rate limits.",
 							NULL,
@@ -200,7 +201,7 @@ cache_rate_limit(PG_FUNCTION_ARGS)
 	Datum		values[4];
 	bool		nulls[4] = {0};
 
-	shared_require();
+	segment_require();
 	require_argument(fcinfo, 0, "key");
 	require_argument(fcinfo, 1, "max_requests");
 	require_argument(fcinfo, 2, "period");
@@ -242,7 +243,7 @@ cache_rate_limits_row(PG_FUNCTION_ARGS)
 	bool		nulls[6] = {0};
 	int			col = 0;
 
-	shared_require();
+	segment_require();
 	window_usage(&usage);
 	values[col++] = Int64GetDatum(usage.keys);
 	values[col++] = Int64GetDatum(usage.bytes);

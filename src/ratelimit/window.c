@@ -62,6 +62,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
+#include "utils/guc.h"
 
 #include "base/devel.h"
 #include "ratelimit/window.h"
@@ -168,10 +169,45 @@ typedef struct WindowKey
 /* cache.rate_limit_memory */
 int			window_memory_kb = 8 * 1024;
 
-static Windows *windows = NULL;
-static BlockRef *window_buckets;
-static char *window_blocks;
-static LWLockPadded *window_locks;
+static Windows *shared_windows = NULL;
+static BlockRef *shared_window_buckets;
+static char *shared_window_blocks;
+static LWLockPadded *shared_window_locks;
+
+#ifdef CACHE_DEVEL
+
+/*
+ * cache.rate_limit_clock: in builds for development the time is what tests say,
+ * in microseconds, or (-1) the system's; SHOW gives what it is now.
+ */
+static double set_clock = -1;
+
+static int64 window_clock(void);
+
+static const char *
+show_clock(void)
+{
+	static char buffer[32];
+
+	snprintf(buffer, sizeof(buffer), INT64_FORMAT, window_clock());
+	return buffer;
+}
+#endif
+
+/*
+ * Define the settings of builds for development; once a process.
+ */
+void
+window_define_settings(void)
+{
+#ifdef CACHE_DEVEL
+	DefineCustomRealVariable("cache.rate_limit_clock",
+							 "The time of rate limits, in microseconds.",
+							 "-1 is the system's clock.",
+							 &set_clock, -1, -1, 1e15, PGC_SUSET, 0,
+							 NULL, NULL, show_clock);
+#endif
+}
 
 /*-------------------------------------------------------------------------
  * The segment
@@ -236,23 +272,23 @@ window_shmem_startup(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	base = ShmemInitStruct(SEGMENT_NAME, layout.total, &found);
 	base = (char *) CACHELINEALIGN(base);
-	windows = (Windows *) base;
-	window_buckets = (BlockRef *) (base + layout.buckets);
-	window_blocks = base + layout.blocks;
-	window_locks = GetNamedLWLockTranche(TRANCHE_NAME);
+	shared_windows = (Windows *) base;
+	shared_window_buckets = (BlockRef *) (base + layout.buckets);
+	shared_window_blocks = base + layout.blocks;
+	shared_window_locks = GetNamedLWLockTranche(TRANCHE_NAME);
 
 	if (!found)
 	{
 		memset(base, 0, layout.blocks);
-		if (!pg_strong_random(&windows->seed, sizeof(windows->seed)))
+		if (!pg_strong_random(&shared_windows->seed, sizeof(shared_windows->seed)))
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not generate a random number")));
-		windows->nbuckets = layout.nbuckets;
-		windows->nblocks = layout.nblocks;
-		SpinLockInit(&windows->mutex);
+		shared_windows->nbuckets = layout.nbuckets;
+		shared_windows->nblocks = layout.nblocks;
+		SpinLockInit(&shared_windows->mutex);
 		for (int i = 0; i < WINDOW_PARTITIONS; i++)
-			pg_atomic_init_u64(&windows->partitions[i].partition.next_due, NEVER);
+			pg_atomic_init_u64(&shared_windows->partitions[i].partition.next_due, NEVER);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -260,17 +296,17 @@ window_shmem_startup(void)
 static inline Window *
 window_at(BlockRef ref)
 {
-	return (Window *) (window_blocks + (Size) (ref - 1) * WINDOW_BLOCK);
+	return (Window *) (shared_window_blocks + (Size) (ref - 1) * WINDOW_BLOCK);
 }
 
 static inline TimeBlock *
 times_at(BlockRef ref)
 {
-	return (TimeBlock *) (window_blocks + (Size) (ref - 1) * WINDOW_BLOCK);
+	return (TimeBlock *) (shared_window_blocks + (Size) (ref - 1) * WINDOW_BLOCK);
 }
 
 static inline uint32
-partition_of(uint64 hash)
+key_partition(uint64 hash)
 {
 	return hash & (WINDOW_PARTITIONS - 1);
 }
@@ -278,7 +314,7 @@ partition_of(uint64 hash)
 static inline BlockRef *
 bucket_of(uint64 hash)
 {
-	return &window_buckets[hash & (windows->nbuckets - 1)];
+	return &shared_window_buckets[hash & (shared_windows->nbuckets - 1)];
 }
 
 /* Take a block from the pool; 0 if there is none. */
@@ -287,26 +323,26 @@ pool_take(void)
 {
 	BlockRef	ref;
 
-	SpinLockAcquire(&windows->mutex);
-	ref = windows->free;
+	SpinLockAcquire(&shared_windows->mutex);
+	ref = shared_windows->free;
 	if (ref != 0)
-		windows->free = times_at(ref)->next;
-	else if (windows->touched < windows->nblocks)
-		ref = ++windows->touched;
+		shared_windows->free = times_at(ref)->next;
+	else if (shared_windows->touched < shared_windows->nblocks)
+		ref = ++shared_windows->touched;
 	if (ref != 0)
-		windows->used++;
-	SpinLockRelease(&windows->mutex);
+		shared_windows->used++;
+	SpinLockRelease(&shared_windows->mutex);
 	return ref;
 }
 
 static void
 pool_give(BlockRef ref)
 {
-	SpinLockAcquire(&windows->mutex);
-	times_at(ref)->next = windows->free;
-	windows->free = ref;
-	windows->used--;
-	SpinLockRelease(&windows->mutex);
+	SpinLockAcquire(&shared_windows->mutex);
+	times_at(ref)->next = shared_windows->free;
+	shared_windows->free = ref;
+	shared_windows->used--;
+	SpinLockRelease(&shared_windows->mutex);
 }
 
 /*-------------------------------------------------------------------------
@@ -552,13 +588,13 @@ window_reclaim(int64 now)
 
 	for (uint32 p = 0; p < WINDOW_PARTITIONS; p++)
 	{
-		Partition  *partition = &windows->partitions[p].partition;
+		Partition  *partition = &shared_windows->partitions[p].partition;
 
 		if ((int64) pg_atomic_read_u64(&partition->next_due) > now)
 			continue;
-		LWLockAcquire(&window_locks[p].lock, LW_EXCLUSIVE);
+		LWLockAcquire(&shared_window_locks[p].lock, LW_EXCLUSIVE);
 		given += partition_reclaim(partition, now, PG_UINT32_MAX);
-		LWLockRelease(&window_locks[p].lock);
+		LWLockRelease(&shared_window_locks[p].lock);
 	}
 	return given;
 }
@@ -571,7 +607,7 @@ window_next_due(void)
 
 	for (uint32 p = 0; p < WINDOW_PARTITIONS; p++)
 	{
-		Partition  *partition = &windows->partitions[p].partition;
+		Partition  *partition = &shared_windows->partitions[p].partition;
 
 		due = Min(due, (int64) pg_atomic_read_u64(&partition->next_due));
 	}
@@ -586,13 +622,17 @@ window_next_due(void)
 /*
  * The time, in microseconds since some moment before the server's start.
  */
-int64
+static int64
 window_clock(void)
 {
 	instr_time	time;
 
 	INSTR_TIME_SET_CURRENT(time);
-	return DEVEL_CLOCK((int64) INSTR_TIME_GET_MICROSEC(time));
+#ifdef CACHE_DEVEL
+	if (set_clock >= 0)
+		return (int64) set_clock;
+#endif
+	return (int64) INSTR_TIME_GET_MICROSEC(time);
 }
 
 /*
@@ -623,7 +663,7 @@ window_key(WindowKey *key, const char *bytes, Size len)
 	}
 	key->hash = hash_bytes_extended((const unsigned char *) key->bytes,
 									KEY_INLINE,
-									windows->seed + key->len +
+									shared_windows->seed + key->len +
 									((uint64) MyDatabaseId << 32));
 }
 
@@ -760,8 +800,8 @@ window_ask(const WindowRequest *request, WindowAnswer *answer)
 	Assert(request->max_requests > 0);
 	Assert(request->period > 0 && request->period <= WINDOW_MAX_PERIOD);
 	window_key(&key, request->key, request->len);
-	partition = &windows->partitions[partition_of(key.hash)].partition;
-	lock = &window_locks[partition_of(key.hash)].lock;
+	partition = &shared_windows->partitions[key_partition(key.hash)].partition;
+	lock = &shared_window_locks[key_partition(key.hash)].lock;
 
 	for (;;)
 	{
@@ -797,17 +837,17 @@ window_usage(WindowUsage *usage)
 	(void) window_reclaim(window_clock());
 	for (uint32 p = 0; p < WINDOW_PARTITIONS; p++)
 	{
-		Partition  *partition = &windows->partitions[p].partition;
+		Partition  *partition = &shared_windows->partitions[p].partition;
 
-		LWLockAcquire(&window_locks[p].lock, LW_SHARED);
+		LWLockAcquire(&shared_window_locks[p].lock, LW_SHARED);
 		usage->keys += partition->keys;
 		usage->allowed += partition->allowed;
 		usage->refused += partition->refused;
 		usage->overflows += partition->overflows;
 		usage->reclaimed += partition->reclaimed;
-		LWLockRelease(&window_locks[p].lock);
+		LWLockRelease(&shared_window_locks[p].lock);
 	}
-	SpinLockAcquire(&windows->mutex);
-	usage->bytes = (uint64) windows->used * WINDOW_BLOCK;
-	SpinLockRelease(&windows->mutex);
+	SpinLockAcquire(&shared_windows->mutex);
+	usage->bytes = (uint64) shared_windows->used * WINDOW_BLOCK;
+	SpinLockRelease(&shared_windows->mutex);
 }

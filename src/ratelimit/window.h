@@ -46,7 +46,7 @@ extern int	window_memory_kb;
 extern void window_shmem_request(void);
 extern void window_shmem_startup(void);
 extern Size window_size(void);
-extern int64 window_clock(void);
+extern void window_define_settings(void);
 extern void window_ask(const WindowRequest *request, WindowAnswer *answer);
 extern void window_usage(WindowUsage *usage);
 

@@ -19,22 +19,23 @@
 #include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 
+#include "base/devel.h"
 #include "redis/breaker.h"
 #include "redis/queue.h"
 #include "redis/redis.h"
-#include "shared.h"
 
 #define FAILURES_TO_OPEN	3
 
 /* Weight of the newest time in the average: 1 / 2^n */
 #define ROUND_TRIP_SHIFT	4
 
-/*
- * Prepare the breaker at server start.
- */
-void
-breaker_init(Breaker *breaker)
+Breaker    *shared_breaker;
+
+static void
+breaker_init(void)
 {
+	Breaker    *breaker = shared_breaker;
+
 	pg_atomic_init_u32(&breaker->state, BREAKER_CONNECTING);
 	pg_atomic_init_u32(&breaker->failures, 0);
 	pg_atomic_init_u32(&breaker->trips, 0);
@@ -53,20 +54,27 @@ breaker_init(Breaker *breaker)
 	breaker->error[0] = '\0';
 }
 
+const SegmentPart breaker_part = {
+	.name = "header",
+	.address = (void **) &shared_breaker,
+	.bytes = sizeof(Breaker),
+	.init = breaker_init,
+};
+
 /*
  * The present state.
  */
 BreakerState
 breaker_state(void)
 {
-	return pg_atomic_read_u32(&cache_shared->breaker.state);
+	return pg_atomic_read_u32(&shared_breaker->state);
 }
 
 /* Change the state; true if it was another one. */
 static bool
 change_state(BreakerState state)
 {
-	Breaker    *breaker = &cache_shared->breaker;
+	Breaker    *breaker = shared_breaker;
 
 	if (pg_atomic_exchange_u32(&breaker->state, state) == (uint32) state)
 		return false;
@@ -80,9 +88,9 @@ change_state(BreakerState state)
 void
 breaker_reset(void)
 {
-	pg_atomic_write_u32(&cache_shared->breaker.failures, 0);
-	pg_atomic_write_u32(&cache_shared->breaker.trips, 0);
-	pg_atomic_write_u64(&cache_shared->breaker.round_trip, 0);
+	pg_atomic_write_u32(&shared_breaker->failures, 0);
+	pg_atomic_write_u32(&shared_breaker->trips, 0);
+	pg_atomic_write_u64(&shared_breaker->round_trip, 0);
 	change_state(BREAKER_CONNECTING);
 }
 
@@ -106,7 +114,7 @@ time_interval(uint64 nanoseconds)
 void
 breaker_success(void)
 {
-	Breaker    *breaker = &cache_shared->breaker;
+	Breaker    *breaker = shared_breaker;
 
 	if (pg_atomic_read_u32(&breaker->failures) != 0)
 		pg_atomic_write_u32(&breaker->failures, 0);
@@ -120,7 +128,7 @@ breaker_success(void)
 void
 breaker_time(uint64 nanoseconds)
 {
-	Breaker    *breaker = &cache_shared->breaker;
+	Breaker    *breaker = shared_breaker;
 	uint64		before = pg_atomic_read_u64(&breaker->round_trip);
 
 	pg_atomic_fetch_add_u64(&breaker->times[time_interval(nanoseconds)], 1);
@@ -154,9 +162,9 @@ clean_error(char *to, const char *from)
 static void
 note_error(const char *error)
 {
-	LWLockAcquire(cache_redis_lock, LW_EXCLUSIVE);
-	strlcpy(cache_shared->breaker.error, error, BREAKER_ERROR);
-	LWLockRelease(cache_redis_lock);
+	LWLockAcquire(shared_redis_lock, LW_EXCLUSIVE);
+	strlcpy(shared_breaker->error, error, BREAKER_ERROR);
+	LWLockRelease(shared_redis_lock);
 }
 
 /*
@@ -165,7 +173,7 @@ note_error(const char *error)
 bool
 breaker_failure(const char *error)
 {
-	Breaker    *breaker = &cache_shared->breaker;
+	Breaker    *breaker = shared_breaker;
 	char		shown[BREAKER_ERROR];
 
 	clean_error(shown, error);
@@ -202,7 +210,7 @@ breaker_note(const char *error)
 void
 breaker_close(const char *read_only)
 {
-	Breaker    *breaker = &cache_shared->breaker;
+	Breaker    *breaker = shared_breaker;
 
 	/* Some gets may fail nevertheless: that is for them to tell. */
 	if (breaker_state() == BREAKER_DOWN)
@@ -230,7 +238,7 @@ breaker_close(const char *read_only)
 bool
 breaker_has_doubt(void)
 {
-	return pg_atomic_read_u32(&cache_shared->breaker.doubted) != 0;
+	return pg_atomic_read_u32(&shared_breaker->doubted) != 0;
 }
 
 /*
@@ -240,7 +248,7 @@ bool
 breaker_is_doubted(void)
 {
 	return breaker_has_doubt() &&
-		pg_atomic_exchange_u32(&cache_shared->breaker.doubted, 0) != 0;
+		pg_atomic_exchange_u32(&shared_breaker->doubted, 0) != 0;
 }
 
 /*
@@ -249,7 +257,7 @@ breaker_is_doubted(void)
 uint64
 breaker_proofs(void)
 {
-	return pg_atomic_read_u64(&cache_shared->breaker.proofs);
+	return pg_atomic_read_u64(&shared_breaker->proofs);
 }
 
 /*
@@ -259,7 +267,7 @@ breaker_proofs(void)
 uint32
 breaker_trips(void)
 {
-	return pg_atomic_read_u32(&cache_shared->breaker.trips);
+	return pg_atomic_read_u32(&shared_breaker->trips);
 }
 
 /*
@@ -268,7 +276,7 @@ breaker_trips(void)
 void
 breaker_count(RedisCounter counter, uint64 n)
 {
-	pg_atomic_fetch_add_u64(&cache_shared->breaker.counters[counter], n);
+	pg_atomic_fetch_add_u64(&shared_breaker->counters[counter], n);
 }
 
 /*
@@ -278,7 +286,7 @@ breaker_count(RedisCounter counter, uint64 n)
 double
 breaker_percentile(double part)
 {
-	Breaker    *breaker = &cache_shared->breaker;
+	Breaker    *breaker = shared_breaker;
 	uint64		times[BREAKER_TIMES];
 	uint64		all = 0;
 	uint64		sum = 0;

@@ -15,6 +15,8 @@
 #include "port/atomics.h"
 #include "utils/timestamp.h"
 
+#include "segment.h"
+
 /* Counters of the view cache_redis, in its order */
 typedef enum RedisCounter
 {
@@ -65,7 +67,10 @@ typedef struct Breaker
 	char		error[BREAKER_ERROR];	/* the last one; redis lock */
 } Breaker;
 
-extern void breaker_init(Breaker *breaker);
+extern Breaker *shared_breaker;
+
+extern const SegmentPart breaker_part;
+
 extern BreakerState breaker_state(void);
 extern void breaker_reset(void);
 extern void breaker_success(void);

@@ -26,9 +26,10 @@
 
 #include "redis/breaker.h"
 #include "redis/broadcast.h"
+#include "redis/queue.h"
 #include "redis/redis.h"
 #include "redis/tier.h"
-#include "shared.h"
+#include "segment.h"
 
 /*
  * Is there somebody to tell?
@@ -36,7 +37,7 @@
 bool
 broadcast_wanted(void)
 {
-	return cache_shared != NULL && redis_addr[0] != '\0';
+	return segment_exists() && redis_addr[0] != '\0';
 }
 
 /* The start of all messages, kept for the session: the database is the same. */
@@ -166,7 +167,7 @@ broadcast_put(uint64 cache, uint64 hash, uint64 xid, bool prepared,
 	item.prepared = prepared ? xid : 0;
 	if (breaker_state() != BREAKER_DOWN && queue_put(&item, "", message, true))
 		return;
-	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+	pg_atomic_write_u32(&shared_queue->lost, 1);
 	if (item.hash != 0)
 		breaker_count(REDIS_DELETES_DROPPED, 1);
 	breaker_count(REDIS_MESSAGES_DROPPED, 1);

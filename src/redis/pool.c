@@ -27,8 +27,8 @@
 #include "utils/timeout.h"
 
 #include "base/devel.h"
+#include "redis/breaker.h"
 #include "redis/pool.h"
-#include "shared.h"
 
 #define IDLE_MS		1000
 
@@ -73,7 +73,7 @@ not_idle(void)
 	if (pool_idle)
 	{
 		pool_idle = false;
-		pg_atomic_fetch_sub_u32(&cache_shared->breaker.idle, 1);
+		pg_atomic_fetch_sub_u32(&shared_breaker->idle, 1);
 	}
 }
 
@@ -85,8 +85,8 @@ give_place_back(void)
 	{
 		pool_placed = false;
 		if (pool_reserving)
-			pg_atomic_write_u32(&cache_shared->breaker.reserved, 1);
-		pg_atomic_fetch_sub_u32(&cache_shared->breaker.connections, 1);
+			pg_atomic_write_u32(&shared_breaker->reserved, 1);
+		pg_atomic_fetch_sub_u32(&shared_breaker->connections, 1);
 	}
 }
 
@@ -96,13 +96,13 @@ places(void)
 {
 	if (pool_size == 1 || pool_reserving)
 		return pool_size;
-	return pool_size - pg_atomic_read_u32(&cache_shared->breaker.reserved);
+	return pool_size - pg_atomic_read_u32(&shared_breaker->reserved);
 }
 
 static bool
 take_place(void)
 {
-	pg_atomic_uint32 *connections = &cache_shared->breaker.connections;
+	pg_atomic_uint32 *connections = &shared_breaker->connections;
 	uint32		now = pg_atomic_read_u32(connections);
 
 	while (now < places())
@@ -111,7 +111,7 @@ take_place(void)
 		{
 			pool_placed = true;
 			if (pool_reserving)
-				pg_atomic_write_u32(&cache_shared->breaker.reserved, 0);
+				pg_atomic_write_u32(&shared_breaker->reserved, 0);
 			return true;
 		}
 	}
@@ -125,7 +125,7 @@ take_place(void)
 static bool
 pool_is_full(void)
 {
-	Breaker    *breaker = &cache_shared->breaker;
+	Breaker    *breaker = shared_breaker;
 	uint32		size = pg_atomic_read_u32(&breaker->places);
 
 	return size != 0 && pg_atomic_read_u32(&breaker->connections) +
@@ -146,10 +146,10 @@ pool_tick(void)
 		if (!pool_idle)
 		{
 			pool_idle = true;
-			pg_atomic_fetch_add_u32(&cache_shared->breaker.idle, 1);
+			pg_atomic_fetch_add_u32(&shared_breaker->idle, 1);
 		}
 		if (pool_is_full() ||
-			pg_atomic_read_u32(&cache_shared->breaker.idle) > (uint32) min_idle_conns)
+			pg_atomic_read_u32(&shared_breaker->idle) > (uint32) min_idle_conns)
 		{
 			redis_shut(pool_conn);
 			give_place_back();
@@ -194,7 +194,7 @@ void
 pool_reserve(void)
 {
 	pool_reserving = true;
-	pg_atomic_write_u32(&cache_shared->breaker.reserved, 1);
+	pg_atomic_write_u32(&shared_breaker->reserved, 1);
 }
 
 /*
@@ -203,7 +203,7 @@ pool_reserve(void)
 void
 pool_tell_settings(void)
 {
-	pg_atomic_write_u32(&cache_shared->breaker.places, pool_size);
+	pg_atomic_write_u32(&shared_breaker->places, pool_size);
 }
 
 /*

@@ -21,47 +21,69 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 
+#include "base/devel.h"
 #include "redis/queue.h"
-#include "shared.h"
+
+Queue	   *shared_queue;
+static char *shared_ring;
+static LWLock *shared_queue_lock;
 
 /* cache.redis_queue_size */
 int			queue_size_kb = 4096;
 
-/*
- * Make an empty queue.  size: of the ring, in bytes.
- */
-void
-queue_init(Queue *queue, uint32 size)
+static void
+queue_init(void)
 {
-	memset(queue, 0, sizeof(Queue));
-	queue->size = size;
-	queue->reader = -1;
-	pg_atomic_init_u32(&queue->sleeping, 0);
+	memset(shared_queue, 0, sizeof(Queue));
+	shared_queue->size = queue_size_kb * 1024;
+	shared_queue->reader = -1;
+	pg_atomic_init_u32(&shared_queue->sleeping, 0);
 
 	/* Nobody knows what was not sent before the server started. */
-	pg_atomic_init_u32(&queue->lost, 1);
+	pg_atomic_init_u32(&shared_queue->lost, 1);
 }
+
+const SegmentPart queue_part = {
+	.name = "header",
+	.address = (void **) &shared_queue,
+	.bytes = sizeof(Queue),
+	.nlocks = 1,
+	.locks = (LWLockPadded **) &shared_queue_lock,
+	.init = queue_init,
+};
+
+static Size
+queue_ring_size(void)
+{
+	return mul_size((Size) queue_size_kb, 1024);
+}
+
+const SegmentPart queue_ring_part = {
+	.name = "queue",
+	.address = (void **) &shared_ring,
+	.size = queue_ring_size,
+};
 
 static void
 ring_write(uint64 at, const void *from, uint32 len)
 {
-	uint32		size = cache_shared->queue.size;
+	uint32		size = shared_queue->size;
 	uint32		begin = at % size;
 	uint32		first = Min(len, size - begin);
 
-	memcpy(cache_ring + begin, from, first);
-	memcpy(cache_ring, (const char *) from + first, len - first);
+	memcpy(shared_ring + begin, from, first);
+	memcpy(shared_ring, (const char *) from + first, len - first);
 }
 
 static void
 ring_read(uint64 at, void *to, uint32 len)
 {
-	uint32		size = cache_shared->queue.size;
+	uint32		size = shared_queue->size;
 	uint32		begin = at % size;
 	uint32		first = Min(len, size - begin);
 
-	memcpy(to, cache_ring + begin, first);
-	memcpy((char *) to + first, cache_ring, len - first);
+	memcpy(to, shared_ring + begin, first);
+	memcpy((char *) to + first, shared_ring, len - first);
 }
 
 /*
@@ -74,12 +96,12 @@ bool
 queue_put(QueueItem *item, const char *name, const char *payload,
 		  bool important)
 {
-	Queue	   *queue = &cache_shared->queue;
+	Queue	   *queue = shared_queue;
 	uint64		bytes = MAXALIGN(sizeof(QueueItem) + (uint64) item->len);
 	uint64		limit = important ? queue->size : queue->size / 4 * 3;
 	bool		fits;
 
-	LWLockAcquire(cache_queue_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_queue_lock, LW_EXCLUSIVE);
 	fits = bytes <= queue->size / 2 && queue->head - queue->tail <= limit - bytes;
 	if (fits)
 	{
@@ -93,7 +115,7 @@ queue_put(QueueItem *item, const char *name, const char *payload,
 		ring_write(at, payload, item->len - item->namelen);
 		queue->head += bytes;
 	}
-	LWLockRelease(cache_queue_lock);
+	LWLockRelease(shared_queue_lock);
 	return fits;
 }
 
@@ -103,7 +125,7 @@ queue_put(QueueItem *item, const char *name, const char *payload,
 void
 queue_wake(void)
 {
-	Queue	   *queue = &cache_shared->queue;
+	Queue	   *queue = shared_queue;
 	int			reader;
 
 	pg_memory_barrier();
@@ -123,10 +145,10 @@ queue_wake(void)
 uint32
 queue_take(char *to, uint32 size)
 {
-	Queue	   *queue = &cache_shared->queue;
+	Queue	   *queue = shared_queue;
 	uint32		taken = 0;
 
-	LWLockAcquire(cache_queue_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_queue_lock, LW_EXCLUSIVE);
 	while (queue->tail < queue->head)
 	{
 		uint32		bytes;
@@ -138,7 +160,7 @@ queue_take(char *to, uint32 size)
 		queue->tail += bytes;
 		taken += bytes;
 	}
-	LWLockRelease(cache_queue_lock);
+	LWLockRelease(shared_queue_lock);
 	return taken;
 }
 
@@ -148,12 +170,12 @@ queue_take(char *to, uint32 size)
 uint64
 queue_bytes(void)
 {
-	Queue	   *queue = &cache_shared->queue;
+	Queue	   *queue = shared_queue;
 	uint64		bytes;
 
-	LWLockAcquire(cache_queue_lock, LW_SHARED);
+	LWLockAcquire(shared_queue_lock, LW_SHARED);
 	bytes = queue->head - queue->tail;
-	LWLockRelease(cache_queue_lock);
+	LWLockRelease(shared_queue_lock);
 	return bytes;
 }
 
@@ -163,8 +185,8 @@ queue_bytes(void)
 void
 queue_attach(int procno)
 {
-	cache_shared->queue.reader = procno;
-	pg_atomic_write_u32(&cache_shared->queue.sleeping, 0);
+	shared_queue->reader = procno;
+	pg_atomic_write_u32(&shared_queue->sleeping, 0);
 }
 
 /*
@@ -174,7 +196,7 @@ queue_attach(int procno)
 bool
 queue_sleep(void)
 {
-	pg_atomic_exchange_u32(&cache_shared->queue.sleeping, 1);
+	pg_atomic_exchange_u32(&shared_queue->sleeping, 1);
 	pg_memory_barrier();
 	return queue_bytes() == 0;
 }

@@ -14,6 +14,8 @@
 
 #include "port/atomics.h"
 
+#include "segment.h"
+
 typedef enum QueueKind
 {
 	QUEUE_FILL,					/* payload: name of the key, then its value */
@@ -48,9 +50,13 @@ typedef struct Queue
 	pg_atomic_uint32 lost;		/* invalidations have been dropped */
 } Queue;
 
+extern Queue *shared_queue;
+
+extern const SegmentPart queue_part;
+extern const SegmentPart queue_ring_part;
+
 extern int	queue_size_kb;
 
-extern void queue_init(Queue *queue, uint32 size);
 extern bool queue_put(QueueItem *item, const char *name, const char *payload,
 					  bool important);
 extern void queue_wake(void);

@@ -35,14 +35,32 @@
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
+#include "base/devel.h"
 #include "redis/redis.h"
 #include "redis/tls.h"
-#include "shared.h"
 
 #define REDIS_PORT		6379
 
 /* What hiredis reads at a time */
 #define READ_SIZE		(16 * 1024)
+
+RedisResolved *shared_resolved;
+LWLock	   *shared_redis_lock;
+
+static void
+redis_init(void)
+{
+	memset(shared_resolved, 0, sizeof(RedisResolved));
+}
+
+const SegmentPart redis_part = {
+	.name = "header",
+	.address = (void **) &shared_resolved,
+	.bytes = sizeof(RedisResolved),
+	.nlocks = 1,
+	.locks = (LWLockPadded **) &shared_redis_lock,
+	.init = redis_init,
+};
 
 struct RedisConn
 {
@@ -251,11 +269,11 @@ redis_address(RedisAddress *address)
 		return false;
 	if (is_literal(address))
 		return true;
-	LWLockAcquire(cache_redis_lock, LW_SHARED);
-	known = strcmp(cache_shared->resolved.addr, redis_addr) == 0;
+	LWLockAcquire(shared_redis_lock, LW_SHARED);
+	known = strcmp(shared_resolved->addr, redis_addr) == 0;
 	if (known)
-		*address = cache_shared->resolved.address;
-	LWLockRelease(cache_redis_lock);
+		*address = shared_resolved->address;
+	LWLockRelease(shared_redis_lock);
 	return known;
 }
 
@@ -274,11 +292,11 @@ redis_configured(RedisAddress *address)
 void
 redis_set_address(const RedisAddress *address)
 {
-	LWLockAcquire(cache_redis_lock, LW_EXCLUSIVE);
-	strlcpy(cache_shared->resolved.addr, redis_addr,
-			sizeof(cache_shared->resolved.addr));
-	cache_shared->resolved.address = *address;
-	LWLockRelease(cache_redis_lock);
+	LWLockAcquire(shared_redis_lock, LW_EXCLUSIVE);
+	strlcpy(shared_resolved->addr, redis_addr,
+			sizeof(shared_resolved->addr));
+	shared_resolved->address = *address;
+	LWLockRelease(shared_redis_lock);
 }
 
 /*-------------------------------------------------------------------------

@@ -16,6 +16,8 @@
 
 #include "utils/timestamp.h"
 
+#include "segment.h"
+
 #define REDIS_HOST_SIZE		256
 #define REDIS_ERROR_SIZE	160
 
@@ -32,6 +34,11 @@ typedef struct RedisResolved
 	char		addr[REDIS_HOST_SIZE + 8];	/* the setting that was resolved */
 	RedisAddress address;
 } RedisResolved;
+
+extern RedisResolved *shared_resolved;
+extern LWLock *shared_redis_lock;
+
+extern const SegmentPart redis_part;
 
 typedef struct RedisConn RedisConn;
 

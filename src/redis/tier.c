@@ -34,12 +34,13 @@
 
 #include "base/compat.h"
 #include "base/siphash.h"
+#include "fence/keyfence.h"
+#include "fence/lineage.h"
 #include "fence/registry.h"
 #include "redis/breaker.h"
 #include "redis/pool.h"
 #include "redis/queue.h"
 #include "redis/tier.h"
-#include "shared.h"
 
 /* Loads to be measured before a loader is known to be faster than Redis */
 #define LOADS_TO_JUDGE	64
@@ -61,6 +62,33 @@
 /* Values are used where they have arrived. */
 StaticAssertDecl(TIER_MAC % CODEC_ALIGN == 0 && CODEC_ALIGN % MAXIMUM_ALIGNOF == 0,
 				 "a value is aligned if what has arrived is");
+
+#define TIER_MARKS			16	/* bits per stamp; a power of two */
+
+/* Which keys may be in Redis, see key_mark. */
+static pg_atomic_uint32 *shared_marks;
+
+/* After the stamps, in the order of parts. */
+static Size
+tier_marks_size(void)
+{
+	return mul_size(key_nstamps, TIER_MARKS / 8);
+}
+
+static void
+tier_marks_init(void)
+{
+	for (uint32 i = 0; i < key_nstamps / (32 / TIER_MARKS); i++)
+		pg_atomic_init_u32(&shared_marks[i], PG_UINT32_MAX);
+}
+
+const SegmentPart tier_marks_part = {
+	.name = "marks",
+	.budgeted = true,
+	.address = (void **) &shared_marks,
+	.size = tier_marks_size,
+	.init = tier_marks_init,
+};
 
 /* cache.redis_prefix, cache.redis_force, cache.redis_expire */
 char	   *tier_prefix = NULL;
@@ -139,7 +167,7 @@ append_digits(char *to, uint64 number, int digits)
 static char *
 append_server(char *to)
 {
-	const Lineage *lineage = &cache_shared->lineage;
+	const Lineage *lineage = shared_lineage;
 
 	to += strlcpy(to, tier_prefix, PREFIX_MAX + 1);
 	*to++ = ':';
@@ -194,10 +222,10 @@ tier_name(char *name, Oid dbid, uint64 cache, uint64 hash, uint32 variant)
 static pg_atomic_uint32 *
 key_mark(uint64 hash, uint32 *bit)
 {
-	uint32		index = (hash >> 8) & (cache_shared->nstamps * SHARED_MARKS - 1);
+	uint32		index = (hash >> 8) & (key_nstamps * TIER_MARKS - 1);
 
 	*bit = (uint32) 1 << (index % 32);
-	return &cache_marks[index / 32];
+	return &shared_marks[index / 32];
 }
 
 static void
@@ -269,7 +297,7 @@ tier_takes(const KeyBuffer *key)
 static uint32
 max_value(void)
 {
-	return cache_shared->queue.size / 4;
+	return shared_queue->size / 4;
 }
 
 /*
@@ -278,15 +306,15 @@ max_value(void)
 void
 tier_mac(const char *bytes, size_t size, uint8 *mac)
 {
-	siphash(cache_shared->lineage.secret, bytes, size, mac);
+	siphash(shared_lineage->secret, bytes, size, mac);
 }
 
 /* Would the loader be faster than Redis? */
 static bool
 loader_is_faster(CacheDef *def)
 {
-	uint64		state = pg_atomic_read_u64(&cache_slots[def->slot].load_time);
-	uint64		round_trip = pg_atomic_read_u64(&cache_shared->breaker.round_trip);
+	uint64		state = pg_atomic_read_u64(&shared_slots[def->slot].load_time);
+	uint64		round_trip = pg_atomic_read_u64(&shared_breaker->round_trip);
 
 	return (state >> LOAD_BITS) >= LOADS_TO_JUDGE &&
 		(state & LOAD_MASK) < round_trip;
@@ -305,7 +333,7 @@ tier_note_load(CacheDef *def, uint64 nanoseconds)
 
 	if (def->slot < 0)
 		return;
-	load_time = &cache_slots[def->slot].load_time;
+	load_time = &shared_slots[def->slot].load_time;
 	state = pg_atomic_read_u64(load_time);
 	loads = state >> LOAD_BITS;
 	average = state & LOAD_MASK;
@@ -327,7 +355,7 @@ bool
 tier_wanted(CacheDef *def)
 {
 	if (!IsUnderPostmaster || !def->redis || redis_addr[0] == '\0' ||
-		cache_shared->lineage.broken)
+		shared_lineage->broken)
 		return false;
 	return tier_force || !loader_is_faster(def);
 }
@@ -486,7 +514,7 @@ are_authentic(const RedisReply *array, bool *authentic)
 		at[n++] = i;
 		if (n < 2)
 			continue;
-		siphash_two(cache_shared->lineage.secret, data, lengths, hashes);
+		siphash_two(shared_lineage->secret, data, lengths, hashes);
 		for (n = 2; n > 0; n--)
 			authentic[at[n - 1]] = is_mac(array->element[at[n - 1]].str, macs[n - 1]);
 	}
@@ -500,7 +528,7 @@ reply_decode(CacheDef *def, const KeyBuffer *key, const RedisReply *reply,
 			 CodecValue *decoded)
 {
 	return codec_decode(decoded, reply->str + TIER_MAC, reply->len - TIER_MAC) &&
-		lineage_has(&cache_shared->lineage, decoded->incarnation) &&
+		lineage_has(shared_lineage, decoded->incarnation) &&
 		decoded->database == MyDatabaseId &&
 		decoded->cache == def->id &&
 		decoded->keylen == key->key.len &&
@@ -530,7 +558,7 @@ take_value(CacheDef *def, const KeyBuffer *key, const RedisReply *reply,
 	value->isnull = decoded->isnull;
 	value->expires = decoded->expires;
 	value->cost = decoded->cost;
-	value->load_time = pg_atomic_read_u64(&cache_shared->breaker.round_trip);
+	value->load_time = pg_atomic_read_u64(&shared_breaker->round_trip);
 	value->len = decoded->len;
 	value->data = decoded->isnull ? NULL : unconstify(char *, decoded->data);
 	value->varlena = !decoded->isnull && key_typlen(key, def) == -1 &&
@@ -783,7 +811,7 @@ tier_fill(CacheDef *def, const KeyBuffer *key, CodecValue *value)
 		return;
 	}
 	value->incarnation =
-		cache_shared->lineage.incarnations[cache_shared->lineage.nincarnations - 1];
+		shared_lineage->incarnations[shared_lineage->nincarnations - 1];
 	value->cache = def->id;
 	value->database = MyDatabaseId;
 	value->lsn = GetXLogInsertRecPtr();

@@ -16,9 +16,12 @@
 #include "definition/definition.h"
 #include "definition/key.h"
 #include "redis/codec.h"
+#include "segment.h"
 
 #define TIER_MAC		SIPHASH_SIZE	/* bytes in front of a value */
 #define TIER_NAME		256		/* of a key in Redis, with its end */
+
+extern const SegmentPart tier_marks_part;
 
 extern void tier_define_settings(void);
 extern char *tier_prefix;

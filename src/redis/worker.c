@@ -34,6 +34,7 @@
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
 #include "redis/breaker.h"
 #include "redis/broadcast.h"
@@ -42,7 +43,6 @@
 #include "redis/queue.h"
 #include "redis/tier.h"
 #include "redis/worker.h"
-#include "shared.h"
 
 /* After something was sent, more of it is waited for: so batches grow. */
 #define GATHER_MS		5
@@ -205,7 +205,7 @@ batch_fill(const QueueItem *item, const char *payload)
 static bool
 messages_are_lost(void)
 {
-	return pg_atomic_read_u32(&cache_shared->queue.lost) != 0;
+	return pg_atomic_read_u32(&shared_queue->lost) != 0;
 }
 
 /* Count what did not get through. */
@@ -218,7 +218,7 @@ batch_lose(ListCell *from)
 
 		breaker_count(command->dropped, command->n * command->replies);
 		if (command->done != REDIS_FILLS)
-			pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+			pg_atomic_write_u32(&shared_queue->lost, 1);
 	}
 }
 
@@ -228,7 +228,7 @@ batch_refused(const Sent *command)
 {
 	breaker_count(command->dropped, command->n);
 	if (command->done == REDIS_MESSAGES)
-		pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+		pg_atomic_write_u32(&shared_queue->lost, 1);
 	else
 	{
 		/* Whoever wants to know more asks for it: see probe.c. */
@@ -375,7 +375,7 @@ drop_item(const QueueItem *item, const char *payload)
 	if (item->hash != 0)
 		breaker_count(REDIS_DELETES_DROPPED, 1);
 	breaker_count(REDIS_MESSAGES_DROPPED, 1);
-	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+	pg_atomic_write_u32(&shared_queue->lost, 1);
 }
 
 /*
@@ -465,7 +465,7 @@ send_item(const QueueItem *item, const char *payload)
 static bool
 send_queue(bool usable)
 {
-	uint32		size = cache_shared->queue.size / 2;
+	uint32		size = shared_queue->size / 2;
 	char	   *items;
 	uint32		taken;
 	bool		began;
@@ -501,7 +501,7 @@ send_lost(void)
 		!TimestampDifferenceExceeds(last, now, LOST_MS) || !batch_begin())
 		return;
 	last = now;
-	pg_atomic_write_u32(&cache_shared->queue.lost, 0);
+	pg_atomic_write_u32(&shared_queue->lost, 0);
 	broadcast_lost(&publishing);
 	batch_publish(&publishing);
 	batch_end();
@@ -591,7 +591,7 @@ cache_worker_main(Datum arg)
 	batch_context = AllocSetContextCreate(TopMemoryContext, "cache worker",
 										  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(batch_context);
-	(void) shared_is_ready();
+	(void) ready_for_use();
 	pool_reserve();
 	pool_tell_settings();
 	before_shmem_exit(worker_exit, (Datum) 0);
@@ -599,7 +599,7 @@ cache_worker_main(Datum arg)
 	wait_for_unknown();
 
 	/* Nobody knows what an earlier process had taken and not sent. */
-	pg_atomic_write_u32(&cache_shared->queue.lost, 1);
+	pg_atomic_write_u32(&shared_queue->lost, 1);
 
 	while (!ShutdownRequestPending)
 	{

@@ -49,7 +49,7 @@
 #include "load/keyvalue.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/admin.h"
 #include "sql/watch.h"
 
@@ -677,7 +677,7 @@ cache_create(PG_FUNCTION_ARGS)
 	Relation	rel;
 	NameData	key;
 
-	shared_require();
+	segment_require();
 	name = definition_name_argument(fcinfo, 0);
 	PreventCommandIfReadOnly("cache_create()");
 	rel = definition_open(ShareRowExclusiveLock);
@@ -762,7 +762,7 @@ cache_alter(PG_FUNCTION_ARGS)
 	Oid			owner;
 	Oid			loader;
 
-	shared_require();
+	segment_require();
 	def = admin_begin(fcinfo, 0, false);
 	name = def->name;
 	owner = def->owner;
@@ -816,7 +816,7 @@ cache_drop(PG_FUNCTION_ARGS)
 	CacheDef   *def;
 	NameData	name;
 
-	shared_require();
+	segment_require();
 	def = admin_begin(fcinfo, 0, admin_option(fcinfo, 1));
 	if (def == NULL)
 		PG_RETURN_VOID();

@@ -24,11 +24,12 @@
 #include "utils/regproc.h"
 
 #include "base/compat.h"
-#include "base/module.h"
 #include "definition/extension.h"
 #include "depend/searchpath.h"
+#include "fence/ready.h"
+#include "protocol/coherence.h"
 #include "protocol/invalidate.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/callsite.h"
 
 /*
@@ -298,7 +299,7 @@ call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
 			invalidate_require(site->def);
 		else
 			definition_require_read(site->def);
-		if (cache_enabled && shared_is_ready())
+		if (coherence_enabled && ready_for_use())
 		{
 			bool		first = site->def->locked != definition_locks;
 
@@ -319,7 +320,7 @@ call_begin_any(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
 	CallSite   *site;
 	Oid			array_type;
 
-	shared_require();
+	segment_require();
 	for (;;)
 	{
 		site = call_site(fcinfo);

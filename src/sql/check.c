@@ -31,7 +31,7 @@
 #include "depend/searchpath.h"
 #include "fence/registry.h"
 #include "load/keyvalue.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/watch.h"
 #include "write/keyfunction.h"
 
@@ -275,9 +275,9 @@ check_reads(Check *check, CacheDef *def)
 
 	if (index < 0 || def->plain)
 		return;
-	n = Min(pg_atomic_read_u32(&cache_slots[index].nreads), SLOT_READS);
+	n = Min(pg_atomic_read_u32(&shared_slots[index].nreads), SLOT_READS);
 	pg_read_barrier();
-	memcpy(reads, cache_slots[index].reads, sizeof(Oid) * n);
+	memcpy(reads, shared_slots[index].reads, sizeof(Oid) * n);
 	for (uint32 i = 0; i < n; i++)
 		check_read(check, def, reads[i]);
 }
@@ -336,7 +336,7 @@ check_unstored(Check *check, CacheDef *def)
 {
 	int			index = slot_find(MyDatabaseId, def->id);
 	uint32		mask = index < 0 ? 0 :
-		pg_atomic_read_u32(&cache_slots[index].unstored_mask);
+		pg_atomic_read_u32(&shared_slots[index].unstored_mask);
 
 	for (int i = 0; i < REASONS; i++)
 	{
@@ -345,7 +345,7 @@ check_unstored(Check *check, CacheDef *def)
 
 		if (!(mask & REASON_BIT(i)))
 			continue;
-		object = pg_atomic_read_u32(&cache_slots[index].unstored_object[i]);
+		object = pg_atomic_read_u32(&shared_slots[index].unstored_object[i]);
 		if (is_mended(def, i, object) ||
 			(reason_is_of_relation(i) &&
 			 is_reported(check, NameStr(def->name), object)))
@@ -374,7 +374,7 @@ check_trust(Check *check, CacheDef *def)
 static uint64
 counter(int slot, StatsCounter which)
 {
-	return pg_atomic_read_u64(&cache_slots[slot].counters[which]);
+	return pg_atomic_read_u64(&shared_slots[slot].counters[which]);
 }
 
 static void
@@ -435,7 +435,7 @@ cache_check(PG_FUNCTION_ARGS)
 	Check		check = {0};
 	ListCell   *lc;
 
-	shared_require();
+	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
 	check.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	stats_flush();

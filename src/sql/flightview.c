@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * flightview.c
- *		The view cache_flights: who loads what, and who waits for it.
+ *		The view shared_flight_notes: who loads what, and who waits for it.
  *
  * Locking: none here.  The notes are read one after the other (flight.c), so
  * what is shown need not have been so at one moment.
@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/shmem.h"
 #include "storage/procarray.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -23,7 +24,7 @@
 #include "definition/definition.h"
 #include "definition/keytext.h"
 #include "load/flight.h"
-#include "shared.h"
+#include "segment.h"
 
 /* The notes of this database, also of those who lead within a load only. */
 static int
@@ -89,10 +90,10 @@ cache_flights_rows(PG_FUNCTION_ARGS)
 	List	   *names;
 	int			n;
 
-	shared_require();
+	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
 	names = definition_names();
-	notes = palloc(flight_notes_size());
+	notes = palloc(mul_size(MaxBackends, sizeof(FlightNote)));
 	n = read_notes(notes);
 	for (int i = 0; i < n; i++)
 	{

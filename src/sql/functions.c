@@ -26,7 +26,7 @@
 #include "load/keyvalue.h"
 #include "protocol/coherence.h"
 #include "protocol/invalidate.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/callsite.h"
 
 /*
@@ -173,7 +173,7 @@ cache_invalidate_all(PG_FUNCTION_ARGS)
 {
 	CacheDef   *def;
 
-	shared_require();
+	segment_require();
 	def = definition_get(definition_name_argument(fcinfo, 0));
 	invalidate_require(def);
 	invalidate_mapped(def);

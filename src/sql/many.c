@@ -22,7 +22,7 @@
 #include "base/compat.h"
 #include "definition/extension.h"
 #include "load/get.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/callsite.h"
 
 /* Keys that cache_get_many() works on at a time */
@@ -191,7 +191,7 @@ cache_get_many(PG_FUNCTION_ARGS)
 	MemoryContext context;
 	MemoryContext old;
 
-	shared_require();
+	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
 	call.fcinfo = fcinfo;
 	call.site = call_site(fcinfo);

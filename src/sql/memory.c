@@ -3,7 +3,7 @@
  * memory.c
  *		cache_memory: where every byte of the shared memory is.
  *
- * Most parts have a fixed size (shared.c).  What entries occupy is counted as
+ * Most parts have a fixed size (segment.c).  What entries occupy is counted as
  * they are made and freed (evict.c), so that nothing has to be walked.
  *
  * Locking: the store lock, for a moment.
@@ -16,8 +16,9 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
+#include "base/devel.h"
 #include "ratelimit/window.h"
-#include "shared.h"
+#include "segment.h"
 #include "store/entry.h"
 
 static void
@@ -39,11 +40,11 @@ return_arena(ReturnSetInfo *rsinfo, uint64 bytes)
 	uint64		policies;
 	uint64		free;
 
-	LWLockAcquire(cache_store_lock, LW_SHARED);
-	entries = cache_shared->entries;
-	policies = cache_shared->policy_units * ARENA_UNIT;
-	free = (uint64) cache_shared->arena.free_units * ARENA_UNIT;
-	LWLockRelease(cache_store_lock);
+	LWLockAcquire(shared_store_lock, LW_SHARED);
+	entries = shared_store->entries;
+	policies = shared_store->policy_units * ARENA_UNIT;
+	free = (uint64) shared_store->arena.free_units * ARENA_UNIT;
+	LWLockRelease(shared_store_lock);
 
 	return_part(rsinfo, "own policies", policies);
 	return_part(rsinfo, "entry headers", entries.units * ARENA_UNIT -
@@ -64,14 +65,15 @@ Datum
 cache_memory_rows(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	SharedPart	parts[SHARED_PARTS];
+	SegmentShare shares[SEGMENT_PARTS];
+	int			n;
 
-	shared_require();
+	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
-	shared_parts(parts);
-	for (int i = 0; i < SHARED_PARTS - 1; i++)
-		return_part(rsinfo, parts[i].name, parts[i].bytes);
-	return_arena(rsinfo, parts[SHARED_PARTS - 1].bytes);
+	n = segment_shares(shares);
+	for (int i = 0; i < n - 1; i++)
+		return_part(rsinfo, shares[i].name, shares[i].bytes);
+	return_arena(rsinfo, shares[n - 1].bytes);
 	return_part(rsinfo, "rate limits", window_size());
 	return (Datum) 0;
 }

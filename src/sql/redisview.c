@@ -16,10 +16,11 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "base/devel.h"
 #include "redis/breaker.h"
 #include "redis/queue.h"
 #include "redis/redis.h"
-#include "shared.h"
+#include "segment.h"
 
 /* Columns besides the counters */
 #define OTHER_COLUMNS	8
@@ -58,13 +59,13 @@ cache_redis_row(PG_FUNCTION_ARGS)
 	TupleDesc	desc;
 	int			col = 0;
 
-	shared_require();
+	segment_require();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	breaker = &cache_shared->breaker;
-	LWLockAcquire(cache_redis_lock, LW_SHARED);
+	breaker = shared_breaker;
+	LWLockAcquire(shared_redis_lock, LW_SHARED);
 	strlcpy(error, breaker->error, sizeof(error));
-	LWLockRelease(cache_redis_lock);
+	LWLockRelease(shared_redis_lock);
 	percentile[0] = breaker_percentile(0.5);
 	percentile[1] = breaker_percentile(0.99);
 

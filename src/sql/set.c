@@ -23,7 +23,7 @@
 #include "definition/key.h"
 #include "load/keyvalue.h"
 #include "protocol/invalidate.h"
-#include "shared.h"
+#include "segment.h"
 #include "store/store.h"
 
 /* Complain about a size over its limit. */
@@ -113,7 +113,7 @@ cache_set(PG_FUNCTION_ARGS)
 	Oid			type = TEXTOID;
 	uint64		id;
 
-	shared_require();
+	segment_require();
 	name = definition_name_argument(fcinfo, 0);
 	do
 	{

@@ -22,9 +22,10 @@
 
 #include "base/compat.h"
 #include "definition/definition.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
-#include "shared.h"
-#include "store/store.h"
+#include "segment.h"
+#include "store/index.h"
 
 #define STATS_COLUMNS	19		/* in version 1.0 there were the first 15 */
 
@@ -50,17 +51,17 @@ stats_began(CacheSlot *slot)
 
 	if (began != 0)
 		return began;
-	return cache_shared->restarted != 0 ? cache_shared->restarted : PgStartTime;
+	return shared_registry->restarted != 0 ? shared_registry->restarted : PgStartTime;
 }
 
 /* One row of cache_stats. */
 static void
-stats_row(ReturnSetInfo *rsinfo, CacheDef *def, const StoreUsage *usage)
+stats_row(ReturnSetInfo *rsinfo, CacheDef *def, const IndexUsage *usage)
 {
 	Datum		values[STATS_COLUMNS];
 	bool		nulls[STATS_COLUMNS] = {0};
 	uint64		counters[STATS_COUNTERS] = {0};
-	StoreUsage	used = {0};
+	IndexUsage	used = {0};
 	int			slot = slot_find(MyDatabaseId, def->id);
 	uint64		answered;
 	uint64		gets;
@@ -71,7 +72,7 @@ stats_row(ReturnSetInfo *rsinfo, CacheDef *def, const StoreUsage *usage)
 	{
 		used = usage[slot];
 		for (int i = 0; i < STATS_COUNTERS; i++)
-			counters[i] = pg_atomic_read_u64(&cache_slots[slot].counters[i]);
+			counters[i] = pg_atomic_read_u64(&shared_slots[slot].counters[i]);
 	}
 	values[col++] = CStringGetTextDatum(NameStr(def->name));
 	values[col++] = Int64GetDatum(used.entries);
@@ -104,7 +105,7 @@ stats_row(ReturnSetInfo *rsinfo, CacheDef *def, const StoreUsage *usage)
 	values[col++] = Int64GetDatum(counters[STATS_FAILED_LOADS]);
 	values[col++] = Int64GetDatum(counters[STATS_FLUSHES]);
 	values[col++] = TimestampTzGetDatum(stats_began(slot < 0 ? NULL :
-													&cache_slots[slot]));
+													&shared_slots[slot]));
 	Assert(col == STATS_COLUMNS);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
@@ -118,16 +119,16 @@ Datum
 cache_stats_rows(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	StoreUsage *usage;
+	IndexUsage *usage;
 	List	   *names;
 	ListCell   *lc;
 
-	shared_require();
+	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
 	names = definition_names();
 	stats_flush();
-	usage = palloc(sizeof(StoreUsage) * SHARED_SLOTS);
-	store_usage(usage);
+	usage = palloc(sizeof(IndexUsage) * REGISTRY_SLOTS);
+	index_usage(usage);
 	foreach(lc, names)
 	{
 		CacheDef   *def = definition_find(lfirst(lc));
@@ -148,7 +149,7 @@ cache_bypasses_rows(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	ListCell   *lc;
 
-	shared_require();
+	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
 	stats_flush();
 	foreach(lc, definition_names())
@@ -158,7 +159,7 @@ cache_bypasses_rows(PG_FUNCTION_ARGS)
 
 		for (int i = 0; slot >= 0 && i < BYPASS_REASONS; i++)
 		{
-			uint64		count = pg_atomic_read_u64(&cache_slots[slot].counters[STATS_BYPASSES + i]);
+			uint64		count = pg_atomic_read_u64(&shared_slots[slot].counters[STATS_BYPASSES + i]);
 			Datum		values[3];
 			bool		nulls[3] = {0};
 
@@ -179,11 +180,11 @@ stats_reset(CacheDef *def)
 	int			slot;
 
 	/* The time of the reset is remembered with the cache's slot. */
-	if (shared_is_ready())
+	if (ready_for_use())
 		(void) definition_slot(def);
 	slot = slot_find(MyDatabaseId, def->id);
 	if (slot >= 0)
-		stats_begin(&cache_slots[slot], GetCurrentTimestamp());
+		stats_begin(&shared_slots[slot], GetCurrentTimestamp());
 }
 
 /*
@@ -193,7 +194,7 @@ PG_FUNCTION_INFO_V1(cache_stats_reset);
 Datum
 cache_stats_reset(PG_FUNCTION_ARGS)
 {
-	shared_require();
+	segment_require();
 	stats_flush();
 	if (!PG_ARGISNULL(0))
 	{

@@ -30,16 +30,16 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
-#include "base/module.h"
 #include "definition/definition.h"
 #include "definition/key.h"
 #include "definition/keytext.h"
 #include "definition/value.h"
+#include "fence/ready.h"
 #include "load/get.h"
 #include "load/loader.h"
 #include "protocol/coherence.h"
-#include "shared.h"
-#include "store/store.h"
+#include "segment.h"
+#include "store/index.h"
 
 typedef struct Verify
 {
@@ -90,7 +90,7 @@ verify_attach(Verify *verify)
 		definition_require_loader(def);
 		definition_require_owner(def);
 		definition_require_read(def);
-		if (cache_enabled && shared_is_ready())
+		if (coherence_enabled && ready_for_use())
 			(void) definition_lock(def);
 	} while (!def->valid);
 	definition_use(def);
@@ -246,12 +246,12 @@ verify_entries(Verify *verify, uint64 sample)
 											   "cache_verify key",
 											   ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(batch);
-	StoreWalk	walk;
+	IndexWalk	walk;
 	List	   *keys;
 
-	store_start_walk(&walk, sample < PG_UINT64_MAX);
+	index_start_walk(&walk, sample < PG_UINT64_MAX);
 	while (verify->compared < sample && definition_slot(verify->def) >= 0 &&
-		   (keys = store_next_keys(&walk, verify->def->slot)) != NIL)
+		   (keys = index_next_keys(&walk, verify->def->slot)) != NIL)
 	{
 		ListCell   *lc;
 
@@ -287,7 +287,7 @@ cache_verify(PG_FUNCTION_ARGS)
 	Verify		verify = {0};
 	uint64		sample = PG_UINT64_MAX;
 
-	shared_require();
+	segment_require();
 	verify.name = definition_name_argument(fcinfo, 0);
 	if (!PG_ARGISNULL(1))
 	{
@@ -304,7 +304,7 @@ cache_verify(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		verify_attach(&verify);
-		if (shared_is_ready())
+		if (ready_for_use())
 			verify_entries(&verify, sample);
 	}
 	PG_FINALLY();

@@ -64,7 +64,7 @@
 #include "definition/keyexpr.h"
 #include "load/keyvalue.h"
 #include "protocol/invalidate.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/admin.h"
 #include "sql/watch.h"
 #include "write/keyfunction.h"
@@ -1143,7 +1143,7 @@ cache_watch(PG_FUNCTION_ARGS)
 	char	  **columns;
 	int			ncolumns;
 
-	shared_require();
+	segment_require();
 	def = admin_begin(fcinfo, 0, false);
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -1170,7 +1170,7 @@ cache_watch_columns(PG_FUNCTION_ARGS)
 	int			ncolumns = PG_NARGS() - 3;
 	char	  **columns = palloc(sizeof(char *) * Max(ncolumns, 1));
 
-	shared_require();
+	segment_require();
 	def = admin_begin(fcinfo, 0, false);
 	for (int i = 0; i < ncolumns; i++)
 	{
@@ -1199,7 +1199,7 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 	Oid			relid;
 	List	   *args;
 
-	shared_require();
+	segment_require();
 	def = admin_begin(fcinfo, 0, false);
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -1285,7 +1285,7 @@ cache_unwatch(PG_FUNCTION_ARGS)
 	CacheDef   *def;
 	List	   *watches = NIL;
 
-	shared_require();
+	segment_require();
 	def = admin_begin(fcinfo, 0, skip);
 	if (def == NULL)
 		PG_RETURN_VOID();

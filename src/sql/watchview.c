@@ -18,7 +18,7 @@
 #include "definition/definition.h"
 #include "definition/keyexpr.h"
 #include "fence/watchrows.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/watch.h"
 
 #define WATCHES_COLUMNS	6
@@ -97,7 +97,7 @@ cache_watches_rows(PG_FUNCTION_ARGS)
 	List	   *watches;
 	ListCell   *lc;
 
-	shared_require();
+	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
 	watches = watch_list();
 	foreach(lc, watches)

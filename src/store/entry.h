@@ -3,6 +3,8 @@
  * entry.h
  *		An entry in memory, for index.c, evict.c and store.c.
  *
+ * See entry.c.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef CACHE_ENTRY_H
@@ -10,14 +12,76 @@
 
 #include "postgres.h"
 
+#include "port/atomics.h"
+#include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
+#include "fence/keyfence.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
 #include "policy/policy.h"
-#include "shared.h"
 #include "store/arena.h"
-#include "store/store.h"
+#include "segment.h"
+#include "store/item.h"
+
+#define BUCKET_CHAINS			15
+
+/* Chains of entries, a cache line of them; one sequence number covers all. */
+typedef struct Bucket
+{
+	pg_atomic_uint32 seq;		/* odd while a writer is inside */
+	ArenaRef	heads[BUCKET_CHAINS];	/* first entries, or 0 */
+} Bucket;
+
+StaticAssertDecl(sizeof(Bucket) == 64, "a bucket is one cache line");
+
+/* What the entries of the arena consist of, linked or dead. */
+typedef struct EntryTotals
+{
+	uint64		units;			/* of their blocks */
+	uint64		keys;			/* bytes */
+	uint64		values;
+	uint64		unused;
+} EntryTotals;
+
+/* Beside the buckets, the pool's policy and the arena */
+typedef struct SharedStore
+{
+	/* Every hit reads this; store lock to write it. */
+	bool		pool_listens;	/* see evict_note */
+
+	/* What follows is written often. */
+	char		apart[PG_CACHE_LINE_SIZE];
+
+	pg_atomic_uint32 ndead;		/* entries waiting to be reaped */
+	uint32		dead[KEY_PARTITIONS];	/* their lists; partition locks */
+
+	/* Under the store lock */
+	uint32		sweep_left;		/* blocks still to be swept */
+	uint64		own_units;		/* of entries in caches' own policies */
+	uint64		policy_units;	/* of these policies themselves */
+	EntryTotals entries;		/* of the arena */
+	Arena		arena;
+} SharedStore;
+
+extern SharedStore *shared_store;
+extern Bucket *shared_buckets;
+extern Policy *shared_pool;
+extern char *shared_arena;
+extern LWLock *shared_store_lock;
+
+/* Written when the process attaches */
+extern uint32 store_nbuckets;	/* a power of two, >= KEY_PARTITIONS */
+extern uint32 store_pool_entries;	/* what the pool's policy was made for */
+extern uint64 store_arena_bytes;
+
+/* cache.policy: a PolicyAim */
+extern int	store_policy_aim;
+
+extern const SegmentPart store_part;
+extern const SegmentPart store_buckets_part;
+extern const SegmentPart store_pool_part;
+extern const SegmentPart store_arena_part;
 
 /* PolicyNode.flags */
 #define ENTRY_DEAD		0x01	/* unlinked, in a list of dead entries */
@@ -56,13 +120,13 @@ StaticAssertDecl(POLICY_UNIT == ARENA_UNIT,
 static inline Entry *
 entry_at(ArenaRef ref)
 {
-	return (Entry *) (cache_arena + (Size) ref * ARENA_UNIT);
+	return (Entry *) (shared_arena + (Size) ref * ARENA_UNIT);
 }
 
 static inline Bucket *
 bucket_of(uint64 hash)
 {
-	return &cache_buckets[hash & (cache_shared->nbuckets - 1)];
+	return &shared_buckets[hash & (store_nbuckets - 1)];
 }
 
 /*
@@ -75,12 +139,6 @@ chain_of(uint64 hash)
 	uint32		bits = (uint32) hash >> 16;
 
 	return &bucket_of(hash)->heads[(bits * BUCKET_CHAINS) >> 16];
-}
-
-static inline uint32
-partition_of(uint64 hash)
-{
-	return hash & (SHARED_PARTITIONS - 1);
 }
 
 static inline Size
@@ -166,7 +224,7 @@ entry_has_old_role(const Entry *entry)
 	if (entry->prefix == SLOT_WHOLE_KEY)
 		memcpy(&prefix, entry->data + entry_keyoffset(entry), sizeof(prefix));
 	else
-		prefix = cache_slots[entry->node.slot].prefixes[entry->prefix - 1];
+		prefix = shared_slots[entry->node.slot].prefixes[entry->prefix - 1];
 	return OidIsValid(prefix.role) &&
 		prefix.role_changes != role_fence_changes(role_fence(prefix.role));
 }
@@ -175,7 +233,7 @@ entry_has_old_role(const Entry *entry)
 static inline bool
 entry_is_stale(const Entry *entry, TimestampTz now)
 {
-	return entry_generation(entry) != cache_slots[entry->node.slot].fence.changes ||
+	return entry_generation(entry) != shared_slots[entry->node.slot].fence.changes ||
 		entry_has_expired(entry, now) || entry_has_old_role(entry);
 }
 

@@ -24,6 +24,9 @@
 #include "access/xact.h"
 
 #include "base/devel.h"
+#include "base/prefetch.h"
+#include "fence/keyfence.h"
+#include "fence/registry.h"
 #include "store/entry.h"
 #include "store/evict.h"
 #include "store/index.h"
@@ -47,23 +50,23 @@ static int	naccesses = 0;
 Policy *
 evict_slot_policy(CacheSlot *slot)
 {
-	return (Policy *) (cache_arena + (Size) slot->policy * ARENA_UNIT + ARENA_UNIT);
+	return (Policy *) (shared_arena + (Size) slot->policy * ARENA_UNIT + ARENA_UNIT);
 }
 
 static Policy *
 entry_policy(const Entry *entry)
 {
 	if (entry->node.flags & ENTRY_OWN)
-		return evict_slot_policy(&cache_slots[entry->node.slot]);
-	return cache_pool;
+		return evict_slot_policy(&shared_slots[entry->node.slot]);
+	return shared_pool;
 }
 
 static Policy *
 access_policy(const Access *access)
 {
-	CacheSlot  *slot = &cache_slots[access->slot];
+	CacheSlot  *slot = &shared_slots[access->slot];
 
-	return slot->policy ? evict_slot_policy(slot) : cache_pool;
+	return slot->policy ? evict_slot_policy(slot) : shared_pool;
 }
 
 /* Tell the policies of one access. */
@@ -91,7 +94,7 @@ hear_access(const Access *access)
 		ref = entry->chain;
 	}
 	if (found != 0)
-		policy_touch(entry_policy(entry_at(found)), cache_arena,
+		policy_touch(entry_policy(entry_at(found)), shared_arena,
 					 found + NODE_OFFSET);
 	else
 		policy_miss(access_policy(access), access->hash);
@@ -130,7 +133,7 @@ void
 evict_set_listens(CacheSlot *slot, const Policy *policy)
 {
 	bool	   *listens = slot->policy != 0 ? &slot->listens :
-		&cache_shared->pool_listens;
+		&shared_store->pool_listens;
 
 	/* Every hit reads these: they are not written without need. */
 	if (*listens != policy_listens(policy))
@@ -144,21 +147,21 @@ evict_set_listens(CacheSlot *slot, const Policy *policy)
 void
 evict_note(uint64 hash, ArenaRef ref, uint16 slot)
 {
-	CacheSlot  *of = &cache_slots[slot];
+	CacheSlot  *of = &shared_slots[slot];
 
-	if (!(of->policy != 0 ? of->listens : cache_shared->pool_listens))
+	if (!(of->policy != 0 ? of->listens : shared_store->pool_listens))
 		return;
 	if (naccesses >= ACCESS_BUFFER)
 	{
-		SHARED_BATCH(true);
-		if (LWLockConditionalAcquire(cache_store_lock, LW_EXCLUSIVE))
+		SEGMENT_BATCH(true);
+		if (LWLockConditionalAcquire(shared_store_lock, LW_EXCLUSIVE))
 		{
 			evict_hear();
-			LWLockRelease(cache_store_lock);
+			LWLockRelease(shared_store_lock);
 		}
 		else
 			naccesses = 0;
-		SHARED_BATCH(false);
+		SEGMENT_BATCH(false);
 	}
 	accesses[naccesses].hash = hash;
 	accesses[naccesses].ref = ref;
@@ -175,49 +178,49 @@ evict_note(uint64 hash, ArenaRef ref, uint16 slot)
 static void
 entry_count(const Entry *entry, uint32 units, int sign)
 {
-	EntryTotals *totals = &cache_shared->entries;
+	EntryTotals *totals = &shared_store->entries;
 
 	totals->units += sign * (int64) units;
 	totals->keys += sign * (int64) entry->keylen;
 	totals->values += sign * (int64) entry_vallen(entry);
 	totals->unused += sign * (int64) entry_unused(entry);
 	if (entry->node.flags & ENTRY_OWN)
-		cache_shared->own_units += sign * (int64) units;
+		shared_store->own_units += sign * (int64) units;
 }
 
 /* A block of evict_reserve has become an entry. */
 void
 evict_made(ArenaRef ref)
 {
-	entry_count(entry_at(ref), arena_units(cache_arena, ref), 1);
+	entry_count(entry_at(ref), arena_units(shared_arena, ref), 1);
 }
 
 /* Free an entry that neither the index nor a policy knows any more. */
 void
 evict_free(ArenaRef ref)
 {
-	entry_count(entry_at(ref), arena_units(cache_arena, ref), -1);
-	arena_free(&cache_shared->arena, cache_arena, ref);
+	entry_count(entry_at(ref), arena_units(shared_arena, ref), -1);
+	arena_free(&shared_store->arena, shared_arena, ref);
 }
 
 /* Free the dead.  False if there were none. */
 bool
 evict_reap(void)
 {
-	if (pg_atomic_read_u32(&cache_shared->ndead) == 0 ||
-		pg_atomic_exchange_u32(&cache_shared->ndead, 0) == 0)
+	if (pg_atomic_read_u32(&shared_store->ndead) == 0 ||
+		pg_atomic_exchange_u32(&shared_store->ndead, 0) == 0)
 		return false;
 
-	for (uint32 p = 0; p < SHARED_PARTITIONS; p++)
+	for (uint32 p = 0; p < KEY_PARTITIONS; p++)
 	{
 		ArenaRef	ref;
 
-		if (cache_shared->dead[p] == 0)
+		if (shared_store->dead[p] == 0)
 			continue;
-		LWLockAcquire(&cache_partition_locks[p].lock, LW_EXCLUSIVE);
-		ref = cache_shared->dead[p];
-		cache_shared->dead[p] = 0;
-		LWLockRelease(&cache_partition_locks[p].lock);
+		LWLockAcquire(&shared_key_locks[p].lock, LW_EXCLUSIVE);
+		ref = shared_store->dead[p];
+		shared_store->dead[p] = 0;
+		LWLockRelease(&shared_key_locks[p].lock);
 
 		while (ref != 0)
 		{
@@ -225,7 +228,7 @@ evict_reap(void)
 			ArenaRef	next = entry->chain;
 
 			if (entry->node.segment != POLICY_NONE)
-				policy_remove(entry_policy(entry), cache_arena,
+				policy_remove(entry_policy(entry), shared_arena,
 							  ref + NODE_OFFSET);
 			evict_free(ref);
 			ref = next;
@@ -265,11 +268,11 @@ slot_drop_policy(CacheSlot *slot, TimestampTz now)
 {
 	ArenaRef	node;
 
-	while ((node = policy_evict_any(evict_slot_policy(slot), cache_arena)) != 0)
+	while ((node = policy_evict_any(evict_slot_policy(slot), shared_arena)) != 0)
 		evict_entry(node - NODE_OFFSET, false, now);
-	cache_shared->policy_units -= arena_units(cache_arena, slot->policy);
-	arena_pin(&cache_shared->arena, cache_arena, slot->policy, false);
-	arena_free(&cache_shared->arena, cache_arena, slot->policy);
+	shared_store->policy_units -= arena_units(shared_arena, slot->policy);
+	arena_pin(&shared_store->arena, shared_arena, slot->policy, false);
+	arena_free(&shared_store->arena, shared_arena, slot->policy);
 	slot->policy = 0;
 	slot->listens = false;
 }
@@ -281,30 +284,30 @@ slot_drop_policy(CacheSlot *slot, TimestampTz now)
 void
 evict_sweep(TimestampTz now)
 {
-	Arena	   *arena = &cache_shared->arena;
+	Arena	   *arena = &shared_store->arena;
 	int			steps = 2;
 
-	if (pg_atomic_read_u32(&cache_shared->sweep_wanted) != 0 &&
-		pg_atomic_exchange_u32(&cache_shared->sweep_wanted, 0) != 0)
+	if (pg_atomic_read_u32(&shared_registry->sweep_wanted) != 0 &&
+		pg_atomic_exchange_u32(&shared_registry->sweep_wanted, 0) != 0)
 	{
-		cache_shared->sweep_left = arena->used_blocks * 2 + SWEEP_STEPS;
+		shared_store->sweep_left = arena->used_blocks * 2 + SWEEP_STEPS;
 
 		/* Caches that have been dropped need no policies. */
-		for (uint32 i = 0; i < cache_shared->nslots; i++)
+		for (uint32 i = 0; i < shared_registry->nslots; i++)
 		{
-			if (!cache_slots[i].used && cache_slots[i].policy != 0)
-				slot_drop_policy(&cache_slots[i], now);
+			if (!shared_slots[i].used && shared_slots[i].policy != 0)
+				slot_drop_policy(&shared_slots[i], now);
 		}
 	}
-	if (cache_shared->sweep_left > 0)
+	if (shared_store->sweep_left > 0)
 	{
 		steps = SWEEP_STEPS;
-		cache_shared->sweep_left -= Min(cache_shared->sweep_left, SWEEP_STEPS);
+		shared_store->sweep_left -= Min(shared_store->sweep_left, SWEEP_STEPS);
 	}
 
 	while (steps-- > 0)
 	{
-		ArenaRef	ref = arena_step(arena, cache_arena, ARENA_SWEEP_HAND);
+		ArenaRef	ref = arena_step(arena, shared_arena, ARENA_SWEEP_HAND);
 		Entry	   *entry;
 
 		if (ref == 0)
@@ -312,10 +315,10 @@ evict_sweep(TimestampTz now)
 		entry = entry_at(ref);
 		if (!entry_is_stale(entry, now) || entry->node.segment == POLICY_NONE)
 			continue;
-		if (entry_generation(entry) == cache_slots[entry->node.slot].fence.changes &&
+		if (entry_generation(entry) == shared_slots[entry->node.slot].fence.changes &&
 			entry_has_expired(entry, now))
 			stats_count(entry->node.slot, STATS_EXPIRATIONS, 1);
-		policy_remove(entry_policy(entry), cache_arena, ref + NODE_OFFSET);
+		policy_remove(entry_policy(entry), shared_arena, ref + NODE_OFFSET);
 		entry_drop(ref);
 	}
 }
@@ -331,7 +334,7 @@ entry_move(ArenaRef from, ArenaRef to)
 		evict_reap();
 		return false;
 	}
-	policy_moved(entry_policy(entry_at(to)), cache_arena,
+	policy_moved(entry_policy(entry_at(to)), shared_arena,
 				 from + NODE_OFFSET, to + NODE_OFFSET);
 	return true;
 }
@@ -347,7 +350,7 @@ entry_move(ArenaRef from, ArenaRef to)
 uint32
 evict_arena_total(void)
 {
-	return cache_shared->arena.end - cache_shared->arena.first;
+	return shared_store->arena.end - shared_store->arena.first;
 }
 
 /*
@@ -359,15 +362,15 @@ evict_for_memory(CacheSlot *wanting, TimestampTz now)
 {
 	ArenaRef	node = 0;
 
-	if (cache_shared->own_units > policy_cost(cache_pool))
+	if (shared_store->own_units > policy_cost(shared_pool))
 	{
 		CacheSlot  *largest = NULL;
 
 		if (wanting != NULL && wanting->policy != 0)
 			largest = wanting;
-		for (uint32 i = 0; i < cache_shared->nslots; i++)
+		for (uint32 i = 0; i < shared_registry->nslots; i++)
 		{
-			CacheSlot  *slot = &cache_slots[i];
+			CacheSlot  *slot = &shared_slots[i];
 
 			if (slot->policy != 0 &&
 				(largest == NULL || policy_count(evict_slot_policy(slot)) >
@@ -375,14 +378,14 @@ evict_for_memory(CacheSlot *wanting, TimestampTz now)
 				largest = slot;
 		}
 		if (largest != NULL)
-			node = policy_evict_any(evict_slot_policy(largest), cache_arena);
+			node = policy_evict_any(evict_slot_policy(largest), shared_arena);
 	}
 	if (node == 0)
-		node = policy_evict_any(cache_pool, cache_arena);
-	for (uint32 i = 0; node == 0 && i < cache_shared->nslots; i++)
+		node = policy_evict_any(shared_pool, shared_arena);
+	for (uint32 i = 0; node == 0 && i < shared_registry->nslots; i++)
 	{
-		if (cache_slots[i].policy != 0)
-			node = policy_evict_any(evict_slot_policy(&cache_slots[i]), cache_arena);
+		if (shared_slots[i].policy != 0)
+			node = policy_evict_any(evict_slot_policy(&shared_slots[i]), shared_arena);
 	}
 	if (node == 0)
 		return false;
@@ -398,14 +401,14 @@ evict_for_memory(CacheSlot *wanting, TimestampTz now)
 ArenaRef
 evict_reserve(uint32 units, CacheSlot *wanting, TimestampTz now)
 {
-	Arena	   *arena = &cache_shared->arena;
+	Arena	   *arena = &shared_store->arena;
 	uint32		slack = evict_arena_total() / 64;
 
 	if (units > evict_arena_total() / 4)
 		return 0;
 	for (;;)
 	{
-		ArenaRef	ref = arena_alloc(arena, cache_arena, units);
+		ArenaRef	ref = arena_alloc(arena, shared_arena, units);
 
 		if (ref != 0)
 			return ref;
@@ -413,7 +416,7 @@ evict_reserve(uint32 units, CacheSlot *wanting, TimestampTz now)
 			continue;
 		if (arena->free_units >= (uint64) units + slack)
 		{
-			ref = arena_compact(arena, cache_arena, units, entry_move);
+			ref = arena_compact(arena, shared_arena, units, entry_move);
 			if (ref != 0)
 				return ref;
 		}
@@ -443,12 +446,12 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 		return true;
 
 	expected = limit->max_cost / (limit->entry_cost ? limit->entry_cost : 512);
-	expected = Min(Max(expected, 16), cache_shared->pool_entries);
+	expected = Min(Max(expected, 16), store_pool_entries);
 	left = evict_arena_total() / 8;
-	left -= Min(left, cache_shared->policy_units);
+	left -= Min(left, shared_store->policy_units);
 	for (;;)
 	{
-		units = policy_size(cache_policy, expected) / ARENA_UNIT + 2;
+		units = policy_size(store_policy_aim, expected) / ARENA_UNIT + 2;
 		if (units <= left / 2)
 			break;
 		if (expected <= 16)
@@ -458,15 +461,15 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 	ref = evict_reserve(units, NULL, now);
 	if (ref == 0)
 		return false;
-	cache_shared->policy_units += arena_units(cache_arena, ref);
-	arena_pin(&cache_shared->arena, cache_arena, ref, true);
+	shared_store->policy_units += arena_units(shared_arena, ref);
+	arena_pin(&shared_store->arena, shared_arena, ref, true);
 	slot->policy_shift = 0;
 	while (limit->max_cost >> slot->policy_shift >= POLICY_MAX_COST)
 		slot->policy_shift++;
 	slot->policy_max_cost = limit->max_cost;
 	slot->policy_entry_cost = limit->entry_cost;
 	slot->policy = ref;
-	policy_init(evict_slot_policy(slot), cache_policy,
+	policy_init(evict_slot_policy(slot), store_policy_aim,
 				limit->max_cost >> slot->policy_shift, expected);
 	return true;
 }
@@ -476,10 +479,10 @@ void
 evict_resize_pool(void)
 {
 	uint64		total = evict_arena_total() - evict_arena_total() / 64 -
-		cache_shared->policy_units;
+		shared_store->policy_units;
 
-	policy_set_capacity(cache_pool,
-						Max(total - Min(total, cache_shared->own_units),
+	policy_set_capacity(shared_pool,
+						Max(total - Min(total, shared_store->own_units),
 							total / 2));
 }
 

@@ -15,7 +15,7 @@
 #include "fence/registry.h"
 #include "policy/policy.h"
 #include "store/arena.h"
-#include "store/store.h"
+#include "store/item.h"
 
 extern void evict_note(uint64 hash, ArenaRef ref, uint16 slot);
 extern void evict_set_listens(CacheSlot *slot, const Policy *policy);

@@ -23,7 +23,7 @@
  * it in the partition's list of dead entries.  The next holder of the store
  * lock frees them (evict.c).
  *
- * Locking: as each function says; see shared.c for the order.
+ * Locking: as each function says; see entry.c for the order.
  *
  *-------------------------------------------------------------------------
  */
@@ -35,13 +35,16 @@
 #include "storage/s_lock.h"
 
 #include "base/compat.h"
+#include "base/prefetch.h"
+#include "fence/keyfence.h"
+#include "fence/registry.h"
 #include "store/entry.h"
 #include "store/index.h"
 
 /* After that many disturbed attempts a reader takes the partition lock. */
 #define LOCKLESS_TRIES		16
 
-/* How far store_next_keys goes at a time, to the end of a bucket. */
+/* How far index_next_keys goes at a time, to the end of a bucket. */
 #define WALK_KEYS			256
 #define WALK_BYTES			(256 * 1024)
 
@@ -87,26 +90,10 @@ entry_has_key(const Entry *entry, const char *data, const StoreKey *key)
 }
 
 /*
- * Lock the partition of a hash: the entries of all keys that have it, and
- * their fence.
- */
-void
-store_lock(uint64 hash, LWLockMode mode)
-{
-	LWLockAcquire(&cache_partition_locks[partition_of(hash)].lock, mode);
-}
-
-void
-store_unlock(uint64 hash)
-{
-	LWLockRelease(&cache_partition_locks[partition_of(hash)].lock);
-}
-
-/*
  * A key with this hash will be looked for soon.
  */
 void
-store_prefetch_key(uint64 hash)
+index_prefetch_key(uint64 hash)
 {
 	CACHE_PREFETCH_READ(bucket_of(hash));
 }
@@ -116,9 +103,9 @@ store_prefetch_key(uint64 hash)
  * what that needs into the processor's cache, or what leads to it.
  */
 void
-store_prefetch(uint64 hash)
+index_prefetch(uint64 hash)
 {
-	CACHE_PREFETCH_WRITE(&cache_partition_locks[partition_of(hash)]);
+	CACHE_PREFETCH_WRITE(&shared_key_locks[key_partition(hash)]);
 	CACHE_PREFETCH_WRITE(bucket_of(hash));
 }
 
@@ -127,7 +114,7 @@ store_prefetch(uint64 hash)
  * may say anything, but no harm comes of an address that is only fetched.
  */
 void
-store_prefetch_entry(uint64 hash)
+index_prefetch_entry(uint64 hash)
 {
 	Entry	   *entry = entry_at(*chain_of(hash));
 
@@ -182,13 +169,13 @@ static void
 entry_kill(ArenaRef ref)
 {
 	Entry	   *entry = entry_at(ref);
-	uint32		p = partition_of(entry->node.hash);
+	uint32		p = key_partition(entry->node.hash);
 
 	chain_remove(ref);
 	entry->node.flags |= ENTRY_DEAD;
-	entry->chain = cache_shared->dead[p];
-	cache_shared->dead[p] = ref;
-	pg_atomic_fetch_add_u32(&cache_shared->ndead, 1);
+	entry->chain = shared_store->dead[p];
+	shared_store->dead[p] = ref;
+	pg_atomic_fetch_add_u32(&shared_store->ndead, 1);
 }
 
 typedef enum ReadResult
@@ -244,9 +231,9 @@ chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
 	{
 		Entry		entry;
 		Size		at = (Size) ref * ARENA_UNIT;
-		const char *data = cache_arena + at + ENTRY_HEADER;
+		const char *data = shared_arena + at + ENTRY_HEADER;
 
-		if (at + ENTRY_HEADER + sizeof(TimestampTz) > cache_shared->arena_bytes)
+		if (at + ENTRY_HEADER + sizeof(TimestampTz) > store_arena_bytes)
 			return READ_DISTURBED;
 
 		/*
@@ -254,8 +241,8 @@ chain_read(Bucket *bucket, const StoreKey *key, uint64 generation,
 		 * that, fetch what of the entry it may be in.
 		 */
 		for (Size next = PREFETCH_LINE; next < PREFETCH_ENTRY; next += PREFETCH_LINE)
-			CACHE_PREFETCH_READ(cache_arena + at + next);
-		memcpy(&entry, cache_arena + at, ENTRY_HEADER);
+			CACHE_PREFETCH_READ(shared_arena + at + next);
+		memcpy(&entry, shared_arena + at, ENTRY_HEADER);
 		if (bucket_moved(bucket, seq))
 			return READ_DISTURBED;
 		if (entry_has_key(&entry, data, key))
@@ -304,9 +291,9 @@ index_read(const StoreKey *key, uint64 generation, TimestampTz now,
 	}
 	if (result == READ_DISTURBED)
 	{
-		store_lock(key->hash, LW_SHARED);
+		key_lock(key->hash, LW_SHARED);
 		result = chain_read(bucket, key, generation, now, value, &ref);
-		store_unlock(key->hash);
+		key_unlock(key->hash);
 	}
 	return result == READ_FOUND ? ref : 0;
 }
@@ -355,11 +342,11 @@ index_remove(ArenaRef ref)
 	uint64		hash = entry_at(ref)->node.hash;
 	bool		linked;
 
-	store_lock(hash, LW_EXCLUSIVE);
+	key_lock(hash, LW_EXCLUSIVE);
 	linked = !(entry_at(ref)->node.flags & ENTRY_DEAD);
 	if (linked)
 		chain_remove(ref);
-	store_unlock(hash);
+	key_unlock(hash);
 	return linked;
 }
 
@@ -374,16 +361,16 @@ index_move(ArenaRef from, ArenaRef to)
 	Bucket	   *bucket = bucket_of(hash);
 	bool		linked;
 
-	store_lock(hash, LW_EXCLUSIVE);
+	key_lock(hash, LW_EXCLUSIVE);
 	linked = !(entry_at(from)->node.flags & ENTRY_DEAD);
 	if (linked)
 	{
 		bucket_begin_write(bucket);
 		*chain_link(hash, from) = to;
-		arena_slide(&cache_shared->arena, cache_arena, from, to);
+		arena_slide(&shared_store->arena, shared_arena, from, to);
 		bucket_end_write(bucket);
 	}
-	store_unlock(hash);
+	key_unlock(hash);
 	return linked;
 }
 
@@ -392,7 +379,7 @@ index_move(ArenaRef from, ArenaRef to)
  * lock exclusively.  Gives their number.
  */
 uint32
-store_unlink(uint64 hash)
+index_unlink(uint64 hash)
 {
 	ArenaRef	ref = *chain_of(hash);
 	uint32		n = 0;
@@ -413,7 +400,7 @@ store_unlink(uint64 hash)
 }
 
 static void
-chain_usage(ArenaRef ref, StoreUsage *usage, TimestampTz now)
+chain_usage(ArenaRef ref, IndexUsage *usage, TimestampTz now)
 {
 	for (; ref != 0; ref = entry_at(ref)->chain)
 	{
@@ -423,32 +410,32 @@ chain_usage(ArenaRef ref, StoreUsage *usage, TimestampTz now)
 			continue;
 		usage[entry->node.slot].entries++;
 		usage[entry->node.slot].bytes +=
-			(uint64) arena_units(cache_arena, ref) * ARENA_UNIT;
+			(uint64) arena_units(shared_arena, ref) * ARENA_UNIT;
 		if (entry->node.flags & ENTRY_OWN)
 			usage[entry->node.slot].cost += (uint64) entry->node.cost <<
-				cache_slots[entry->node.slot].policy_shift;
+				shared_slots[entry->node.slot].policy_shift;
 	}
 }
 
 /*
- * Count the live entries of every slot: usage has SHARED_SLOTS members.
+ * Count the live entries of every slot: usage has REGISTRY_SLOTS members.
  * Walks the whole index, one partition at a time.
  */
 void
-store_usage(StoreUsage *usage)
+index_usage(IndexUsage *usage)
 {
 	TimestampTz now = GetCurrentStatementStartTimestamp();
 
-	memset(usage, 0, sizeof(StoreUsage) * SHARED_SLOTS);
-	for (uint32 p = 0; p < SHARED_PARTITIONS; p++)
+	memset(usage, 0, sizeof(IndexUsage) * REGISTRY_SLOTS);
+	for (uint32 p = 0; p < KEY_PARTITIONS; p++)
 	{
-		store_lock(p, LW_SHARED);
-		for (uint32 b = p; b < cache_shared->nbuckets; b += SHARED_PARTITIONS)
+		key_lock(p, LW_SHARED);
+		for (uint32 b = p; b < store_nbuckets; b += KEY_PARTITIONS)
 		{
 			for (int c = 0; c < BUCKET_CHAINS; c++)
-				chain_usage(cache_buckets[b].heads[c], usage, now);
+				chain_usage(shared_buckets[b].heads[c], usage, now);
 		}
-		store_unlock(p);
+		key_unlock(p);
 	}
 }
 
@@ -456,11 +443,11 @@ store_usage(StoreUsage *usage)
  * Begin to walk over keys: anywhere, or at the first bucket.
  */
 void
-store_start_walk(StoreWalk *walk, bool anywhere)
+index_start_walk(IndexWalk *walk, bool anywhere)
 {
 	walk->done = 0;
 	walk->start = !anywhere ? 0 :
-		pg_prng_uint64(&pg_global_prng_state) & (cache_shared->nbuckets - 1);
+		pg_prng_uint64(&pg_global_prng_state) & (store_nbuckets - 1);
 }
 
 /* A copy of an entry's key, but for its hash; NULL if nobody can use it. */
@@ -512,22 +499,22 @@ chain_keys(ArenaRef ref, uint16 slot, List *keys, Size *bytes)
  * Takes one partition lock at a time.
  */
 List *
-store_next_keys(StoreWalk *walk, uint16 slot)
+index_next_keys(IndexWalk *walk, uint16 slot)
 {
 	List	   *keys = NIL;
 	Size		bytes = 0;
 
-	while (walk->done < cache_shared->nbuckets &&
+	while (walk->done < store_nbuckets &&
 		   list_length(keys) < WALK_KEYS && bytes < WALK_BYTES)
 	{
-		uint32		b = (walk->start + walk->done++) & (cache_shared->nbuckets - 1);
+		uint32		b = (walk->start + walk->done++) & (store_nbuckets - 1);
 
 		if (walk->done % WALK_BUCKETS == 0)
 			CHECK_FOR_INTERRUPTS();
-		store_lock(b, LW_SHARED);
+		key_lock(b, LW_SHARED);
 		for (int c = 0; c < BUCKET_CHAINS; c++)
-			keys = chain_keys(cache_buckets[b].heads[c], slot, keys, &bytes);
-		store_unlock(b);
+			keys = chain_keys(shared_buckets[b].heads[c], slot, keys, &bytes);
+		key_unlock(b);
 	}
 	return keys;
 }

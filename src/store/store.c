@@ -14,9 +14,12 @@
 
 #include "access/xact.h"
 
+#include "base/devel.h"
+#include "fence/registry.h"
 #include "store/entry.h"
 #include "store/evict.h"
 #include "store/index.h"
+#include "store/store.h"
 
 #define LARGE_FRACTION		64	/* of the arena: such entries queue first */
 #define PUT_BATCH			32	/* that the store lock is taken for at once */
@@ -54,7 +57,7 @@ store_missed(const StoreKey *key)
 Size
 store_max_entry(void)
 {
-	return cache_shared->arena_bytes / 8;
+	return store_arena_bytes / 8;
 }
 
 /* What an entry costs in the units of its policy. */
@@ -156,17 +159,17 @@ admit_large(const StoreKey *key, const StoreValue *value, uint32 cost,
 	ref = evict_reserve((ENTRY_HEADER + ARENA_UNIT - 1) / ARENA_UNIT, slot, now);
 	if (ref == 0)
 		return 0;
-	arena_pin(&cache_shared->arena, cache_arena, ref, true);
+	arena_pin(&shared_store->arena, shared_arena, ref, true);
 	bare.len = 0;
 	bare.prefix = SLOT_WHOLE_KEY;
 	entry_fill(ref, &bare, &nothing, cost, false);
-	policy_add(policy, cache_arena, ref + NODE_OFFSET);
-	while ((node = policy_evict(policy, cache_arena, &rejected)) != 0)
+	policy_add(policy, shared_arena, ref + NODE_OFFSET);
+	while ((node = policy_evict(policy, shared_arena, &rejected)) != 0)
 	{
 		if (node == ref + NODE_OFFSET)
 		{
-			arena_pin(&cache_shared->arena, cache_arena, ref, false);
-			arena_free(&cache_shared->arena, cache_arena, ref);
+			arena_pin(&shared_store->arena, shared_arena, ref, false);
+			arena_free(&shared_store->arena, shared_arena, ref);
 			return 0;
 		}
 		evict_entry(node - NODE_OFFSET, rejected, now);
@@ -176,7 +179,7 @@ admit_large(const StoreKey *key, const StoreValue *value, uint32 cost,
 	 * It stays pinned, and out of its list while memory is sought, lest it be
 	 * evicted for itself; policy_add will put it there again.
 	 */
-	policy_remove(policy, cache_arena, ref + NODE_OFFSET);
+	policy_remove(policy, shared_arena, ref + NODE_OFFSET);
 	return ref;
 }
 
@@ -207,8 +210,8 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 				 const StoreLimit *limit, StoreCheck check, void *arg,
 				 TimestampTz now)
 {
-	CacheSlot  *slot = &cache_slots[key->slot];
-	Policy	   *policy = slot->policy ? evict_slot_policy(slot) : cache_pool;
+	CacheSlot  *slot = &shared_slots[key->slot];
+	Policy	   *policy = slot->policy ? evict_slot_policy(slot) : shared_pool;
 	uint32		units = (entry_bytes(key, value) + ARENA_UNIT - 1) / ARENA_UNIT;
 	ArenaRef	placeholder = 0;
 	StoreResult result = STORE_STORED;
@@ -229,14 +232,14 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 	ref = evict_reserve(units, slot, now);
 	if (placeholder != 0)
 	{
-		arena_pin(&cache_shared->arena, cache_arena, placeholder, false);
-		arena_free(&cache_shared->arena, cache_arena, placeholder);
+		arena_pin(&shared_store->arena, shared_arena, placeholder, false);
+		arena_free(&shared_store->arena, shared_arena, placeholder);
 	}
 	if (ref == 0)
 		return entry_reject(key);
 
 	/* The block may be larger than what was asked for. */
-	cost = entry_cost(slot, limit, value, arena_units(cache_arena, ref));
+	cost = entry_cost(slot, limit, value, arena_units(shared_arena, ref));
 	entry_fill(ref, key, value, cost, slot->policy != 0);
 	evict_made(ref);
 
@@ -244,22 +247,22 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 	 * The policy has to know the entry before anybody can unlink it; and it
 	 * has to be linked before the policy may let it go.
 	 */
-	policy_add(policy, cache_arena, ref + NODE_OFFSET);
+	policy_add(policy, shared_arena, ref + NODE_OFFSET);
 	evict_set_listens(slot, policy);
-	store_lock(key->hash, LW_EXCLUSIVE);
+	key_lock(key->hash, LW_EXCLUSIVE);
 	if (!check(arg))
 	{
-		store_unlock(key->hash);
-		policy_remove(policy, cache_arena, ref + NODE_OFFSET);
+		key_unlock(key->hash);
+		policy_remove(policy, shared_arena, ref + NODE_OFFSET);
 		evict_free(ref);
 		return STORE_REFUSED;
 	}
 	index_link(ref, key, now);
-	store_unlock(key->hash);
+	key_unlock(key->hash);
 
 	/* The older entries of this key must not count against the new one. */
 	evict_reap();
-	while ((node = policy_evict(policy, cache_arena, &rejected)) != 0)
+	while ((node = policy_evict(policy, shared_arena, &rejected)) != 0)
 	{
 		if (node == ref + NODE_OFFSET)
 			result = STORE_REJECTED;
@@ -285,12 +288,12 @@ store_put(const StoreKey *key, const StoreValue *value,
 	if (!entry_fits(key, value))
 		return entry_reject(key);
 
-	LWLockAcquire(cache_store_lock, LW_EXCLUSIVE);
-	if (store_begin(&cache_slots[key->slot], 1, limit, now))
+	LWLockAcquire(shared_store_lock, LW_EXCLUSIVE);
+	if (store_begin(&shared_slots[key->slot], 1, limit, now))
 		result = store_put_locked(key, value, limit, check, arg, now);
 	else
 		result = entry_reject(key);
-	LWLockRelease(cache_store_lock);
+	LWLockRelease(shared_store_lock);
 	return result;
 }
 
@@ -312,8 +315,8 @@ store_put_many(const StorePut *puts, int n, const StoreLimit *limit,
 
 		while (some < Min(n, PUT_BATCH) && puts[some].key->slot == slot)
 			some++;
-		LWLockAcquire(cache_store_lock, LW_EXCLUSIVE);
-		ready = store_begin(&cache_slots[slot], some, limit, now);
+		LWLockAcquire(shared_store_lock, LW_EXCLUSIVE);
+		ready = store_begin(&shared_slots[slot], some, limit, now);
 		for (int i = 0; i < some; i++)
 		{
 			if (ready && entry_fits(puts[i].key, puts[i].value))
@@ -322,7 +325,7 @@ store_put_many(const StorePut *puts, int n, const StoreLimit *limit,
 			else
 				(void) entry_reject(puts[i].key);
 		}
-		LWLockRelease(cache_store_lock);
+		LWLockRelease(shared_store_lock);
 		puts += some;
 		n -= some;
 	}

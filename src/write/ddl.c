@@ -81,11 +81,12 @@
 #include "definition/anchor.h"
 #include "definition/definition.h"
 #include "depend/dependency.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
 #include "protocol/coherence.h"
 #include "protocol/pending.h"
 #include "redis/broadcast.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/watch.h"
 #include "write/ddl.h"
 #include "write/naming.h"
@@ -850,13 +851,13 @@ ddl_decide(void)
 	Oid			dbid;
 	int			n;
 
-	if (cache_shared == NULL)
+	if (!segment_exists())
 		return;
 	n = xactGetCommittedInvalidationMessages(&messages, &init_file);
 	if (n == 0)
 		return;
 	xid = GetTopFullTransactionIdIfAny();
-	if (!FullTransactionIdIsValid(xid) || !shared_is_ready() ||
+	if (!FullTransactionIdIsValid(xid) || !ready_for_use() ||
 		GUARD_REMOVED("ddl"))
 		return;
 

@@ -36,7 +36,6 @@
 #include "definition/key.h"
 #include "fence/registry.h"
 #include "protocol/coherence.h"
-#include "shared.h"
 #include "write/rowkeys.h"
 
 typedef struct KeptKeys
@@ -319,7 +318,7 @@ rowkeys_slot(RowKeys *keys)
 
 	if (keys->slot >= 0 && slot_is_of(keys->slot, MyDatabaseId, keys->def->id))
 		return keys->slot;
-	made = *(volatile uint64 *) &cache_shared->slots_made;
+	made = *(volatile uint64 *) &shared_registry->slots_made;
 	if (keys->slot >= 0 || keys->slots_made != made)
 		keys->slot = slot_find(MyDatabaseId, keys->def->id);
 	keys->slots_made = made;

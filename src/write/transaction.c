@@ -30,7 +30,7 @@
 #include "protocol/pending.h"
 #include "protocol/statement.h"
 #include "redis/pool.h"
-#include "shared.h"
+#include "segment.h"
 #include "write/ddl.h"
 #include "write/partition.h"
 #include "write/rowkeys.h"
@@ -65,7 +65,7 @@ transaction_callback(XactEvent event, void *arg)
 			keyvalue_purge();
 			/* FALLTHROUGH */
 		case XACT_EVENT_PRE_PREPARE:
-			if (IsLogicalWorker() && cache_shared != NULL)
+			if (IsLogicalWorker() && segment_exists())
 				utility_find_truncated();
 			ddl_decide();
 			if (!GUARD_REMOVED("publish_before_commit"))

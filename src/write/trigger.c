@@ -35,7 +35,7 @@
 #include "protocol/coherence.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
-#include "shared.h"
+#include "segment.h"
 #include "write/keyfunction.h"
 #include "write/rowkeys.h"
 
@@ -197,7 +197,7 @@ cache_trigger(PG_FUNCTION_ARGS)
 				 errhint("Use cache_watch() to watch a table.")));
 
 	/* Without shared memory nothing is cached. */
-	if (cache_shared == NULL)
+	if (!segment_exists())
 		return PointerGetDatum(NULL);
 
 	keys = find_keys(fcinfo->flinfo, data);

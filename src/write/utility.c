@@ -51,7 +51,7 @@
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
 #include "protocol/statement.h"
-#include "shared.h"
+#include "segment.h"
 #include "sql/admin.h"
 #include "sql/watch.h"
 #include "write/ddl.h"
@@ -523,7 +523,7 @@ static pg_noinline void
 object_changes(ObjectAccessType access, Oid class_id, Oid object_id,
 			   int sub_id)
 {
-	if (cache_shared != NULL)
+	if (segment_exists())
 		naming_note(access, class_id, object_id, sub_id);
 	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
 		relation_truncated(object_id);

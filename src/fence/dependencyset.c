@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * dependencyset.c
+ *		The set of what loads depend on, besides the relations that they read.
+ *
+ * A Bloom filter for all databases together, of which nothing is ever taken
+ * out.  What its members are dependency.c knows; here they are hashes.
+ *
+ * Locking: none to ask.  Whoever adds a member that DDL has to know of holds the
+ * registry lock, exclusively, see slots_adopt_ddl().
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fence/dependencyset.h"
+
+SharedDependencies *shared_dependencies;
+
+static void
+dependencies_init(void)
+{
+	for (int i = 0; i < DEPENDENCY_WORDS; i++)
+		pg_atomic_init_u64(&shared_dependencies->bits[i], 0);
+}
+
+const SegmentPart dependencies_part = {
+	.name = "header",
+	.address = (void **) &shared_dependencies,
+	.bytes = sizeof(SharedDependencies),
+	.init = dependencies_init,
+};
+
+static bool
+test_bit(uint32 bit)
+{
+	bit &= DEPENDENCY_BITS - 1;
+	return (pg_atomic_read_u64(&shared_dependencies->bits[bit / 64]) &
+			UINT64CONST(1) << (bit % 64)) != 0;
+}
+
+static void
+set_bit(uint32 bit)
+{
+	bit &= DEPENDENCY_BITS - 1;
+	pg_atomic_fetch_or_u64(&shared_dependencies->bits[bit / 64],
+						   UINT64CONST(1) << (bit % 64));
+}
+
+/*
+ * Is the member of this hash there, or another one that looks like it?
+ */
+bool
+dependency_set_has(uint64 hash)
+{
+	return test_bit((uint32) hash) && test_bit((uint32) (hash >> 32));
+}
+
+/*
+ * Add it.
+ */
+void
+dependency_set_add(uint64 hash)
+{
+	set_bit((uint32) hash);
+	set_bit((uint32) (hash >> 32));
+}

@@ -1,0 +1,69 @@
+/*-------------------------------------------------------------------------
+ *
+ * ready.c
+ *		May entries be used at all?
+ *
+ * The fences know what has happened only if the server has handed out all
+ * transaction ids itself since they began.  So everybody asks here first, and
+ * who is the first to find the server out of recovery opens the cache for
+ * business (open.c, which has registered itself: it uses what asks here).
+ *
+ * Locking: none to ask, which each hit does: so nothing that changes shares the
+ * cache line.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+
+#include "fence/ready.h"
+
+SharedReady *shared_ready;
+
+static void (*ready_open) (void) = NULL;
+
+static void
+ready_init(void)
+{
+	pg_atomic_init_u32(&shared_ready->opened, 0);
+}
+
+const SegmentPart ready_part = {
+	.name = "header",
+	.address = (void **) &shared_ready,
+	.bytes = sizeof(SharedReady),
+	.init = ready_init,
+};
+
+/*
+ * Have this called when the server is found out of recovery.  It calls
+ * ready_set() when all is prepared.
+ */
+void
+ready_register(void (*open) (void))
+{
+	ready_open = open;
+}
+
+/*
+ * Entries may be used from now on.
+ */
+void
+ready_set(void)
+{
+	pg_write_barrier();
+	pg_atomic_write_u32(&shared_ready->opened, 1);
+}
+
+/*
+ * For ready_for_use(): not open yet, or in recovery.
+ */
+bool
+ready_try_open(void)
+{
+	if (RecoveryInProgress())
+		return false;
+	ready_open();
+	return true;
+}

@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * ready.h
+ *		May entries be used at all?
+ *
+ * See ready.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CACHE_READY_H
+#define CACHE_READY_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+
+#include "segment.h"
+
+typedef struct SharedReady
+{
+	pg_atomic_uint32 opened;	/* set when the server has left recovery */
+} SharedReady;
+
+extern SharedReady *shared_ready;
+
+extern const SegmentPart ready_part;
+
+extern void ready_register(void (*open) (void));
+extern void ready_set(void);
+extern bool ready_try_open(void);
+
+/*
+ * Has somebody found the server out of recovery yet?
+ */
+static inline bool
+ready_has_opened(void)
+{
+	return pg_atomic_read_u32(&shared_ready->opened) != 0;
+}
+
+/*
+ * May entries be used at all?  Not on a standby: nothing tells it of the
+ * primary's invalidations.  May take the registry lock.
+ */
+static inline bool
+ready_for_use(void)
+{
+	if (likely(ready_has_opened()))
+	{
+		pg_read_barrier();
+		return true;
+	}
+	return ready_try_open();
+}
+
+#endif							/* CACHE_READY_H */

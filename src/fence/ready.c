@@ -9,7 +9,9 @@
  * business (open.c, which has registered itself: it uses what asks here).
  *
  * Locking: none to ask, which each hit does: so nothing that changes shares the
- * cache line.
+ * cache line.  The registry lock is here, at the bottom, since it is for many: the
+ * registry of caches with its fences (registry.c), the fences of roles, what key
+ * functions may have missed (mapping.c), what loads depend on (dependencyset.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -20,6 +22,7 @@
 #include "fence/ready.h"
 
 SharedReady *shared_ready;
+LWLock	   *shared_registry_lock;
 
 static void (*ready_open) (void) = NULL;
 
@@ -33,6 +36,8 @@ const SegmentPart ready_part = {
 	.name = "header",
 	.address = (void **) &shared_ready,
 	.bytes = sizeof(SharedReady),
+	.nlocks = 1,
+	.locks = (LWLockPadded **) &shared_registry_lock,
 	.init = ready_init,
 };
 

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "port/atomics.h"
+#include "storage/lwlock.h"
 
 #include "segment.h"
 
@@ -22,6 +23,7 @@ typedef struct SharedReady
 } SharedReady;
 
 extern SharedReady *shared_ready;
+extern LWLock *shared_registry_lock;
 
 extern const SegmentPart ready_part;
 

@@ -39,7 +39,6 @@
 
 SharedRegistry *shared_registry;
 CacheSlot  *shared_slots;
-LWLock	   *shared_registry_lock;
 
 /* Counts of this backend that are not in shared memory yet. */
 typedef struct LocalCounts
@@ -128,8 +127,6 @@ const SegmentPart registry_part = {
 	.name = "header",
 	.address = (void **) &shared_registry,
 	.bytes = sizeof(SharedRegistry),
-	.nlocks = 1,
-	.locks = (LWLockPadded **) &shared_registry_lock,
 	.init = registry_init,
 };
 

@@ -16,7 +16,6 @@
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "port/atomics.h"
-#include "storage/lwlock.h"
 
 #include "base/prefix.h"
 #include "depend/reason.h"
@@ -199,7 +198,6 @@ typedef struct SharedRegistry
 
 extern SharedRegistry *shared_registry;
 extern CacheSlot *shared_slots;
-extern LWLock *shared_registry_lock;
 
 extern const SegmentPart registry_part;
 extern const SegmentPart registry_slots_part;

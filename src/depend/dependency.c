@@ -61,6 +61,7 @@
 #include "depend/dependency.h"
 #include "depend/routine.h"
 #include "fence/dependencyset.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
 #include "segment.h"
 

@@ -74,7 +74,6 @@
 #include "fence/mapping.h"
 #include "fence/ready.h"
 #include "fence/recentxid.h"
-#include "fence/registry.h"
 #include "fence/witness.h"
 
 /* A transaction that changes more keys of a cache records all of it. */

@@ -34,6 +34,7 @@
 #include "utils/timestamp.h"
 
 #include "base/devel.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
 #include "fence/witness.h"
 

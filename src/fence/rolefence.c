@@ -27,6 +27,7 @@
 #include "postgres.h"
 
 #include "base/devel.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
 #include "fence/witness.h"

@@ -64,9 +64,9 @@
 #include "definition/keyexpr.h"
 #include "definition/owner.h"
 #include "definition/value.h"
+#include "definition/watches.h"
 #include "fence/registry.h"
 #include "protocol/pending.h"
-#include "sql/watch.h"
 #include "write/ddl.h"
 
 typedef struct DefinitionRef
@@ -606,6 +606,7 @@ definition_read(Relation rel, HeapTuple tuple)
 	MemoryContext context;
 	MemoryContext old;
 	CacheDef   *def;
+	WatchedTables watched;
 	Datum		values[DEFINITION_COLUMNS];
 	bool		nulls[DEFINITION_COLUMNS];
 
@@ -657,7 +658,11 @@ definition_read(Relation rel, HeapTuple tuple)
 	if (!IS_NULL(ANUM_TRUST))
 		read_trust(def, VALUE(ANUM_TRUST));
 	def->made_under = made_under(def);
-	watch_read(def);
+	watch_read(NameStr(def->name), &watched);
+	def->nwatched = watched.n;
+	def->watched = watched.relids;
+	def->mapped = watched.mapped;
+	def->private = watched.private;
 	def->slot = -1;
 	def->prefix_slot = -1;
 	def->valid = true;

@@ -65,15 +65,6 @@
  */
 
 /*
- * Are there expressions behind the cache's name in a trigger's arguments?
- */
-bool
-keyexpr_is_named(int nargs, char **args)
-{
-	return nargs > KEYEXPR_ARGS && args[1][0] == '\0' && args[2][0] == '\0';
-}
-
-/*
  * Does a text that is no column's name look like an expression?
  */
 bool

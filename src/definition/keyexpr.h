@@ -19,10 +19,6 @@
 #include "nodes/params.h"
 #include "utils/rel.h"
 
-/* What expressions stand behind in a trigger's arguments: the cache's name, and
- * two empty strings, which no column and no schema can be called. */
-#define KEYEXPR_ARGS	3
-
 typedef struct KeyExpr
 {
 	Oid			type;
@@ -34,7 +30,6 @@ typedef struct KeyExpr
 	ParamListInfo param;		/* the argument */
 } KeyExpr;
 
-extern bool keyexpr_is_named(int nargs, char **args);
 extern bool keyexpr_is_one(const char *text);
 extern Node *keyexpr_parse(const char *text, Relation rel, bool stored);
 extern char *keyexpr_text(Node *tree, Relation rel);

@@ -55,13 +55,13 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "definition/watches.h"
 #include "depend/dependency.h"
 #include "depend/inspect.h"
 #include "depend/loads.h"
 #include "depend/narrow.h"
 #include "depend/routine.h"
 #include "fence/registry.h"
-#include "sql/watch.h"
 
 Load	   *current_load = NULL;
 

@@ -41,9 +41,9 @@
 #include "base/devel.h"
 #include "definition/key.h"
 #include "definition/keyexpr.h"
+#include "definition/watches.h"
 #include "depend/loads.h"
 #include "depend/narrow.h"
-#include "sql/watch.h"
 
 /* A column of a watch, in a scan of its table. */
 typedef struct Lookup

@@ -29,10 +29,10 @@
 #include "utils/regproc.h"
 
 #include "definition/extension.h"
+#include "definition/watches.h"
 #include "depend/narrow.h"
 #include "depend/reason.h"
 #include "load/keyvalue.h"
-#include "sql/watch.h"
 
 typedef enum ReasonSubject
 {

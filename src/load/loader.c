@@ -30,6 +30,7 @@
 #include "base/devel.h"
 #include "definition/key.h"
 #include "definition/value.h"
+#include "definition/watches.h"
 #include "depend/compiled.h"
 #include "depend/dependency.h"
 #include "depend/inspect.h"
@@ -40,7 +41,6 @@
 #include "load/loader.h"
 #include "protocol/coherence.h"
 #include "protocol/pending.h"
-#include "sql/watch.h"
 
 /*
  * A load whose functions turn out to have been compiled elsewhere is run again,

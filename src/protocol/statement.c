@@ -41,9 +41,9 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "definition/watches.h"
 #include "protocol/pending.h"
 #include "protocol/statement.h"
-#include "sql/watch.h"
 #include "write/ddl.h"
 
 /* A cache that a statement at some level is changing. */

@@ -52,6 +52,7 @@
 #include "segment.h"
 #include "sql/admin.h"
 #include "sql/watch.h"
+#include "write/watchtrigger.h"
 
 /* The argument of cache_create() and cache_alter() */
 #define TRUST_ARGUMENT	7
@@ -349,7 +350,7 @@ admin_mend(bool again)
 		if (def != NULL)
 			anchor_set(lfirst(lc), def->owner, def->loader, true);
 	}
-	watch_mend();
+	watchtrigger_mend();
 	anchor_keep_all();
 }
 

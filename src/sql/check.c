@@ -27,12 +27,12 @@
 #include "definition/definition.h"
 #include "definition/key.h"
 #include "definition/keyexpr.h"
+#include "definition/watches.h"
 #include "depend/routine.h"
 #include "depend/searchpath.h"
 #include "fence/registry.h"
 #include "load/keyvalue.h"
 #include "segment.h"
-#include "sql/watch.h"
 #include "write/keyfunction.h"
 
 /* A cache that was asked so often, and has not answered once, is no use. */
@@ -120,14 +120,14 @@ tells_keys(CacheDef *def, const Watch *watch, Relation rel)
 		return key_function_open(def, watch->args, rel) != NULL;
 	if (watch->expressions)
 	{
-		for (int i = KEYEXPR_ARGS; i <= watch->ncolumns; i++)
+		for (int i = WATCH_EXPRESSIONS; i <= watch->ncolumns; i++)
 		{
-			if (i - KEYEXPR_ARGS >= def->nkeys ||
-				!key_column_fits(&def->keys[i - KEYEXPR_ARGS],
+			if (i - WATCH_EXPRESSIONS >= def->nkeys ||
+				!key_column_fits(&def->keys[i - WATCH_EXPRESSIONS],
 								 keyexpr_open(watch->args[i], rel)->type, &hash))
 				return false;
 		}
-		return watch->ncolumns + 1 - KEYEXPR_ARGS == def->nkeys;
+		return watch->ncolumns + 1 - WATCH_EXPRESSIONS == def->nkeys;
 	}
 	for (int i = 0; i < watch->ncolumns; i++)
 	{

@@ -1,21 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * watch.c
- *		Which tables are watched for which caches.
+ *		cache_watch() and cache_unwatch().
  *
- * A watch is a pair of triggers on the table, and nothing else: their
- * arguments are the cache's name and the columns that hold the key, or
- * expressions of columns (keyexpr.c), or the names of a function that tells the
- * keys (keyfunction.c).  So a watch follows
- * its table through renames, dumps and restores; partitions inherit the row
- * trigger; and whoever wants to know what is watched looks at the table's
- * triggers.
- *
- * The triggers fire always, also where a subscription applies changes.  They
- * depend on the extension, and on the cache's anchor, and go away with either.
- * Their names start with a character that sorts before all that people use:
- * appliers that fire only row triggers, and do not go through the executor,
- * have the key pending before the triggers of others run.
+ * A watch is a pair of triggers on the table (watches.c).  They fire always, also
+ * where a subscription applies changes.  They depend on the extension, and on the
+ * cache's anchor, and go away with either.  Their names start with a character that
+ * sorts before all that people use: appliers that fire only row triggers, and do
+ * not go through the executor, have the key pending before the triggers of others
+ * run.
  *
  * Locking: cache_watch() takes SHARE ROW EXCLUSIVE on the table, as CREATE
  * TRIGGER does, and so waits for all who are writing to it unwatched;
@@ -27,594 +20,36 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/table.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
-#include "catalog/namespace.h"
-#include "catalog/partition.h"
-#include "catalog/pg_collation.h"
-#include "catalog/pg_depend.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "parser/parse_func.h"
-#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "base/compat.h"
-#include "definition/anchor.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
 #include "definition/key.h"
 #include "definition/keyexpr.h"
+#include "definition/watches.h"
 #include "load/keyvalue.h"
 #include "protocol/invalidate.h"
 #include "segment.h"
 #include "sql/admin.h"
 #include "sql/watch.h"
 #include "write/keyfunction.h"
-
-/*-------------------------------------------------------------------------
- * Looking at triggers
- *-------------------------------------------------------------------------
- */
-
-/* What a row trigger of a watch fires for */
-#define WATCH_EVENTS \
-	(TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
-
-/* Is it the row trigger of a watch, and sure to fire for all rows? */
-static bool
-is_watch(const Trigger *trigger, const Extension *extension)
-{
-	return trigger->tgfoid == extension->trigger_function &&
-		trigger->tgnargs >= 1 &&
-		trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
-		trigger->tgtype == (TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | WATCH_EVENTS) &&
-		trigger->tgnattr == 0 && trigger->tgqual == NULL &&
-		!trigger->tgdeferrable;
-}
-
-/*
- * The next row trigger of a watch of this table for the cache that is sure to
- * fire, NULL: there are no more.  at: 0 to begin with.
- */
-Trigger *
-watch_next(Relation rel, const char *cache, int *at)
-{
-	const Extension *extension = extension_find();
-	TriggerDesc *triggers = rel->trigdesc;
-
-	while (extension != NULL && triggers != NULL && *at < triggers->numtriggers)
-	{
-		Trigger    *trigger = &triggers->triggers[(*at)++];
-
-		if (is_watch(trigger, extension) &&
-			strcmp(trigger->tgargs[0], cache) == 0)
-			return trigger;
-	}
-	return NULL;
-}
-
-/*
- * Do writes to this table invalidate what they should in the cache?
- */
-bool
-watch_covers(Relation rel, const char *cache)
-{
-	int			at = 0;
-
-	return watch_next(rel, cache, &at) != NULL;
-}
-
-/*
- * The names of the caches that watch this table, as palloc'd C strings;
- * a name may be there twice.
- */
-List *
-watch_caches(Relation rel)
-{
-	const Extension *extension;
-	List	   *names = NIL;
-
-	if (rel->trigdesc == NULL)
-		return NIL;
-	extension = extension_find();
-	if (extension == NULL)
-		return NIL;
-	/* Looking for the extension may have rebuilt the trigger descriptor. */
-	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
-	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
-
-		if (is_watch(trigger, extension))
-			names = lappend(names, pstrdup(trigger->tgargs[0]));
-	}
-	return names;
-}
-
-/* Has a table triggers at all, or has had? */
-static bool
-has_triggers(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	bool		has;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	has = ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
-	ReleaseSysCache(tuple);
-	return has;
-}
-
-/*
- * The same, of a table that may be gone.  Meant to be cheap for tables that have
- * been changed: their descriptors, which are stale, are made anew only if need be.
- */
-List *
-watch_caches_of(Oid relid)
-{
-	Relation	rel;
-	List	   *names;
-
-	if (!has_triggers(relid))
-		return NIL;
-	rel = RelationIdGetRelation(relid);
-	if (!RelationIsValid(rel))
-		return NIL;
-	names = watch_caches(rel);
-	RelationClose(rel);
-	return names;
-}
-
-/* Does a trigger of a watch fire always, and for all that it is there for? */
-static bool
-is_sound(Form_pg_trigger form, HeapTuple tuple, Relation pg_trigger)
-{
-	int16		type = TRIGGER_FOR_ROW(form->tgtype) ?
-		TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | WATCH_EVENTS :
-		TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE;
-
-	return form->tgenabled == TRIGGER_FIRES_ALWAYS && form->tgtype == type &&
-		form->tgattr.dim1 == 0 && !form->tgdeferrable &&
-		heap_attisnull(tuple, Anum_pg_trigger_tgqual,
-					   RelationGetDescr(pg_trigger));
-}
-
-/*
- * Read the n arguments of a trigger, the NUL-terminated strings in a bytea of
- * its row in pg_trigger.  NULL if it has none.
- */
-char **
-watch_arguments(HeapTuple tuple, Relation pg_trigger, int n)
-{
-	bool		isnull;
-	Datum		datum = heap_getattr(tuple, Anum_pg_trigger_tgargs,
-									 RelationGetDescr(pg_trigger), &isnull);
-	char	  **args = palloc(sizeof(char *) * Max(n, 1));
-	char	   *at;
-
-	if (isnull)
-		return NULL;
-	at = VARDATA_ANY(DatumGetByteaPCopy(datum));
-	for (int i = 0; i < n; i++)
-	{
-		args[i] = pstrdup(at);
-		at += strlen(at) + 1;
-	}
-	return args;
-}
-
-/*
- * All triggers that watch for a cache (NULL: for any), of one table only if
- * relid is valid; those that partitions have from their parents only if
- * wanted.
- */
-static List *
-find_triggers(const char *cache, Oid relid, bool inherited)
-{
-	const Extension *extension = extension_find();
-	List	   *found = NIL;
-	Relation	pg_depend;
-	Relation	pg_trigger;
-	SysScanDesc scan;
-	ScanKeyData keys[2];
-	HeapTuple	dependency;
-
-	if (extension == NULL)
-		return NIL;
-	pg_depend = table_open(DependRelationId, AccessShareLock);
-	pg_trigger = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(ProcedureRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(extension->trigger_function));
-	scan = systable_beginscan(pg_depend, DependReferenceIndexId, true, NULL,
-							  2, keys);
-	while (HeapTupleIsValid(dependency = systable_getnext(scan)))
-	{
-		Form_pg_depend depend = (Form_pg_depend) GETSTRUCT(dependency);
-		SysScanDesc trigger_scan;
-		ScanKeyData key;
-		HeapTuple	tuple;
-
-		if (depend->classid != TriggerRelationId)
-			continue;
-		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber,
-					F_OIDEQ, ObjectIdGetDatum(depend->objid));
-		trigger_scan = systable_beginscan(pg_trigger, TriggerOidIndexId, true,
-										  NULL, 1, &key);
-		tuple = systable_getnext(trigger_scan);
-		if (HeapTupleIsValid(tuple))
-		{
-			Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-
-			if ((inherited || !OidIsValid(form->tgparentid)) &&
-				form->tgnargs >= 1 &&
-				(!OidIsValid(relid) || form->tgrelid == relid))
-			{
-				char	  **args = watch_arguments(tuple, pg_trigger,
-												   form->tgnargs);
-
-				if (args != NULL &&
-					(cache == NULL || strcmp(args[0], cache) == 0))
-				{
-					Watch	   *watch = palloc(sizeof(Watch));
-
-					watch->trigger = form->oid;
-					watch->relid = form->tgrelid;
-					watch->name = pstrdup(NameStr(form->tgname));
-					watch->rows = TRIGGER_FOR_ROW(form->tgtype);
-					watch->inherited = OidIsValid(form->tgparentid);
-					watch->enabled = form->tgenabled == TRIGGER_FIRES_ALWAYS;
-					watch->sound = is_sound(form, tuple, pg_trigger);
-					watch->args = args;
-					watch->function = key_function_is_named(form->tgnargs, args);
-					watch->expressions = keyexpr_is_named(form->tgnargs, args);
-					watch->ncolumns = form->tgnargs - 1;
-					watch->columns = args + 1;
-					found = lappend(found, watch);
-				}
-			}
-		}
-		systable_endscan(trigger_scan);
-	}
-	systable_endscan(scan);
-	table_close(pg_trigger, AccessShareLock);
-	table_close(pg_depend, AccessShareLock);
-	return found;
-}
-
-static List *
-watch_triggers(const char *cache, Oid relid)
-{
-	return find_triggers(cache, relid, false);
-}
-
-/*
- * All triggers of watches, for all caches, those of partitions included.
- */
-List *
-watch_list(void)
-{
-	return find_triggers(NULL, InvalidOid, true);
-}
-
-/*
- * The names of the caches that watch a partition of a partitioned table, but
- * not the table itself; as watch_caches.  Locks nothing.
- */
-List *
-watch_caches_below(Oid parent)
-{
-	List	   *names = NIL;
-	ListCell   *lc;
-
-	foreach(lc, watch_triggers(NULL, InvalidOid))
-	{
-		Watch	   *watch = lfirst(lc);
-
-		if (watch->rows && get_rel_relispartition(watch->relid) &&
-			list_member_oid(get_partition_ancestors(watch->relid), parent))
-			names = lappend(names, pstrdup(watch->args[0]));
-	}
-	return names;
-}
-
-/*
- * Is there the other trigger of the same watch?  One is for rows, one for
- * TRUNCATE.
- */
-bool
-watch_has_companion(List *watches, const Watch *watch)
-{
-	ListCell   *lc;
-
-	foreach(lc, watches)
-	{
-		Watch	   *other = lfirst(lc);
-		bool		same = other->relid == watch->relid &&
-			other->rows != watch->rows && other->ncolumns == watch->ncolumns;
-
-		for (int i = 0; same && i <= watch->ncolumns; i++)
-			same = strcmp(other->args[i], watch->args[i]) == 0;
-		if (same)
-			return true;
-	}
-	return false;
-}
-
-/*
- * What repairs the watches of a relation for a cache, if one of them does not
- * work: a sentence with the command, palloc'd; else NULL.
- */
-char *
-watch_repair(const char *cache, Oid relid)
-{
-	List	   *watches = find_triggers(cache, relid, true);
-	StringInfoData commands;
-	bool		altered = false;
-	ListCell   *lc;
-
-	initStringInfo(&commands);
-	foreach(lc, watches)
-	{
-		Watch	   *watch = lfirst(lc);
-
-		if (!watch->enabled)
-			appendStringInfo(&commands, "%sENABLE ALWAYS TRIGGER %s",
-							 commands.len > 0 ? ", " : "",
-							 quote_identifier(watch->name));
-		else
-			altered |= !watch->sound ||
-				(!watch->inherited && !watch_has_companion(watches, watch));
-	}
-	if (altered)
-		return pstrdup("Call cache_unwatch() and cache_watch() again.");
-	if (commands.len == 0)
-		return NULL;
-	return psprintf("Enable its watch with ALTER TABLE %s %s.",
-					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-											   get_rel_name(relid)),
-					commands.data);
-}
-
-/*
- * Has a watched relation a temporary child?  Then this session reads from it
- * what others do not.
- */
-static bool
-is_private(CacheDef *def)
-{
-	for (int i = 0; i < def->nwatched; i++)
-	{
-		ListCell   *lc;
-
-		if (!has_subclass(def->watched[i]))
-			continue;
-		foreach(lc, find_all_inheritors(def->watched[i], NoLock, NULL))
-		{
-			Oid			schema = get_rel_namespace(lfirst_oid(lc));
-
-			if (OidIsValid(schema) && isTempNamespace(schema))
-				return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Fill in what a definition has to know of its watches: the relations, each
- * once, in the order of their OIDs (so that all lock them in the same order).
- * Works in the current memory context.
- */
-void
-watch_read(CacheDef *def)
-{
-	List	   *oids = NIL;
-	ListCell   *lc;
-	int			i = 0;
-
-	def->mapped = false;
-	foreach(lc, watch_triggers(NameStr(def->name), InvalidOid))
-	{
-		Watch	   *watch = lfirst(lc);
-
-		oids = list_append_unique_oid(oids, watch->relid);
-		def->mapped |= watch->function;
-	}
-	list_sort(oids, list_oid_cmp);
-	def->nwatched = list_length(oids);
-	def->watched = palloc(sizeof(Oid) * Max(def->nwatched, 1));
-	foreach(lc, oids)
-		def->watched[i++] = lfirst_oid(lc);
-	list_free(oids);
-	def->private = is_private(def);
-}
-
-/* The strings of a list of String nodes */
-static char **
-list_strings(List *list)
-{
-	char	  **strings = palloc(sizeof(char *) * Max(list_length(list), 1));
-	ListCell   *lc;
-
-	foreach(lc, list)
-		strings[foreach_current_index(lc)] = strVal(lfirst(lc));
-	return strings;
-}
-
-/*
- * A key function runs as whoever writes to the table, an apply worker
- * included.  That is for the table's owner to allow; and it must not be a way
- * to call what one may not call oneself.
- */
-static void
-check_key_function_rights(Oid relid, Oid function)
-{
-	AclResult	allowed = cache_aclcheck_proc(function, GetUserId());
-
-	if (allowed != ACLCHECK_OK)
-		aclcheck_error(allowed, OBJECT_FUNCTION, get_func_name(function));
-	if (!cache_ownercheck_class(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
-}
-
-/*
- * DROP COLUMN of what is in an expression takes the trigger with it or, without
- * CASCADE, is refused.  args: those of the trigger, which is one of this table.
- */
-static void
-depend_on_expressions(Oid trigger, Oid relid, char **args, int nargs)
-{
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-	ObjectAddress depender;
-
-	if (rel == NULL)
-		return;
-	ObjectAddressSet(depender, TriggerRelationId, trigger);
-	deleteDependencyRecordsForSpecific(TriggerRelationId, trigger,
-									   DEPENDENCY_NORMAL,
-									   RelationRelationId, relid);
-	for (int i = KEYEXPR_ARGS; i < nargs; i++)
-		recordDependencyOnSingleRelExpr(&depender,
-										keyexpr_parse(args[i], rel, true), relid,
-										DEPENDENCY_NORMAL, DEPENDENCY_NORMAL,
-										false);
-	relation_close(rel, NoLock);
-}
-
-/* The same of DROP FUNCTION and a key function. */
-static void
-depend_on_function(Oid trigger, Oid function)
-{
-	ObjectAddress depender;
-	ObjectAddress referenced;
-
-	ObjectAddressSet(depender, TriggerRelationId, trigger);
-	ObjectAddressSet(referenced, ProcedureRelationId, function);
-	deleteDependencyRecordsForSpecific(TriggerRelationId, trigger,
-									   DEPENDENCY_NORMAL,
-									   ProcedureRelationId, function);
-	recordDependencyOn(&depender, &referenced, DEPENDENCY_NORMAL);
-}
-
-/* Whatever the arguments of a trigger of a watch name, it depends on. */
-static void
-depend_on_keys(Oid trigger, Oid relid, char **args, int nargs)
-{
-	Oid			function;
-	Oid			argument;
-
-	if (keyexpr_is_named(nargs, args))
-		depend_on_expressions(trigger, relid, args, nargs);
-	else if (key_function_is_named(nargs, args) &&
-			 key_function_find(args, &function, &argument))
-		depend_on_function(trigger, function);
-}
-
-/* The key function that a command names; false if there is none. */
-static bool
-key_function_of(CreateTrigStmt *stmt, Oid *function)
-{
-	char	  **args = list_strings(stmt->args);
-	Oid			relid;
-
-	return key_function_is_named(list_length(stmt->args), args) &&
-		key_function_find(args, function, &relid);
-}
-
-/*
- * May the current role make a trigger that calls cache_trigger()?  This is
- * how dumps are restored; else it would be a way to pass a watch of the wrong
- * columns off as the cache's.  The definition may come later, as in a parallel
- * restore: then the cache's anchor has to be there, and the role's.
- */
-void
-watch_check_trigger(CreateTrigStmt *stmt)
-{
-	const Extension *extension = extension_find();
-	CacheDef   *def;
-	const char *cache;
-	Oid			function;
-
-	if (extension == NULL || superuser() ||
-		LookupFuncName(stmt->funcname, 0, NULL, true) !=
-		extension->trigger_function)
-		return;
-	cache = stmt->args == NIL ? "" : strVal(linitial(stmt->args));
-	def = definition_find(cache);
-	if (def != NULL ? !definition_is_owner(def) : !anchor_is_own(cache))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to make a trigger that calls cache_trigger()"),
-				 errhint("Use cache_watch(), as owner of the cache.")));
-	if (key_function_of(stmt, &function))
-		check_key_function_rights(RangeVarGetRelid(stmt->relation, NoLock, false),
-								  function);
-}
-
-/*
- * A trigger has been made by a command.  If it is that of a watch, all who
- * know the cache are told, and it depends on the cache's anchor and on its key
- * function if it has one, as after cache_watch().
- */
-void
-watch_trigger_created(CreateTrigStmt *stmt)
-{
-	const Extension *extension = extension_find();
-	Oid			relid;
-	Oid			trigger;
-
-	if (extension == NULL ||
-		LookupFuncName(stmt->funcname, 0, NULL, true) !=
-		extension->trigger_function)
-		return;
-	definition_changed();
-	relid = RangeVarGetRelid(stmt->relation, NoLock, true);
-	trigger = OidIsValid(relid) ?
-		get_trigger_oid(relid, stmt->trigname, true) : InvalidOid;
-	if (!OidIsValid(trigger) || stmt->args == NIL)
-		return;
-	anchor_hold(strVal(linitial(stmt->args)), trigger);
-	depend_on_keys(trigger, relid, list_strings(stmt->args),
-				   list_length(stmt->args));
-}
-
-/*
- * Let the triggers of all watches depend on what they should: see admin_mend.
- */
-void
-watch_mend(void)
-{
-	ListCell   *lc;
-
-	foreach(lc, watch_list())
-	{
-		Watch	   *watch = lfirst(lc);
-
-		if (watch->inherited)
-			continue;
-		anchor_hold(watch->args[0], watch->trigger);
-		depend_on_keys(watch->trigger, watch->relid, watch->args,
-					   watch->ncolumns + 1);
-	}
-}
+#include "write/watchtrigger.h"
 
 /*-------------------------------------------------------------------------
  * Checking columns
@@ -746,7 +181,7 @@ check_key_function(CacheDef *def, char **args, Relation rel)
 	Oid			relid;
 
 	/* One that is gone makes each write invalidate the whole cache. */
-	if (key_function_find(args, &function, &relid))
+	if (watch_find_function(args, &function, &relid))
 		key_function_check(def, function, rel, &relid);
 }
 
@@ -784,8 +219,8 @@ watch_check_all(CacheDef *def)
 		if (watch->rows && watch->function)
 			check_key_function(def, watch->args, rel);
 		else if (watch->rows && watch->expressions)
-			check_columns(def, rel, watch->args + KEYEXPR_ARGS,
-						  watch->ncolumns + 1 - KEYEXPR_ARGS, true, collations);
+			check_columns(def, rel, watch->args + WATCH_EXPRESSIONS,
+						  watch->ncolumns + 1 - WATCH_EXPRESSIONS, true, collations);
 		else if (watch->rows)
 			check_columns(def, rel, watch->columns, watch->ncolumns, false,
 						  collations);
@@ -870,9 +305,8 @@ create_trigger(Oid relid, char *name, List *args, bool rows)
 	CommandCounterIncrement();
 	ObjectAddressSet(owner, ExtensionRelationId, extension.oid);
 	recordDependencyOn(&trigger, &owner, DEPENDENCY_AUTO_EXTENSION);
-	anchor_hold(strVal(linitial(args)), trigger.objectId);
-	depend_on_keys(trigger.objectId, relid, list_strings(args),
-				   list_length(args));
+	watchtrigger_depend(trigger.objectId, relid, watch_command_arguments(args),
+						list_length(args));
 }
 
 static void
@@ -900,23 +334,6 @@ text_array(ArrayType *array, int *n)
 		strings[i] = TextDatumGetCString(elems[i]);
 	}
 	return strings;
-}
-
-/*
- * Is it a trigger of a watch by these columns, or by the function that they
- * stand for?
- */
-bool
-watch_is_same(const Watch *watch, char **columns, int n)
-{
-	if (watch->ncolumns != n)
-		return false;
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(watch->columns[i], columns[i]) != 0)
-			return false;
-	}
-	return true;
 }
 
 /*
@@ -966,7 +383,7 @@ open_argument(FunctionCallInfo fcinfo, int arg)
 static bool
 is_watched(CacheDef *def, Relation rel, List *args, const char *how, bool skip)
 {
-	char	  **columns = list_strings(args);
+	char	  **columns = watch_command_arguments(args);
 	int			n = list_length(args);
 	ListCell   *lc;
 
@@ -1209,8 +626,8 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 	function = PG_GETARG_OID(2);
 	rel = open_argument(fcinfo, 1);
 	key_function_check(def, function, rel, &relid);
-	check_key_function_rights(RelationGetRelid(rel), function);
-	args = key_function_names(function, relid);
+	watchtrigger_check_rights(RelationGetRelid(rel), function);
+	args = watch_function_arguments(function, relid);
 	if (!is_watched(def, rel, args, " by this function",
 					admin_option(fcinfo, 3)))
 	{

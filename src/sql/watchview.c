@@ -17,9 +17,9 @@
 
 #include "definition/definition.h"
 #include "definition/keyexpr.h"
+#include "definition/watches.h"
 #include "fence/watchrows.h"
 #include "segment.h"
-#include "sql/watch.h"
 
 #define WATCHES_COLUMNS	6
 
@@ -71,7 +71,7 @@ columns_array(const Watch *watch)
 	Datum	   *names = palloc(sizeof(Datum) * Max(watch->ncolumns, 1));
 	int			n = 0;
 
-	for (int i = watch->expressions ? KEYEXPR_ARGS - 1 : 0; i < watch->ncolumns; i++)
+	for (int i = watch->expressions ? WATCH_EXPRESSIONS - 1 : 0; i < watch->ncolumns; i++)
 		names[n++] = CStringGetTextDatum(watch->columns[i]);
 	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,
 										   TYPALIGN_INT));

@@ -30,7 +30,6 @@
 #include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/tupconvert.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -50,61 +49,10 @@
 #include "base/compat.h"
 #include "definition/key.h"
 #include "definition/keyexpr.h"
+#include "definition/watches.h"
 #include "load/loader.h"
 #include "protocol/invalidate.h"
 #include "write/keyfunction.h"
-
-/*-------------------------------------------------------------------------
- * Names
- *-------------------------------------------------------------------------
- */
-
-/*
- * Do a trigger's arguments name a key function?
- */
-bool
-key_function_is_named(int nargs, char **args)
-{
-	return nargs == KEY_FUNCTION_ARGS && args[1][0] == '\0' && args[2][0] != '\0';
-}
-
-/*
- * The function that a trigger's arguments name, and the table whose rows it
- * takes; false if they are gone.  Asks for no privileges.
- */
-bool
-key_function_find(char **args, Oid *function, Oid *relid)
-{
-	Oid			schema = get_namespace_oid(args[2], true);
-	Oid			relschema = get_namespace_oid(args[4], true);
-	Oid			type;
-
-	if (!OidIsValid(schema) || !OidIsValid(relschema))
-		return false;
-	*relid = get_relname_relid(args[5], relschema);
-	if (!OidIsValid(*relid))
-		return false;
-	type = get_rel_type_id(*relid);
-	*function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-								CStringGetDatum(args[3]),
-								PointerGetDatum(buildoidvector(&type, 1)),
-								ObjectIdGetDatum(schema));
-	return OidIsValid(*function);
-}
-
-/*
- * The names of a function and a table, as a list of strings, to stand behind
- * the cache's name among a trigger's arguments.
- */
-List *
-key_function_names(Oid function, Oid relid)
-{
-	return list_make5(makeString(pstrdup("")),
-					  makeString(get_namespace_name(get_func_namespace(function))),
-					  makeString(get_func_name(function)),
-					  makeString(get_namespace_name(get_rel_namespace(relid))),
-					  makeString(get_rel_name(relid)));
-}
 
 /*-------------------------------------------------------------------------
  * Checking and setting up
@@ -280,7 +228,7 @@ key_function_open(CacheDef *def, char **args, Relation rel)
 	Oid			function;
 	Oid			relid;
 
-	if (!key_function_find(args, &function, &relid))
+	if (!watch_find_function(args, &function, &relid))
 		return NULL;
 	if (relid != RelationGetRelid(rel) &&
 		!typeInheritsFrom(rel->rd_rel->reltype, get_rel_type_id(relid)))

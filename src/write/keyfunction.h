@@ -14,14 +14,10 @@
 
 #include "access/attmap.h"
 #include "executor/tuptable.h"
-#include "nodes/pg_list.h"
 #include "utils/rel.h"
 
 #include "definition/coercion.h"
 #include "definition/definition.h"
-
-/* Arguments of a trigger that calls a key function, the cache's name first */
-#define KEY_FUNCTION_ARGS	6
 
 /* One column of a function's result. */
 typedef struct KeyResult
@@ -43,9 +39,6 @@ typedef struct KeyFunction
 	KeyResult  *keys;			/* one for each of the cache */
 } KeyFunction;
 
-extern bool key_function_is_named(int nargs, char **args);
-extern bool key_function_find(char **args, Oid *function, Oid *relid);
-extern List *key_function_names(Oid function, Oid relid);
 extern void key_function_check(CacheDef *def, Oid function, Relation rel,
 							   Oid *relid);
 extern KeyFunction *key_function_open(CacheDef *def, char **args, Relation rel);

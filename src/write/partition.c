@@ -43,7 +43,7 @@
 #include "base/compat.h"
 #include "base/devel.h"
 #include "definition/extension.h"
-#include "sql/watch.h"
+#include "definition/watches.h"
 #include "write/partition.h"
 
 /* Ancestors whose lockers this transaction waits for, once it has published */

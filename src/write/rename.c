@@ -49,9 +49,8 @@
 
 #include "definition/extension.h"
 #include "definition/keyexpr.h"
+#include "definition/watches.h"
 #include "sql/admin.h"
-#include "sql/watch.h"
-#include "write/keyfunction.h"
 #include "write/rename.h"
 
 /* A cache, and what it is made of by OID. */
@@ -179,20 +178,6 @@ follow_cache(CacheParts *parts)
  *-------------------------------------------------------------------------
  */
 
-/* Strings as the arguments of a trigger: NUL-terminated, in a bytea. */
-static Datum
-arguments_datum(char **args, int n)
-{
-	StringInfoData bytes;
-
-	initStringInfo(&bytes);
-	appendStringInfoSpaces(&bytes, VARHDRSZ);
-	for (int i = 0; i < n; i++)
-		appendBinaryStringInfo(&bytes, args[i], strlen(args[i]) + 1);
-	SET_VARSIZE(bytes.data, bytes.len);
-	return PointerGetDatum(bytes.data);
-}
-
 /* Update a trigger's row with other arguments. */
 static void
 set_arguments(Relation pg_trigger, HeapTuple tuple, char **args, int n)
@@ -201,7 +186,7 @@ set_arguments(Relation pg_trigger, HeapTuple tuple, char **args, int n)
 	bool		nulls[Natts_pg_trigger] = {0};
 	bool		replace[Natts_pg_trigger] = {0};
 
-	values[Anum_pg_trigger_tgargs - 1] = arguments_datum(args, n);
+	values[Anum_pg_trigger_tgargs - 1] = watch_arguments_datum(args, n);
 	replace[Anum_pg_trigger_tgargs - 1] = true;
 	tuple = heap_modify_tuple(tuple, RelationGetDescr(pg_trigger),
 							  values, nulls, replace);
@@ -232,7 +217,7 @@ rename_in_expressions(Oid relid, char **args, int nargs, const char *from,
 	Relation	rel = relation_open(relid, AccessShareLock);
 	bool		renamed = false;
 
-	for (int i = KEYEXPR_ARGS; i < nargs; i++)
+	for (int i = WATCH_EXPRESSIONS; i < nargs; i++)
 	{
 		char	   *now = keyexpr_rename(args[i], rel, from, to);
 
@@ -264,9 +249,9 @@ follow_column(Relation pg_trigger, Oid relid, const char *from, const char *to)
 		if (form->tgfoid != extension_get()->trigger_function)
 			continue;
 		args = watch_arguments(tuple, pg_trigger, form->tgnargs);
-		if (args == NULL || key_function_is_named(form->tgnargs, args))
+		if (args == NULL || watch_has_function(form->tgnargs, args))
 			continue;
-		if (keyexpr_is_named(form->tgnargs, args))
+		if (watch_has_expressions(form->tgnargs, args))
 			renamed = rename_in_expressions(relid, args, form->tgnargs, from, to);
 		else
 			renamed = rename_in_columns(args, form->tgnargs, from, to);
@@ -340,7 +325,7 @@ remember_watches(void)
 		WatchParts *parts = palloc(sizeof(WatchParts));
 
 		if (!watch->function ||
-			!key_function_find(watch->args, &parts->function, &parts->relid))
+			!watch_find_function(watch->args, &parts->function, &parts->relid))
 			continue;
 		parts->trigger = watch->trigger;
 		all = lappend(all, parts);
@@ -365,10 +350,10 @@ follow_watch(Relation pg_trigger, const WatchParts *parts)
 	{
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 		char	  **args = watch_arguments(tuple, pg_trigger, form->tgnargs);
-		List	   *names = key_function_names(parts->function, parts->relid);
+		List	   *names = watch_function_arguments(parts->function, parts->relid);
 		bool		renamed = false;
 
-		for (int i = 1; i < KEY_FUNCTION_ARGS; i++)
+		for (int i = 1; i < WATCH_FUNCTION_ARGS; i++)
 		{
 			char	   *now = strVal(list_nth(names, i - 1));
 

@@ -5,7 +5,7 @@
  *
  * A dump has the rows of cache_definition, which pg_restore copies into that
  * table; the servers that stand for caches (anchor.c); and the triggers of
- * watches (watch.c).  A superuser may do all that, and gets what was there, with
+ * watches (watchtrigger.c).  A superuser may do all that, and gets what was there, with
  * its ids and owners.
  *
  * Others have no right to write to cache_definition.  But who restores a database

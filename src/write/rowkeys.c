@@ -34,6 +34,7 @@
 #include "base/compat.h"
 #include "base/devel.h"
 #include "definition/key.h"
+#include "definition/watches.h"
 #include "fence/registry.h"
 #include "protocol/coherence.h"
 #include "write/rowkeys.h"
@@ -183,12 +184,12 @@ build_keys(TriggerData *data)
 		keys->def = definition_find(trigger->tgargs[0]);
 	keys->generation = definition_generation;
 	keys->catalogs = coherence_catalog_state();
-	expressions = keyexpr_is_named(trigger->tgnargs, trigger->tgargs);
-	first = expressions ? KEYEXPR_ARGS : 1;
+	expressions = watch_has_expressions(trigger->tgnargs, trigger->tgargs);
+	first = expressions ? WATCH_EXPRESSIONS : 1;
 	keys->ncolumns = trigger->tgnargs - first;
 	if (keys->def == NULL)
 		return keys;
-	if (key_function_is_named(trigger->tgnargs, trigger->tgargs))
+	if (watch_has_function(trigger->tgnargs, trigger->tgargs))
 	{
 		if (keys->def->usable)
 			keys->function = key_function_open(keys->def, trigger->tgargs,

@@ -47,19 +47,20 @@
 #include "definition/anchor.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
+#include "definition/watches.h"
 #include "depend/loads.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
 #include "protocol/statement.h"
 #include "segment.h"
 #include "sql/admin.h"
-#include "sql/watch.h"
 #include "write/ddl.h"
 #include "write/naming.h"
 #include "write/partition.h"
 #include "write/rename.h"
 #include "write/restore.h"
 #include "write/utility.h"
+#include "write/watchtrigger.h"
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static object_access_hook_type prev_object_access = NULL;
@@ -402,7 +403,7 @@ process_command(PlannedStmt *pstmt, const char *query_string,
 			dropped = get_database_oid(((DropdbStmt *) command)->dbname, true);
 		partition_begin(command);
 		if (IsA(command, CreateTrigStmt))
-			watch_check_trigger((CreateTrigStmt *) command);
+			watchtrigger_check((CreateTrigStmt *) command);
 		if (does_itself(command))
 			return;
 		renames = rename_remember(command);
@@ -448,7 +449,7 @@ process_command(PlannedStmt *pstmt, const char *query_string,
 	if (renames != NULL)
 		rename_follow(command, renames);
 	if (tag == T_CreateTrigStmt)
-		watch_trigger_created((CreateTrigStmt *) command);
+		watchtrigger_created((CreateTrigStmt *) command);
 	if (OidIsValid(copied) && is_definitions(copied))
 	{
 		CommandCounterIncrement();

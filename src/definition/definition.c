@@ -58,6 +58,7 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "base/textarray.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
 #include "definition/key.h"
@@ -403,22 +404,6 @@ loader_describe(CacheDef *def, Oid loader, bool report)
 	return suitable;
 }
 
-/* The strings of a text array; NULL for null ones. */
-static char **
-text_array_strings(Datum array, int *n)
-{
-	Datum	   *elems;
-	bool	   *nulls;
-	char	  **strings;
-
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elems, &nulls, n);
-	strings = palloc(sizeof(char *) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-		strings[i] = nulls[i] ? NULL : TextDatumGetCString(elems[i]);
-	return strings;
-}
-
 /*
  * The loader that a definition names, InvalidOid if it is gone.  Raises no
  * error for that, and asks for no privileges: writers of a watched table come
@@ -434,7 +419,7 @@ find_loader(CacheDef *def, const char *schema, const char *name, Datum args)
 	int			n;
 	bool		missing = !OidIsValid(namespace);
 
-	strings = text_array_strings(args, &n);
+	strings = textarray_read(args, &n);
 	initStringInfo(&signature);
 	appendStringInfo(&signature, "%s(", quote_qualified_identifier(schema, name));
 	for (int i = 0; i < Min(n, FUNC_MAX_ARGS); i++)
@@ -526,7 +511,7 @@ static void
 read_trust(CacheDef *def, Datum array)
 {
 	int			n;
-	char	  **names = text_array_strings(array, &n);
+	char	  **names = textarray_read(array, &n);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -583,7 +568,7 @@ read_collations(CacheDef *def, Datum array)
 	char	  **names;
 	int			n;
 
-	names = text_array_strings(array, &n);
+	names = textarray_read(array, &n);
 	for (int i = 0; i < Min(n, def->nkeys); i++)
 	{
 		if (names[i] == NULL || !OidIsValid(def->keys[i].collation))

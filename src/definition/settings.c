@@ -26,10 +26,9 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_ts_config.h"
-#include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "common/hashfn.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -38,6 +37,7 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "base/textarray.h"
 #include "definition/settings.h"
 
 #define SEARCH_PATH		"search_path"
@@ -96,7 +96,7 @@ settings_search_path(void)
 ArrayType *
 settings_record(void)
 {
-	Datum		elems[lengthof(recorded_settings)];
+	char	   *settings[lengthof(recorded_settings)];
 
 	for (int i = 0; i < (int) lengthof(recorded_settings); i++)
 	{
@@ -107,10 +107,9 @@ settings_record(void)
 			value = settings_search_path();
 		else
 			value = GetConfigOptionByName(name, NULL, false);
-		elems[i] = CStringGetTextDatum(psprintf("%s=%s", name, value));
+		settings[i] = psprintf("%s=%s", name, value);
 	}
-	return construct_array(elems, lengthof(elems), TEXTOID, -1, false,
-						   TYPALIGN_INT);
+	return DatumGetArrayTypeP(textarray_make(settings, lengthof(settings)));
 }
 
 /* The description of a recorded setting. */
@@ -136,11 +135,9 @@ find_variable(const char *name)
 void
 settings_parse(Settings *settings, ArrayType *recorded)
 {
-	Datum	   *elems;
 	int			n;
+	char	  **names = textarray_read(PointerGetDatum(recorded), &n);
 
-	deconstruct_array(recorded, TEXTOID, -1, false, TYPALIGN_INT,
-					  &elems, NULL, &n);
 	settings->n = 0;
 	settings->list = palloc0(sizeof(Setting) * Max(n, 1));
 	settings->context = CurrentMemoryContext;
@@ -150,8 +147,8 @@ settings_parse(Settings *settings, ArrayType *recorded)
 		DatumGetPointer(datumCopy(PointerGetDatum(recorded), false, -1));
 	for (int i = 0; i < n; i++)
 	{
-		char	   *name = TextDatumGetCString(elems[i]);
-		char	   *value = strchr(name, '=');
+		char	   *name = names[i];
+		char	   *value = name == NULL ? NULL : strchr(name, '=');
 		Setting    *setting = &settings->list[settings->n];
 
 		if (value == NULL)
@@ -321,15 +318,16 @@ present_config(const SettingsObjects *objects)
 	return now != NULL && strcmp(now, objects->config_name) != 0 ? now : NULL;
 }
 
-/* Let an element be what is recorded now, if it is one of this setting. */
+/* Let it be what is recorded now, if it is of this setting. */
 static void
-replace_value(Datum *elem, const char *name, const char *value)
+replace_value(char **recorded, const char *name, const char *value)
 {
-	char	   *was = TextDatumGetCString(*elem);
+	char	   *was = *recorded;
 	size_t		len = strlen(name);
 
-	if (value != NULL && strncmp(was, name, len) == 0 && was[len] == '=')
-		*elem = CStringGetTextDatum(psprintf("%s=%s", name, value));
+	if (value != NULL && was != NULL && strncmp(was, name, len) == 0 &&
+		was[len] == '=')
+		*recorded = psprintf("%s=%s", name, value);
 }
 
 /*
@@ -350,19 +348,18 @@ settings_follow(ArrayType *recorded, const SettingsObjects *objects)
 {
 	char	   *path = present_path(objects);
 	char	   *config = present_config(objects);
-	Datum	   *elems;
+	char	  **settings;
 	int			n;
 
 	if (path == NULL && config == NULL)
 		return NULL;
-	deconstruct_array(recorded, TEXTOID, -1, false, TYPALIGN_INT,
-					  &elems, NULL, &n);
+	settings = textarray_read(PointerGetDatum(recorded), &n);
 	for (int i = 0; i < n; i++)
 	{
-		replace_value(&elems[i], SEARCH_PATH, path);
-		replace_value(&elems[i], SEARCH_CONFIG, config);
+		replace_value(&settings[i], SEARCH_PATH, path);
+		replace_value(&settings[i], SEARCH_CONFIG, config);
 	}
-	return construct_array(elems, n, TEXTOID, -1, false, TYPALIGN_INT);
+	return DatumGetArrayTypeP(textarray_make(settings, n));
 }
 
 /*

@@ -40,6 +40,7 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "base/textarray.h"
 #include "definition/anchor.h"
 #include "definition/extension.h"
 #include "definition/keyexpr.h"
@@ -190,25 +191,6 @@ admin_collation_name(Oid collation)
 	return name;
 }
 
-/* A text array; NULL strings become nulls. */
-static Datum
-strings_array(char **strings, int n)
-{
-	Datum	   *elems = palloc(sizeof(Datum) * Max(n, 1));
-	bool	   *nulls = palloc(sizeof(bool) * Max(n, 1));
-	int			dims[1] = {n};
-	int			bounds[1] = {1};
-
-	for (int i = 0; i < n; i++)
-	{
-		nulls[i] = strings[i] == NULL;
-		elems[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(strings[i]);
-	}
-	return PointerGetDatum(construct_md_array(elems, nulls, n > 0 ? 1 : 0,
-											  dims, bounds, TEXTOID, -1,
-											  false, TYPALIGN_INT));
-}
-
 /* The names of the collations of keys, NULL where a key has none. */
 static Datum
 collation_names(const Oid *collations, int n)
@@ -218,7 +200,7 @@ collation_names(const Oid *collations, int n)
 	for (int i = 0; i < n; i++)
 		names[i] = !OidIsValid(collations[i]) ? NULL :
 			admin_collation_name(collations[i]);
-	return strings_array(names, n);
+	return textarray_make(names, n);
 }
 
 /* Record a loader by name. */
@@ -238,7 +220,7 @@ name_loader(RowChange *row, Oid loader)
 				  CStringGetTextDatum(get_namespace_name(proc->pronamespace)));
 	change_column(row, ANUM_LOADER_NAME,
 				  CStringGetTextDatum(NameStr(proc->proname)));
-	change_column(row, ANUM_LOADER_ARGS, strings_array(types, proc->pronargs));
+	change_column(row, ANUM_LOADER_ARGS, textarray_make(types, proc->pronargs));
 	ReleaseSysCache(tuple);
 }
 
@@ -273,7 +255,7 @@ name_parts(RowChange *row, Oid loader, const Oid *collations, int nkeys,
 		foreach(lc, trust)
 			names[foreach_current_index(lc)] = lfirst(lc);
 		change_column(row, ANUM_TRUST,
-					  strings_array(names, list_length(trust)));
+					  textarray_make(names, list_length(trust)));
 	}
 	if (settings != NULL)
 		change_column(row, ANUM_SETTINGS, PointerGetDatum(settings));
@@ -568,7 +550,7 @@ read_trust_argument(FunctionCallInfo fcinfo, RowChange *row)
 	strings = palloc(sizeof(char *) * list_length(names));
 	foreach(lc, names)
 		strings[n++] = lfirst(lc);
-	change_column(row, ANUM_TRUST, strings_array(strings, n));
+	change_column(row, ANUM_TRUST, textarray_make(strings, n));
 }
 
 /* One of these values is new, the other what the cache has. */
@@ -709,7 +691,7 @@ cache_create(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1))
 	{
 		refuse_key_argument(fcinfo, name);
-		change_column(&row, ANUM_SETTINGS, strings_array(NULL, 0));
+		change_column(&row, ANUM_SETTINGS, textarray_make(NULL, 0));
 	}
 	else
 		set_loader(fcinfo, &row, &def, PG_GETARG_OID(1), true, NULL);

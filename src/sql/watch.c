@@ -27,17 +27,16 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "base/compat.h"
+#include "base/textarray.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
 #include "definition/key.h"
@@ -318,24 +317,6 @@ require_column(bool isnull)
 				 errmsg("column name must not be null")));
 }
 
-static char **
-text_array(ArrayType *array, int *n)
-{
-	Datum	   *elems;
-	bool	   *nulls;
-	char	  **strings;
-
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
-					  &elems, &nulls, n);
-	strings = palloc(sizeof(char *) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-	{
-		require_column(nulls[i]);
-		strings[i] = TextDatumGetCString(elems[i]);
-	}
-	return strings;
-}
-
 /*
  * Open a relation that a user has named by its OID; not without the right to
  * make triggers on it, lest anybody lock any table.
@@ -567,7 +548,9 @@ cache_watch(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("key columns must not be null")));
 	require_loader(def);
-	columns = text_array(PG_GETARG_ARRAYTYPE_P(2), &ncolumns);
+	columns = textarray_read(PG_GETARG_DATUM(2), &ncolumns);
+	for (int i = 0; i < ncolumns; i++)
+		require_column(columns[i] == NULL);
 	rel = open_argument(fcinfo, 1);
 	watch_columns(def, rel, columns, ncolumns, admin_option(fcinfo, 3));
 	relation_close(rel, NoLock);

@@ -9,14 +9,12 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "base/textarray.h"
 #include "definition/definition.h"
-#include "definition/keyexpr.h"
 #include "definition/watches.h"
 #include "fence/watchrows.h"
 #include "segment.h"
@@ -68,13 +66,9 @@ watch_rows_seen(const Watch *watch)
 static Datum
 columns_array(const Watch *watch)
 {
-	Datum	   *names = palloc(sizeof(Datum) * Max(watch->ncolumns, 1));
-	int			n = 0;
+	int			first = watch->expressions ? WATCH_EXPRESSIONS - 1 : 0;
 
-	for (int i = watch->expressions ? WATCH_EXPRESSIONS - 1 : 0; i < watch->ncolumns; i++)
-		names[n++] = CStringGetTextDatum(watch->columns[i]);
-	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,
-										   TYPALIGN_INT));
+	return textarray_make(watch->columns + first, watch->ncolumns - first);
 }
 
 /* The key function of a watch and the type that it takes, by their names. */

@@ -19,19 +19,19 @@
  *	  CASCADE.
  *
  * When a server is dropped or gets another owner, by whatever command, a hook
- * has the definition follow (utility.c, admin.c).
+ * has the definition follow (utility.c, anchored.c).
  *
  * A dump contains servers with their owners, but not what they depend on; those
  * that were restored depend on the wrapper in the ordinary way, which tells
  * them from those that are complete.  Extension 1.0 has no wrapper, and caches
  * that were made by it, or restored by a dump of it, have no anchors.
- * admin_mend() makes good what is missing.
+ * anchored_mend() makes good what is missing.
  *
  * Everything here is done in the name of the superuser, since the wrapper is
  * for nobody: the callers have asked for rights.
  *
  * Locking: callers that change anchors hold SHARE ROW EXCLUSIVE on
- * cache_definition, see admin.c; a loader is locked in ACCESS SHARE mode, so
+ * cache_definition, see rows.c; a loader is locked in ACCESS SHARE mode, so
  * that it cannot be dropped before it is known that an anchor depends on it.
  *
  *-------------------------------------------------------------------------
@@ -430,7 +430,7 @@ anchor_keep_all(void)
 
 /*
  * Drop a cache's anchor, and by that what depends on it: the definition, see
- * admin_anchor_dropped().  False if there is none.
+ * anchored_drop().  False if there is none.
  */
 bool
 anchor_drop(const char *cache)

@@ -3,36 +3,22 @@
  * admin.c
  *		Creating, altering and dropping caches.
  *
- * A definition is a row of cache_definition, written here directly: the
- * table's privileges are nobody's but the extension's.  Beside it is the
- * cache's anchor (anchor.c), which is made, altered and dropped with it; and
- * when that is dropped or handed over by a command, the row follows.
+ * The arguments of cache_create(), cache_alter() and cache_drop() become a row of
+ * cache_definition (rows.c), and beside it is the cache's anchor (anchor.c), which
+ * is made, altered and dropped with it.
  *
- * Locking: whoever changes definitions or watches holds SHARE ROW EXCLUSIVE
- * on cache_definition until the end of its transaction; so they come one
- * after the other, and readers are not held up.
+ * Locking: that of rows.c, before a definition is looked at.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/indexing.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "storage/proc.h"
-#include "tcop/utility.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
@@ -45,62 +31,18 @@
 #include "definition/extension.h"
 #include "definition/keyexpr.h"
 #include "definition/owner.h"
+#include "definition/rows.h"
 #include "depend/searchpath.h"
-#include "fence/registry.h"
-#include "load/keyvalue.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
 #include "segment.h"
 #include "sql/admin.h"
 #include "sql/watch.h"
-#include "write/watchtrigger.h"
+#include "write/anchored.h"
 
 /* The argument of cache_create() and cache_alter() */
 #define TRUST_ARGUMENT	7
 #define KEY_ARGUMENT	8
-
-/* A new value for some columns of a row. */
-typedef struct RowChange
-{
-	Datum		values[DEFINITION_COLUMNS];
-	bool		nulls[DEFINITION_COLUMNS];
-	bool		replace[DEFINITION_COLUMNS];
-} RowChange;
-
-static void
-change_column(RowChange *row, int anum, Datum value)
-{
-	row->values[anum - 1] = value;
-	row->nulls[anum - 1] = false;
-	row->replace[anum - 1] = true;
-}
-
-static void
-clear_column(RowChange *row, int anum)
-{
-	row->nulls[anum - 1] = true;
-	row->replace[anum - 1] = true;
-}
-
-/*
- * Ids and versions are random: never used twice, even after a restore or in
- * a transaction that is rolled back.
- */
-static int64
-random_id(void)
-{
-	uint64		id;
-
-	do
-	{
-		if (!pg_strong_random(&id, sizeof(id)))
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("could not generate a random number")));
-		id &= PG_INT64_MAX;
-	} while (id == 0);
-	return (int64) id;
-}
 
 /*
  * An argument such as if_exists: NULL is false, as is one that the function
@@ -125,7 +67,7 @@ admin_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
 
 	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
 	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
-	admin_mend(false);
+	anchored_mend(false);
 	def = missing_ok ? definition_find(name) : definition_get(name);
 	if (def != NULL)
 		definition_require_owner(def);
@@ -134,278 +76,6 @@ admin_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("cache \"%s\" does not exist, skipping", name)));
 	return def;
-}
-
-/* The row of a definition; the caller ends the scan. */
-static HeapTuple
-find_row(Relation rel, Name name, SysScanDesc *scan)
-{
-	ScanKeyData key;
-
-	ScanKeyInit(&key, ANUM_NAME, BTEqualStrategyNumber, F_NAMEEQ,
-				NameGetDatum(name));
-	*scan = systable_beginscan(rel, cache_primary_key_index(rel), true, NULL,
-							   1, &key);
-	return systable_getnext(*scan);
-}
-
-/* Update a definition's row; it gets a new version. */
-static void
-update_row(CacheDef *def, RowChange *row)
-{
-	Relation	rel = definition_open(RowExclusiveLock);
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	HeapTuple	changed;
-
-	change_column(row, ANUM_VERSION, Int64GetDatum(random_id()));
-	tuple = find_row(rel, &def->name, &scan);
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "definition of cache \"%s\" has vanished",
-			 NameStr(def->name));
-	changed = heap_modify_tuple(tuple, RelationGetDescr(rel), row->values,
-								row->nulls, row->replace);
-	CatalogTupleUpdate(rel, &tuple->t_self, changed);
-	systable_endscan(scan);
-	table_close(rel, NoLock);
-	definition_changed();
-	CommandCounterIncrement();
-}
-
-/*
- * The full name of a collation, palloc'd.
- */
-char *
-admin_collation_name(Oid collation)
-{
-	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
-	Form_pg_collation form;
-	char	   *name;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for collation %u", collation);
-	form = (Form_pg_collation) GETSTRUCT(tuple);
-	name = quote_qualified_identifier(get_namespace_name(form->collnamespace),
-									  NameStr(form->collname));
-	ReleaseSysCache(tuple);
-	return name;
-}
-
-/* The names of the collations of keys, NULL where a key has none. */
-static Datum
-collation_names(const Oid *collations, int n)
-{
-	char	  **names = palloc(sizeof(char *) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		names[i] = !OidIsValid(collations[i]) ? NULL :
-			admin_collation_name(collations[i]);
-	return textarray_make(names, n);
-}
-
-/* Record a loader by name. */
-static void
-name_loader(RowChange *row, Oid loader)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(loader));
-	Form_pg_proc proc;
-	char	   *types[FUNC_MAX_ARGS];
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", loader);
-	proc = (Form_pg_proc) GETSTRUCT(tuple);
-	for (int i = 0; i < proc->pronargs; i++)
-		types[i] = format_type_be_qualified(proc->proargtypes.values[i]);
-	change_column(row, ANUM_LOADER_SCHEMA,
-				  CStringGetTextDatum(get_namespace_name(proc->pronamespace)));
-	change_column(row, ANUM_LOADER_NAME,
-				  CStringGetTextDatum(NameStr(proc->proname)));
-	change_column(row, ANUM_LOADER_ARGS, textarray_make(types, proc->pronargs));
-	ReleaseSysCache(tuple);
-}
-
-/*
- * Record under which collations a cache's keys compare.
- */
-void
-admin_set_collations(CacheDef *def, const Oid *collations)
-{
-	RowChange	row = {0};
-
-	change_column(&row, ANUM_KEY_COLLATIONS,
-				  collation_names(collations, def->nkeys));
-	update_row(def, &row);
-}
-
-/* Record by their names what a cache is made of; see admin_rename. */
-static void
-name_parts(RowChange *row, Oid loader, const Oid *collations, int nkeys,
-		   List *trust, ArrayType *settings)
-{
-	if (OidIsValid(loader))
-		name_loader(row, loader);
-	if (nkeys > 0)
-		change_column(row, ANUM_KEY_COLLATIONS,
-					  collation_names(collations, nkeys));
-	if (trust != NIL)
-	{
-		char	  **names = palloc(sizeof(char *) * list_length(trust));
-		ListCell   *lc;
-
-		foreach(lc, trust)
-			names[foreach_current_index(lc)] = lfirst(lc);
-		change_column(row, ANUM_TRUST,
-					  textarray_make(names, list_length(trust)));
-	}
-	if (settings != NULL)
-		change_column(row, ANUM_SETTINGS, PointerGetDatum(settings));
-}
-
-/*
- * Something that a cache is made of has another name: record it.  loader and
- * nkeys collations by OID, the functions that are vouched for by name, and
- * settings; InvalidOid, 0 and NULL leave what there is.  The caller holds the
- * lock on the definitions.
- */
-void
-admin_rename(CacheDef *def, Oid loader, const Oid *collations, int nkeys,
-			 List *trust, ArrayType *settings)
-{
-	RowChange	row = {0};
-
-	name_parts(&row, loader, collations, nkeys, trust, settings);
-	update_row(def, &row);
-}
-
-/*
- * A row that somebody wants to insert, with all that the cache is made of
- * recorded as cache_create() would, and ids that no cache has.
- */
-HeapTuple
-admin_renew(Relation rel, HeapTuple tuple, Oid owner, Oid loader,
-			const Oid *collations, int nkeys, List *trust, ArrayType *settings)
-{
-	RowChange	row = {0};
-
-	name_parts(&row, loader, collations, nkeys, trust, settings);
-	if (trust == NIL)
-		clear_column(&row, ANUM_TRUST);
-	change_column(&row, ANUM_ID, Int64GetDatum(random_id()));
-	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
-	change_column(&row, ANUM_OWNER, owner_make(owner));
-	return heap_modify_tuple(tuple, RelationGetDescr(rel), row.values,
-							 row.nulls, row.replace);
-}
-
-/*-------------------------------------------------------------------------
- * Anchors
- *-------------------------------------------------------------------------
- */
-
-/*
- * Give all caches of the database the anchors that they lack, and all anchors
- * their owners, and what depends on them or they depend on: after a restore,
- * pg_upgrade, or an update from extension 1.0.  Whether there is anything to do
- * takes one look at each definition's name, and at each anchor; once a transaction
- * is enough, unless (again) it has restored some itself.
- */
-void
-admin_mend(bool again)
-{
-	static LocalTransactionId looked = InvalidLocalTransactionId;
-	ListCell   *lc;
-
-	if (!again && looked == CACHE_MY_LXID)
-		return;
-	if (!anchor_any_restored() && !anchor_any_missing(definition_names()))
-	{
-		looked = CACHE_MY_LXID;
-		return;
-	}
-	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
-	definition_changed();
-	CommandCounterIncrement();
-	foreach(lc, definition_names())
-	{
-		CacheDef   *def = definition_find(lfirst(lc));
-
-		if (def != NULL)
-			anchor_set(lfirst(lc), def->owner, def->loader, true);
-	}
-	watchtrigger_mend();
-	anchor_keep_all();
-}
-
-/* Remove a cache's definition, and what was set in it. */
-static void
-forget(const char *cache)
-{
-	CacheDef   *def = definition_find(cache);
-	Relation	rel;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	NameData	name;
-
-	if (def == NULL)
-		return;
-	name = def->name;
-	definition_use(def);
-	invalidate_dropped(def);
-	if (def->plain)
-	{
-		(void) keyvalue_lock(def->id, ExclusiveLock);
-		keyvalue_drop(def->id);
-	}
-	definition_release(def);
-
-	rel = definition_open(RowExclusiveLock);
-	tuple = find_row(rel, &name, &scan);
-	if (HeapTupleIsValid(tuple))
-		CatalogTupleDelete(rel, &tuple->t_self);
-	systable_endscan(scan);
-	table_close(rel, NoLock);
-	definition_changed();
-	CommandCounterIncrement();
-}
-
-/*
- * A foreign server is being dropped: with an anchor goes the cache.
- *
- * Not if all of the extension goes, and its tables have gone already.
- */
-void
-admin_anchor_dropped(Oid server)
-{
-	const Extension *extension = extension_find();
-	Oid			owner;
-	char	   *cache = anchor_cache(server, &owner);
-
-	if (cache == NULL || !definition_is_readable() ||
-		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(extension->values)))
-		return;
-	LockRelationOid(extension->definitions, ShareRowExclusiveLock);
-	forget(cache);
-}
-
-/*
- * A foreign server has been altered: whoever owns an anchor owns the cache.
- */
-void
-admin_anchor_altered(Oid server)
-{
-	Oid			owner;
-	char	   *cache = anchor_cache(server, &owner);
-	CacheDef   *def;
-	RowChange	row = {0};
-
-	if (cache == NULL || !definition_is_readable())
-		return;
-	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
-	def = definition_find(cache);
-	if (def == NULL || def->owner == owner)
-		return;
-	change_column(&row, ANUM_OWNER, owner_make(owner));
-	update_row(def, &row);
 }
 
 /*-------------------------------------------------------------------------
@@ -442,9 +112,9 @@ set_cost(RowChange *row, int anum, const char *what, int64 value, bool alter)
 {
 	require_positive(what, value, alter);
 	if (value == 0)
-		clear_column(row, anum);
+		rows_clear(row, anum);
 	else
-		change_column(row, anum, Int64GetDatum(value));
+		rows_change(row, anum, Int64GetDatum(value));
 }
 
 /*
@@ -461,14 +131,14 @@ read_options(FunctionCallInfo fcinfo, RowChange *row, bool alter)
 
 		require_positive("ttl", sign, alter);
 		if (sign == 0)
-			clear_column(row, ANUM_TTL);
+			rows_clear(row, ANUM_TTL);
 		else
 		{
 			/* Also an error if the time cannot be told. */
 			(void) DirectFunctionCall2(timestamptz_pl_interval,
 									   TimestampTzGetDatum(GetCurrentTimestamp()),
 									   IntervalPGetDatum(ttl));
-			change_column(row, ANUM_TTL, IntervalPGetDatum(ttl));
+			rows_change(row, ANUM_TTL, IntervalPGetDatum(ttl));
 		}
 	}
 	if (!PG_ARGISNULL(3))
@@ -476,7 +146,7 @@ read_options(FunctionCallInfo fcinfo, RowChange *row, bool alter)
 	if (!PG_ARGISNULL(4))
 		set_cost(row, ANUM_ENTRY_COST, "entry_cost", PG_GETARG_INT64(4), alter);
 	if (!PG_ARGISNULL(5))
-		change_column(row, ANUM_REDIS, BoolGetDatum(PG_GETARG_BOOL(5)));
+		rows_change(row, ANUM_REDIS, BoolGetDatum(PG_GETARG_BOOL(5)));
 }
 
 /* The full name of a function that is vouched for. */
@@ -544,13 +214,13 @@ read_trust_argument(FunctionCallInfo fcinfo, RowChange *row)
 	}
 	if (names == NIL)
 	{
-		clear_column(row, ANUM_TRUST);
+		rows_clear(row, ANUM_TRUST);
 		return;
 	}
 	strings = palloc(sizeof(char *) * list_length(names));
 	foreach(lc, names)
 		strings[n++] = lfirst(lc);
-	change_column(row, ANUM_TRUST, textarray_make(strings, n));
+	rows_change(row, ANUM_TRUST, textarray_make(strings, n));
 }
 
 /* One of these values is new, the other what the cache has. */
@@ -596,9 +266,9 @@ read_key_argument(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def,
 	key = key[strspn(key, " \t\n")] == '\0' ? NULL :
 		keyexpr_describe(def, key, false);
 	if (key == NULL)
-		clear_column(row, ANUM_KEY);
+		rows_clear(row, ANUM_KEY);
 	else
-		change_column(row, ANUM_KEY, CStringGetTextDatum(key));
+		rows_change(row, ANUM_KEY, CStringGetTextDatum(key));
 }
 
 /* Complain about a key of a cache without a loader. */
@@ -629,15 +299,14 @@ set_loader(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def, Oid loader,
 	{
 		definition_require_read(def);
 		searchpath_notice(def);
-		name_loader(row, loader);
-		change_column(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
+		rows_name_loader(row, loader);
+		rows_change(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
 	}
 	watch_check_all(def);
 	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
 	for (int i = 0; i < def->nkeys; i++)
 		collations[i] = def->keys[i].collation;
-	change_column(row, ANUM_KEY_COLLATIONS,
-				  collation_names(collations, def->nkeys));
+	rows_name_collations(row, collations, def->nkeys);
 }
 
 /*-------------------------------------------------------------------------
@@ -664,7 +333,7 @@ cache_create(PG_FUNCTION_ARGS)
 	name = definition_name_argument(fcinfo, 0);
 	PreventCommandIfReadOnly("cache_create()");
 	rel = definition_open(ShareRowExclusiveLock);
-	admin_mend(false);
+	anchored_mend(false);
 	if (definition_find(name) != NULL)
 	{
 		bool		skip = admin_option(fcinfo, 6);
@@ -681,17 +350,17 @@ cache_create(PG_FUNCTION_ARGS)
 	memset(row.nulls, true, sizeof(row.nulls));
 	namestrcpy(&key, name);
 	def.name = key;
-	change_column(&row, ANUM_NAME, NameGetDatum(&key));
-	def.id = random_id();
+	rows_change(&row, ANUM_NAME, NameGetDatum(&key));
+	def.id = rows_new_id();
 	pending_add_created(def.id);
-	change_column(&row, ANUM_ID, Int64GetDatum(def.id));
-	change_column(&row, ANUM_VERSION, Int64GetDatum(random_id()));
-	change_column(&row, ANUM_OWNER, owner_make(GetUserId()));
-	change_column(&row, ANUM_REDIS, BoolGetDatum(false));
+	rows_change(&row, ANUM_ID, Int64GetDatum(def.id));
+	rows_change(&row, ANUM_VERSION, Int64GetDatum(rows_new_id()));
+	rows_change(&row, ANUM_OWNER, owner_make(GetUserId()));
+	rows_change(&row, ANUM_REDIS, BoolGetDatum(false));
 	if (PG_ARGISNULL(1))
 	{
 		refuse_key_argument(fcinfo, name);
-		change_column(&row, ANUM_SETTINGS, textarray_make(NULL, 0));
+		rows_change(&row, ANUM_SETTINGS, textarray_make(NULL, 0));
 	}
 	else
 		set_loader(fcinfo, &row, &def, PG_GETARG_OID(1), true, NULL);
@@ -700,11 +369,8 @@ cache_create(PG_FUNCTION_ARGS)
 	check_costs(PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3),
 				PG_ARGISNULL(4) ? 0 : PG_GETARG_INT64(4));
 
-	CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), row.values,
-											row.nulls));
+	rows_insert(rel, &row);
 	table_close(rel, NoLock);
-	definition_changed();
-	CommandCounterIncrement();
 	anchor_set(name, GetUserId(),
 			   PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1), false);
 	PG_RETURN_VOID();
@@ -766,7 +432,7 @@ cache_alter(PG_FUNCTION_ARGS)
 	if (PG_NARGS() > 6 && !PG_ARGISNULL(6))
 	{
 		owner = new_owner(fcinfo, 6);
-		change_column(&row, ANUM_OWNER, owner_make(owner));
+		rows_change(&row, ANUM_OWNER, owner_make(owner));
 	}
 	invalidate_cache(def);
 	if (!PG_ARGISNULL(1) || has_key_argument(fcinfo))
@@ -781,10 +447,10 @@ cache_alter(PG_FUNCTION_ARGS)
 			definition_require_loader(def);
 		altered.name = name;
 		set_loader(fcinfo, &row, &altered, loader, anew, present);
-		update_row(&altered, &row);
+		rows_update(&name, &row);
 	}
 	else
-		update_row(def, &row);
+		rows_update(&name, &row);
 	anchor_set(NameStr(name), owner, loader, false);
 	PG_RETURN_VOID();
 }
@@ -808,7 +474,7 @@ cache_drop(PG_FUNCTION_ARGS)
 	watch_drop_all(def);
 	definition_release(def);
 	if (!anchor_drop(NameStr(name)))
-		forget(NameStr(name));
+		anchored_forget(NameStr(name));
 	PG_RETURN_VOID();
 }
 
@@ -819,6 +485,6 @@ PG_FUNCTION_INFO_V1(cache_mend);
 Datum
 cache_mend(PG_FUNCTION_ARGS)
 {
-	admin_mend(true);
+	anchored_mend(true);
 	PG_RETURN_VOID();
 }

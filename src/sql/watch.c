@@ -41,6 +41,7 @@
 #include "definition/extension.h"
 #include "definition/key.h"
 #include "definition/keyexpr.h"
+#include "definition/rows.h"
 #include "definition/watches.h"
 #include "load/keyvalue.h"
 #include "protocol/invalidate.h"
@@ -523,7 +524,7 @@ watch_columns(CacheDef *def, Relation rel, char **columns, int ncolumns,
 	if (recollate)
 	{
 		wait_for_writers(def);
-		admin_set_collations(def, collations);
+		rows_set_collations(&def->name, collations, def->nkeys);
 	}
 }
 

@@ -267,7 +267,7 @@ add_hashed(Touched *touched, ObjectKind kind, int cache, uint32 hash)
 
 /*
  * A server that stands for a cache concerns that one alone, and is looked after
- * by admin.c.  One that is gone took its foreign tables along.
+ * by anchored.c.  One that is gone took its foreign tables along.
  */
 static bool
 is_foreign(uint32 hash)

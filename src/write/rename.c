@@ -47,16 +47,18 @@
 #include "utils/regproc.h"
 #include "utils/rel.h"
 
+#include "definition/definition.h"
 #include "definition/extension.h"
 #include "definition/keyexpr.h"
+#include "definition/rows.h"
 #include "definition/watches.h"
-#include "sql/admin.h"
 #include "write/rename.h"
 
 /* A cache, and what it is made of by OID. */
 typedef struct CacheParts
 {
-	CacheDef	def;			/* name and version only */
+	NameData	name;
+	uint64		version;
 	Oid			loader;
 	int			nkeys;
 	Oid		   *collations;
@@ -107,7 +109,7 @@ present_names(const CacheParts *parts)
 	{
 		if (OidIsValid(parts->collations[i]))
 			appendStringInfo(&names, " %s",
-							 admin_collation_name(parts->collations[i]));
+							 rows_collation_name(parts->collations[i]));
 	}
 	return names.data;
 }
@@ -119,8 +121,8 @@ take_apart(const CacheDef *def)
 	CacheParts *parts = palloc0(sizeof(CacheParts));
 	ListCell   *lc;
 
-	parts->def.name = def->name;
-	parts->def.version = def->version;
+	parts->name = def->name;
+	parts->version = def->version;
 	parts->loader = def->loader;
 	parts->nkeys = def->usable ? def->nkeys : 0;
 	parts->collations = palloc(sizeof(Oid) * Max(parts->nkeys, 1));
@@ -164,13 +166,13 @@ follow_cache(CacheParts *parts)
 	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
 
 	/* Somebody may have altered or dropped it meanwhile. */
-	now = definition_find(NameStr(parts->def.name));
-	if (now == NULL || now->version != parts->def.version)
+	now = definition_find(NameStr(parts->name));
+	if (now == NULL || now->version != parts->version)
 		return;
-	admin_rename(&parts->def, renamed ? parts->loader : InvalidOid,
-				 parts->collations, renamed ? parts->nkeys : 0,
-				 renamed ? trusted_names(parts) : NIL,
-				 settings_follow(now->settings.recorded, parts->settings));
+	rows_rename(&parts->name, renamed ? parts->loader : InvalidOid,
+				parts->collations, renamed ? parts->nkeys : 0,
+				renamed ? trusted_names(parts) : NIL,
+				settings_follow(now->settings.recorded, parts->settings));
 }
 
 /*-------------------------------------------------------------------------

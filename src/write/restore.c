@@ -5,8 +5,8 @@
  *
  * A dump has the rows of cache_definition, which pg_restore copies into that
  * table; the servers that stand for caches (anchor.c); and the triggers of
- * watches (watchtrigger.c).  A superuser may do all that, and gets what was there, with
- * its ids and owners.
+ * watches (watchtrigger.c).  A superuser may do all that, and gets what was there,
+ * with its ids and owners.
  *
  * Others have no right to write to cache_definition.  But who restores a database
  * of his own should have its caches, too: so COPY ... FROM STDIN into that table
@@ -51,8 +51,8 @@
 #include "definition/anchor.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
+#include "definition/rows.h"
 #include "definition/settings.h"
-#include "sql/admin.h"
 #include "write/restore.h"
 
 /* Who copies into cache_definition; InvalidOid: nobody, or a superuser. */
@@ -211,15 +211,15 @@ admit(Relation rel, HeapTuple tuple, const char *name)
 				 errmsg("must be owner of the server of cache \"%s\"", name),
 				 errhint("Create the cache with cache_create().")));
 	if (def->plain)
-		return admin_renew(rel, tuple, owner, InvalidOid, NULL, 0, NIL, NULL);
+		return rows_renew(rel, tuple, owner, InvalidOid, NULL, 0, NIL, NULL);
 	definition_require_read(def);
 	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
 	for (int i = 0; i < def->nkeys; i++)
 		collations[i] = def->keys[i].collation;
 	foreach(lc, def->trusted)
 		trust = lappend(trust, format_procedure_qualified(lfirst_oid(lc)));
-	return admin_renew(rel, tuple, owner, def->loader, collations, def->nkeys,
-					   trust, record_again(def));
+	return rows_renew(rel, tuple, owner, def->loader, collations, def->nkeys,
+					  trust, record_again(def));
 }
 
 /*

@@ -53,7 +53,7 @@
 #include "protocol/pending.h"
 #include "protocol/statement.h"
 #include "segment.h"
-#include "sql/admin.h"
+#include "write/anchored.h"
 #include "write/ddl.h"
 #include "write/naming.h"
 #include "write/partition.h"
@@ -305,7 +305,7 @@ mend_anchors(bool again)
 {
 	if (!IsBinaryUpgrade && !XactReadOnly && extension_find() != NULL &&
 		definition_is_readable())
-		admin_mend(again);
+		anchored_mend(again);
 }
 
 /*
@@ -529,9 +529,9 @@ object_changes(ObjectAccessType access, Oid class_id, Oid object_id,
 	if (access == OAT_TRUNCATE && class_id == RelationRelationId)
 		relation_truncated(object_id);
 	else if (access == OAT_DROP && class_id == ForeignServerRelationId)
-		admin_anchor_dropped(object_id);
+		anchored_drop(object_id);
 	else if (access == OAT_POST_ALTER && class_id == ForeignServerRelationId)
-		admin_anchor_altered(object_id);
+		anchored_alter(object_id);
 	if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0)
 		partition_lock_ancestors(object_id);
 }

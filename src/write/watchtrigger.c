@@ -109,7 +109,7 @@ watchtrigger_depend(Oid trigger, Oid relid, char **args, int nargs)
 }
 
 /*
- * Let the triggers of all watches depend on what they should: see admin_mend.
+ * Let the triggers of all watches depend on what they should: see anchored_mend.
  */
 void
 watchtrigger_mend(void)

@@ -16,7 +16,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/params.h"
 
-#include "definition/definition.h"
+#include "definition/cachedef.h"
 
 typedef enum
 {

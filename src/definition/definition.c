@@ -13,13 +13,7 @@
  * has not heard of an alteration yet neither finds nor makes entries of the
  * new definition.
  *
- * Locking: a hit has to conflict with whatever the loader's own reading would
- * conflict with, above all TRUNCATE and ALTER TABLE, whose effects do not
- * wait for a new snapshot.  So the first use of a cache in a transaction
- * locks its watched relations in ACCESS SHARE mode (definition_lock), as
- * running the loader would, and the views as well.  Partitions are not locked
- * with their parents: there may be too many; whoever truncates one locks the
- * parent (utility.c).
+ * Locking: ACCESS SHARE on cache_definition, while it is read.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,23 +21,15 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/table.h"
-#include "access/transam.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "parser/parse_type.h"
-#include "storage/lmgr.h"
-#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -54,21 +40,18 @@
 #include "utils/memutils.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
-#include "utils/typcache.h"
 
 #include "base/compat.h"
 #include "base/devel.h"
 #include "base/textarray.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
-#include "definition/key.h"
 #include "definition/keyexpr.h"
+#include "definition/keyhash.h"
 #include "definition/owner.h"
+#include "definition/signature.h"
 #include "definition/value.h"
 #include "definition/watches.h"
-#include "fence/registry.h"
-#include "protocol/pending.h"
-#include "write/ddl.h"
 
 typedef struct DefinitionRef
 {
@@ -77,7 +60,7 @@ typedef struct DefinitionRef
 } DefinitionRef;
 
 uint64		definition_generation = 1;
-uint64		definition_locks = 1;
+uint64		definition_changes = 0;
 
 static HTAB *definitions = NULL;
 
@@ -206,89 +189,13 @@ void
 definition_changed(void)
 {
 	CacheInvalidateRelcacheByRelid(extension_get()->definitions);
-
-	/* Triggers and what else has been changed for it are ours. */
-	ddl_note_command(EFFECT_CATALOGS);
+	definition_changes++;
 }
 
 /*-------------------------------------------------------------------------
  * Reading
  *-------------------------------------------------------------------------
  */
-
-/* What holds for a type inside of another one holds for that one. */
-static void
-hash_contains(KeyHash *hash, Oid type)
-{
-	KeyHash		inner;
-
-	if (!OidIsValid(type) || !key_hash_lookup(type, &inner))
-		return;
-	hash->fixed &= inner.fixed;
-	hash->nested |= inner.nested ||
-		inner.function.fn_oid >= FirstUnpinnedObjectId;
-}
-
-/*
- * Can DDL change what a type's values are hashed to?  A function that comes
- * with the server cannot be replaced; but what it hashes may consist of values
- * of other types.
- */
-static void
-hash_inspect(KeyHash *hash, Oid type)
-{
-	Oid			base = getBaseType(type);
-
-	check_stack_depth();
-	hash->fixed = hash->function.fn_oid < FirstUnpinnedObjectId;
-	hash->nested = false;
-	if (!hash->fixed)
-		return;
-	if (hash->input == ANYARRAYOID)
-		hash_contains(hash, get_base_element_type(base));
-	else if (type_is_multirange(base))
-		hash_contains(hash, get_range_subtype(get_multirange_range(base)));
-	else if (type_is_range(base))
-		hash_contains(hash, get_range_subtype(base));
-	else if (hash->input == RECORDOID)
-	{
-		TupleDesc	desc = lookup_rowtype_tupdesc_noerror(base, -1, true);
-
-		/* It can get other columns. */
-		hash->fixed = false;
-		for (int i = 0; desc != NULL && i < desc->natts; i++)
-		{
-			if (!TupleDescAttr(desc, i)->attisdropped)
-				hash_contains(hash, TupleDescAttr(desc, i)->atttypid);
-		}
-		if (desc != NULL)
-			ReleaseTupleDesc(desc);
-	}
-}
-
-/*
- * How values of a type are hashed; false if they cannot be.  The function is
- * set up in the current memory context.
- */
-bool
-key_hash_lookup(Oid type, KeyHash *hash)
-{
-	TypeCacheEntry *entry;
-	Oid			function;
-
-	entry = lookup_type_cache(type, TYPECACHE_HASH_OPFAMILY |
-							  TYPECACHE_HASH_PROC |
-							  TYPECACHE_HASH_EXTENDED_PROC);
-	hash->extended = OidIsValid(entry->hash_extended_proc);
-	function = hash->extended ? entry->hash_extended_proc : entry->hash_proc;
-	if (!OidIsValid(function))
-		return false;
-	hash->opfamily = entry->hash_opf;
-	hash->input = entry->hash_opintype;
-	fmgr_info_cxt(function, &hash->function, CurrentMemoryContext);
-	hash_inspect(hash, type);
-	return true;
-}
 
 static bool
 describe_argument(CacheDef *def, int i, Oid type, const char *signature,
@@ -404,108 +311,6 @@ loader_describe(CacheDef *def, Oid loader, bool report)
 	return suitable;
 }
 
-/*
- * The loader that a definition names, InvalidOid if it is gone.  Raises no
- * error for that, and asks for no privileges: writers of a watched table come
- * here as well.
- */
-static Oid
-find_loader(CacheDef *def, const char *schema, const char *name, Datum args)
-{
-	StringInfoData signature;
-	Oid			namespace = get_namespace_oid(schema, true);
-	Oid			types[FUNC_MAX_ARGS];
-	char	  **strings;
-	int			n;
-	bool		missing = !OidIsValid(namespace);
-
-	strings = textarray_read(args, &n);
-	initStringInfo(&signature);
-	appendStringInfo(&signature, "%s(", quote_qualified_identifier(schema, name));
-	for (int i = 0; i < Min(n, FUNC_MAX_ARGS); i++)
-	{
-		int32		typmod;
-
-		appendStringInfo(&signature, "%s%s", i > 0 ? "," : "", strings[i]);
-		types[i] = InvalidOid;
-		cache_parse_type(strings[i], &types[i], &typmod);
-		missing |= !OidIsValid(types[i]);
-	}
-	appendStringInfoChar(&signature, ')');
-	def->signature = signature.data;
-	if (missing)
-		return InvalidOid;
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-						   CStringGetDatum(name),
-						   PointerGetDatum(buildoidvector(types, n)),
-						   ObjectIdGetDatum(namespace));
-}
-
-/* The length of what is before this character, outside of quotes and brackets. */
-static size_t
-span_to(const char *text, char stop)
-{
-	bool		quoted = false;
-	int			depth = 0;
-	size_t		i;
-
-	for (i = 0; text[i] != '\0'; i++)
-	{
-		if (!quoted && depth == 0 && text[i] == stop)
-			break;
-		if (text[i] == '"')
-			quoted = !quoted;
-		else if (!quoted && (text[i] == '(' || text[i] == '['))
-			depth++;
-		else if (!quoted && (text[i] == ')' || text[i] == ']'))
-			depth--;
-	}
-	return i;
-}
-
-/*
- * The function of this full name, as format_procedure_qualified gives it;
- * InvalidOid if there is none.  Raises no error and asks for no privileges,
- * either.
- */
-static Oid
-find_function(const char *full)
-{
-	size_t		length = span_to(full, '(');
-	List	   *name = cache_name_list(pnstrdup(full, length));
-	char	   *args = pstrdup(full + length);
-	Oid			types[FUNC_MAX_ARGS];
-	Oid			namespace;
-	int			n = 0;
-
-	if (list_length(name) != 2 || args[0] != '(')
-		return InvalidOid;
-	namespace = get_namespace_oid(strVal(linitial(name)), true);
-	if (!OidIsValid(namespace))
-		return InvalidOid;
-	args[strlen(args) - 1] = '\0';
-	for (char *arg = args + 1; *arg != '\0';)
-	{
-		int32		typmod;
-		bool		last;
-
-		length = span_to(arg, ',');
-		last = arg[length] == '\0';
-		arg[length] = '\0';
-		if (n >= FUNC_MAX_ARGS)
-			return InvalidOid;
-		types[n] = InvalidOid;
-		cache_parse_type(arg, &types[n], &typmod);
-		if (!OidIsValid(types[n++]))
-			return InvalidOid;
-		arg += length + (last ? 0 : 1);
-	}
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
-						   CStringGetDatum(strVal(lsecond(name))),
-						   PointerGetDatum(buildoidvector(types, n)),
-						   ObjectIdGetDatum(namespace));
-}
-
 /* The functions that are vouched for. */
 static void
 read_trust(CacheDef *def, Datum array)
@@ -516,7 +321,7 @@ read_trust(CacheDef *def, Datum array)
 	for (int i = 0; i < n; i++)
 	{
 		Oid			function = names[i] == NULL ? InvalidOid :
-			find_function(names[i]);
+			signature_find_full(names[i]);
 
 		if (OidIsValid(function))
 			def->trusted = lappend_oid(def->trusted, function);
@@ -627,10 +432,10 @@ definition_read(Relation rel, HeapTuple tuple)
 		describe_plain(def);
 	else
 	{
-		def->loader = find_loader(def,
-								  TextDatumGetCString(VALUE(ANUM_LOADER_SCHEMA)),
-								  TextDatumGetCString(VALUE(ANUM_LOADER_NAME)),
-								  VALUE(ANUM_LOADER_ARGS));
+		def->loader = signature_find(TextDatumGetCString(VALUE(ANUM_LOADER_SCHEMA)),
+									 TextDatumGetCString(VALUE(ANUM_LOADER_NAME)),
+									 VALUE(ANUM_LOADER_ARGS),
+									 &def->signature);
 		def->usable = OidIsValid(def->loader) &&
 			loader_describe(def, def->loader, false);
 	}
@@ -909,18 +714,6 @@ definition_follow(CacheDef *def)
 }
 
 /*
- * The cache's slot in the registry, -1 if this transaction creates the cache.
- * The shared memory must be ready.
- */
-int
-definition_slot(CacheDef *def)
-{
-	if (def->slot < 0 && !pending_is_created(def->id))
-		def->slot = slot_attach(MyDatabaseId, def->id, def->redis);
-	return def->slot;
-}
-
-/*
  * A name given by a user; an error if no cache can have it.
  */
 char *
@@ -956,7 +749,7 @@ definition_name_argument(FunctionCallInfo fcinfo, int arg)
 }
 
 /*-------------------------------------------------------------------------
- * Privileges and locks
+ * Privileges
  *-------------------------------------------------------------------------
  */
 
@@ -1025,93 +818,4 @@ definition_require_owner(CacheDef *def)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of cache \"%s\"", NameStr(def->name))));
-}
-
-/*
- * Does this transaction hold the locks that a use of the cache needs, whose
- * entries are of this generation?  The slot's list of views begins again with
- * each generation.
- */
-bool
-definition_is_locked(CacheDef *def, uint64 generation)
-{
-	CacheSlot  *slot;
-	uint32		nviews;
-
-	if (def->locked != definition_locks)
-		return false;
-	if (def->slot < 0)
-		return true;
-	slot = &shared_slots[def->slot];
-	nviews = pg_atomic_read_u32(&slot->nviews);
-	pg_read_barrier();
-	return slot->fence.changes == generation &&
-		(nviews == 0 ||
-		 (def->nlocked == nviews && def->locked_changes == generation));
-}
-
-/*
- * Lock one of the relations.  Under lock_timeout nobody waits here: a loader
- * may catch the error, and answer; a get has to leave that to it.
- */
-static bool
-lock_relation(Oid relid)
-{
-	if (LockTimeout > 0 && !GUARD_REMOVED("lock_timeout"))
-		return ConditionalLockRelationOid(relid, AccessShareLock);
-	LockRelationOid(relid, AccessShareLock);
-	return true;
-}
-
-/*
- * Lock what the loader would lock, at the first use in a transaction: the
- * watched tables, and the views through which it reads, as far as loads have
- * shown them.  This may take in invalidations, so the caller checks
- * def->valid afterwards.  False if something is locked by others, and one must
- * not wait for it here: then nothing in the cache may be used.
- */
-bool
-definition_lock(CacheDef *def)
-{
-	CacheSlot  *slot;
-	uint32		n;
-
-	if (definition_is_locked(def, def->slot < 0 ? 0 :
-							 shared_slots[def->slot].fence.changes))
-		return true;
-	for (int i = 0; i < def->nwatched; i++)
-	{
-		if (!lock_relation(def->watched[i]))
-			return false;
-	}
-	def->nlocked = 0;
-	if (definition_slot(def) >= 0)
-	{
-		slot = &shared_slots[def->slot];
-		def->locked_changes = slot->fence.changes;
-		n = 0;
-		if (pg_atomic_read_u64(&slot->lists_of) == def->locked_changes)
-		{
-			pg_read_barrier();
-			n = pg_atomic_read_u32(&slot->nviews);
-		}
-		pg_read_barrier();
-		for (uint32 i = 0; i < Min(n, SLOT_VIEWS); i++)
-		{
-			if (!lock_relation(slot->views[i]))
-				return false;
-		}
-		def->nlocked = n;
-	}
-	def->locked = definition_locks;
-	return true;
-}
-
-/*
- * The locks are gone: a transaction has ended or a subtransaction aborted.
- */
-void
-definition_unlock_all(void)
-{
-	definition_locks++;
 }

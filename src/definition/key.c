@@ -3,14 +3,9 @@
  * key.c
  *		Keys: their hash, and the image by which entries are told apart.
  *
- * A key's hash is made with the hash functions of its types, so that keys
- * that compare equal have the same hash whatever their bytes are (numeric 1.0
- * and 1.00, citext, nondeterministic collations).  One hash function of
- * PostgreSQL's is not like that: a name is hashed by its bytes, whatever
- * collation names are compared under; so here it is hashed as a text where that
- * matters.  The hash chooses the
- * fence, and invalidation drops all entries of a hash; so two different keys
- * that happen to share one cost an unneeded load at worst.
+ * The hash (keyhash.c) chooses the fence, and invalidation drops all entries of a
+ * hash; so two different keys that happen to share one cost an unneeded load at
+ * worst.
  *
  * An entry is found by its image, byte by byte: first, in a KeyPrefix,
  * everything else that a loader's result may depend on, and then the bytes of
@@ -20,9 +15,6 @@
  * Values in Redis are told apart in the same way, also after an upgrade of
  * this library: whoever changes the image changes STATE_VERSION (persist.c).
  *
- * The hash depends on the cache's id but not on its version: a writer that
- * has not heard of an alteration yet must still hit the right fence.
- *
  * Locking: none.
  *
  *-------------------------------------------------------------------------
@@ -31,17 +23,9 @@
 
 #include "access/tupmacs.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
-#include "utils/lsyscache.h"
-#include "utils/typcache.h"
-#include "utils/uuid.h"
 
-#include "base/compat.h"
 #include "base/devel.h"
 #include "definition/key.h"
 #include "definition/keyexpr.h"
@@ -52,69 +36,6 @@
 /* KeyPrefix.flags */
 #define IMAGE_NATIVE	0x01	/* the loader's own type, not jsonb */
 #define IMAGE_NULLS		0x02	/* the key begins with a bit for each column */
-
-/* Any hash of a NULL will do. */
-#define NULL_HASH		UINT64CONST(0x9e3779b97f4a7c15)
-
-/* Can values be equal under the collation that have different bytes? */
-static bool
-is_loose(Oid collation)
-{
-	return OidIsValid(collation) && collation != DEFAULT_COLLATION_OID &&
-		collation != C_COLLATION_OID &&
-		!get_collation_isdeterministic(collation) &&
-		!GUARD_REMOVED("names");
-}
-
-/* The same of a composite type, which has a collation for each column. */
-static bool
-row_obeys(Oid type)
-{
-	TupleDesc	desc = lookup_rowtype_tupdesc_noerror(type, -1, true);
-	bool		obeys = true;
-
-	if (desc == NULL)
-		return true;
-	for (int i = 0; i < desc->natts && obeys; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (!att->attisdropped)
-			obeys = getBaseType(att->atttypid) == NAMEOID ?
-				!is_loose(att->attcollation) :
-				key_type_obeys(att->atttypid, att->attcollation);
-	}
-	ReleaseTupleDesc(desc);
-	return obeys;
-}
-
-/*
- * Do values of a type hash alike that are equal under a collation?  Not if
- * there are names inside, which key_hash_add() does not see.
- */
-bool
-key_type_obeys(Oid type, Oid collation)
-{
-	Oid			base = getBaseType(type);
-	Oid			inner = get_base_element_type(base);
-
-	check_stack_depth();
-	if (OidIsValid(inner))
-		return getBaseType(inner) == NAMEOID ? !is_loose(collation) :
-			key_type_obeys(inner, collation);
-	if (type_is_multirange(base))
-		base = get_multirange_range(base);
-	if (type_is_range(base))
-	{
-		inner = get_range_subtype(base);
-		collation = get_range_collation(base);
-		return getBaseType(inner) == NAMEOID ? !is_loose(collation) :
-			key_type_obeys(inner, collation);
-	}
-	if (get_typtype(base) == TYPTYPE_COMPOSITE)
-		return row_obeys(base);
-	return true;
-}
 
 /*
  * A loader may compare keys under the collation that it is called with.  Are
@@ -130,7 +51,7 @@ key_collation_fits(const CacheDef *def, Oid collation)
 		if (def->keys[i].normal != NULL && !GUARD_REMOVED("normal_collation"))
 			return false;
 	}
-	if (!is_loose(collation))
+	if (!key_is_loose(collation))
 		return true;
 	for (int i = 0; i < def->nkeys; i++)
 	{
@@ -139,97 +60,6 @@ key_collation_fits(const CacheDef *def, Oid collation)
 			return false;
 	}
 	return true;
-}
-
-/*
- * Do values of a type compare, and hash, like those of the key?
- * Sets up the column's hash function in the current memory context.
- */
-bool
-key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash)
-{
-	if (!key_type_obeys(type, key->collation))
-		return false;
-	if (!key_hash_lookup(type, hash) || hash->opfamily != key->hash.opfamily)
-		return false;
-
-	/* Some classes serve many types that do not compare with each other. */
-	if (IsPolymorphicType(hash->input) || hash->input == RECORDOID ||
-		IsPolymorphicType(key->hash.input) || key->hash.input == RECORDOID)
-		return getBaseType(type) == getBaseType(key->type);
-	return true;
-}
-
-/*
- * Begin the hash of a key of a cache, by its id.
- */
-uint64
-key_hash_start(uint64 cache)
-{
-	return key_mix(cache ^ ((uint64) MyDatabaseId << 32));
-}
-
-/* The hash of a name as that of the text. */
-static uint64
-name_hash(Datum value, Oid collation)
-{
-	text	   *string = cstring_to_text(NameStr(*DatumGetName(value)));
-	uint64		hash;
-
-	hash = DatumGetUInt64(DirectFunctionCall2Coll(hashtextextended, collation,
-												  PointerGetDatum(string),
-												  UInt64GetDatum(0)));
-	pfree(string);
-	return hash;
-}
-
-/* The type's hash of a value; of the commonest types without a function call. */
-static inline uint64
-extended_hash(KeyHash *how, Oid collation, Datum value)
-{
-	switch (how->function.fn_oid)
-	{
-		case F_HASHINT4EXTENDED:
-			return hash_bytes_uint32_extended(DatumGetInt32(value), 0);
-		case F_HASHINT8EXTENDED:
-			{
-				/* the same as hashint4extended() where the value is */
-				int64		n = DatumGetInt64(value);
-				uint32		high = (uint32) (n >> 32);
-
-				if (n < 0)
-					high = ~high;
-				return hash_bytes_uint32_extended((uint32) n ^ high, 0);
-			}
-		case F_UUID_HASH_EXTENDED:
-			return hash_bytes_extended((const unsigned char *) DatumGetPointer(value),
-									   UUID_LEN, 0);
-		case F_HASHNAMEEXTENDED:
-			if (is_loose(collation))
-				return name_hash(value, collation);
-			/* FALLTHROUGH */
-		default:
-			return DatumGetUInt64(FunctionCall2Coll(&how->function, collation,
-													value, UInt64GetDatum(0)));
-	}
-}
-
-/*
- * Add the next column to the hash.  `how` may be of another type than the
- * loader's argument, if it is of the same operator family.
- */
-uint64
-key_hash_add(uint64 hash, KeyHash *how, Oid collation, Datum value, bool isnull)
-{
-	uint64		h;
-
-	if (isnull)
-		h = NULL_HASH;
-	else if (how->extended)
-		h = extended_hash(how, collation, value);
-	else
-		h = DatumGetUInt32(FunctionCall1Coll(&how->function, collation, value));
-	return key_mix(hash_combine64(hash, h));
 }
 
 /* The collation of what a key compares by. */
@@ -298,15 +128,6 @@ key_hash_told(uint64 hash, const KeyColumn *key, KeyHash *how,
 	keyexpr_normalize(key, coercion, value, isnull, type);
 	return key_hash_add(hash, &key->normal->hash, normal_collation(key), *value,
 						*isnull);
-}
-
-/*
- * The hash of a key of a cache without a loader, which is a text.
- */
-uint64
-key_hash_plain(uint64 cache, KeyHash *how, Datum key)
-{
-	return key_hash_add(key_hash_start(cache), how, C_COLLATION_OID, key, false);
 }
 
 /* Make room for an image that is longer than most. */

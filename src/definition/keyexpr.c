@@ -56,7 +56,6 @@
 #include "utils/ruleutils.h"
 
 #include "base/compat.h"
-#include "definition/key.h"
 #include "definition/keyexpr.h"
 
 /*-------------------------------------------------------------------------

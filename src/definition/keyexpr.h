@@ -12,12 +12,14 @@
 
 #include "postgres.h"
 
-#include "definition/coercion.h"
-#include "definition/definition.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "nodes/params.h"
 #include "utils/rel.h"
+
+#include "definition/cachedef.h"
+#include "definition/coercion.h"
+#include "definition/keyhash.h"
 
 typedef struct KeyExpr
 {

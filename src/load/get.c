@@ -39,6 +39,7 @@
 #include "load/get.h"
 #include "load/loader.h"
 #include "protocol/coherence.h"
+#include "protocol/lock.h"
 #include "redis/tier.h"
 
 /* A time to live is shortened by up to this part of it. */
@@ -333,9 +334,9 @@ fetch_is_locked(CacheDef *def, uint64 generation)
 	CacheSlot  *slot = &shared_slots[def->slot];
 
 	if (unlikely(pg_atomic_read_u32(&slot->nviews) != 0))
-		return definition_is_locked(def, generation);
+		return lock_is_held(def, generation);
 	pg_read_barrier();
-	return def->locked == definition_locks &&
+	return def->locked == lock_generation &&
 		slot->fence.changes == generation;
 }
 
@@ -354,7 +355,7 @@ fetch_lookup(Fetch *fetch, StoreValue *value)
 			return true;
 		if (value->data)
 			pfree(value->data);
-		if (!definition_lock(def) || !def->valid)
+		if (!lock_take(def) || !def->valid)
 			return false;
 	}
 	return false;
@@ -405,8 +406,8 @@ fetch_accept(Fetch *fetch, const CodecValue *received, StoreValue *value)
 	if (fetch_depend(def, received))
 	{
 		/* It may be through a view that is not locked yet. */
-		if (!definition_is_locked(def, value->generation) &&
-			!definition_lock(def))
+		if (!lock_is_held(def, value->generation) &&
+			!lock_take(def))
 			return false;
 		return def->valid &&
 			coherence_accept(&fetch->get, &received->seen, received->own_path);
@@ -569,7 +570,7 @@ fetch_otherwise(Fetch *fetch, bool asked)
 	if (fetch->get.def != NULL)
 		return fetch_miss(fetch, asked);
 	if (ready_for_use())
-		(void) definition_slot(fetch->def);
+		(void) lock_slot(fetch->def);
 	return fetch_bypass(fetch, fetch->get.refused);
 }
 

@@ -78,6 +78,7 @@
 #include "fence/rolefence.h"
 #include "fence/witness.h"
 #include "protocol/coherence.h"
+#include "protocol/lock.h"
 #include "protocol/pending.h"
 #include "protocol/statement.h"
 #include "store/index.h"
@@ -307,7 +308,7 @@ refuse(CoherentGet *get, BypassReason reason)
  * Begin a get.  False if the promise demands, or the user wants, that the
  * loader be run and its result not be stored; get->refused says why.
  *
- * The definition must have been locked (definition_lock).
+ * The definition must have been locked (lock_take).
  */
 bool
 coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
@@ -365,7 +366,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	if (!GUARD_REMOVED("statement") && statement_changes(NameStr(def->name)))
 		return refuse(get, BYPASS_OWN_CHANGES);
 
-	slot = definition_slot(def);
+	slot = lock_slot(def);
 	if (slot < 0)
 		return refuse(get, BYPASS_OWN_CHANGES);
 
@@ -398,7 +399,7 @@ read_cache_fence(CoherentGet *get)
 
 		def->slot = -1;
 		def->locked = 0;
-		slot = definition_slot(def);
+		slot = lock_slot(def);
 		if (slot < 0)
 		{
 			/* No slot, no cache: no snapshot is good enough. */

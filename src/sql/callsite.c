@@ -8,7 +8,7 @@
  * out once for each place in a query that calls, and kept there (fn_extra)
  * until definition_generation moves.
  *
- * Locking: none here; see definition_lock for what call_resolve locks.
+ * Locking: none here; see lock_take for what call_resolve locks.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +29,7 @@
 #include "fence/ready.h"
 #include "protocol/coherence.h"
 #include "protocol/invalidate.h"
+#include "protocol/lock.h"
 #include "segment.h"
 #include "sql/callsite.h"
 
@@ -301,9 +302,9 @@ call_resolve(FunctionCallInfo fcinfo, CallSite *site, int name_arg, int nkeys,
 			definition_require_read(site->def);
 		if (coherence_enabled && ready_for_use())
 		{
-			bool		first = site->def->locked != definition_locks;
+			bool		first = site->def->locked != lock_generation;
 
-			if (definition_lock(site->def) && first)
+			if (lock_take(site->def) && first)
 				searchpath_note(site->def);
 		}
 		if (site->generation == definition_generation)

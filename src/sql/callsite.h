@@ -16,6 +16,7 @@
 
 #include "definition/coercion.h"
 #include "definition/definition.h"
+#include "protocol/lock.h"
 
 /* What a place in a query that calls one of our functions remembers. */
 typedef struct CallSite
@@ -58,7 +59,7 @@ call_begin(FunctionCallInfo fcinfo, int name_arg, CallKeys *keys)
 
 	if (unlikely(site == NULL || !site->simple ||
 				 site->generation != definition_generation ||
-				 site->def->locked != definition_locks))
+				 site->def->locked != lock_generation))
 		return call_begin_any(fcinfo, name_arg, keys);
 	definition_require_read(site->def);
 	if (unlikely(site->generation != definition_generation))

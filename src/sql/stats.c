@@ -24,6 +24,7 @@
 #include "definition/definition.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
+#include "protocol/lock.h"
 #include "segment.h"
 #include "store/index.h"
 
@@ -181,7 +182,7 @@ stats_reset(CacheDef *def)
 
 	/* The time of the reset is remembered with the cache's slot. */
 	if (ready_for_use())
-		(void) definition_slot(def);
+		(void) lock_slot(def);
 	slot = slot_find(MyDatabaseId, def->id);
 	if (slot >= 0)
 		stats_begin(&shared_slots[slot], GetCurrentTimestamp());

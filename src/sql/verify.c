@@ -38,6 +38,7 @@
 #include "load/get.h"
 #include "load/loader.h"
 #include "protocol/coherence.h"
+#include "protocol/lock.h"
 #include "segment.h"
 #include "store/index.h"
 
@@ -91,7 +92,7 @@ verify_attach(Verify *verify)
 		definition_require_owner(def);
 		definition_require_read(def);
 		if (coherence_enabled && ready_for_use())
-			(void) definition_lock(def);
+			(void) lock_take(def);
 	} while (!def->valid);
 	definition_use(def);
 	verify->def = def;
@@ -250,7 +251,7 @@ verify_entries(Verify *verify, uint64 sample)
 	List	   *keys;
 
 	index_start_walk(&walk, sample < PG_UINT64_MAX);
-	while (verify->compared < sample && definition_slot(verify->def) >= 0 &&
+	while (verify->compared < sample && lock_slot(verify->def) >= 0 &&
 		   (keys = index_next_keys(&walk, verify->def->slot)) != NIL)
 	{
 		ListCell   *lc;

@@ -129,6 +129,7 @@ typedef struct Touched
 
 static bool ran[EFFECT_RESULTS + 1];	/* commands of such an effect */
 static int	running[EFFECT_RESULTS + 1];	/* such commands in progress */
+static uint64 changes = 0;		/* definition_changes before the transaction */
 static bool wrote = false;		/* rows of a catalog, as of a table */
 static bool wrote_shared = false;	/* of one that all databases share */
 
@@ -165,11 +166,15 @@ ddl_end_command(CommandEffect effect)
 	running[effect]--;
 }
 
-/* Is this transaction, or a part of it, such a command? */
+/*
+ * Is this transaction, or a part of it, such a command?  Triggers and what else has
+ * been changed for a definition or a watch are ours.
+ */
 static bool
 has_run(CommandEffect effect)
 {
-	return ran[effect] || running[effect] > 0;
+	return ran[effect] || running[effect] > 0 ||
+		(effect == EFFECT_CATALOGS && changes != definition_changes);
 }
 
 /*
@@ -212,6 +217,7 @@ void
 ddl_reset(void)
 {
 	memset(ran, false, sizeof(ran));
+	changes = definition_changes;
 	wrote = wrote_shared = false;
 	vacuumed = false;
 	naming_reset();

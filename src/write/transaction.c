@@ -27,6 +27,7 @@
 #include "fence/watchrows.h"
 #include "load/flight.h"
 #include "load/keyvalue.h"
+#include "protocol/lock.h"
 #include "protocol/pending.h"
 #include "protocol/statement.h"
 #include "redis/pool.h"
@@ -51,7 +52,7 @@ transaction_end(bool commit)
 	keyvalue_reset();
 	ddl_reset();
 	partition_reset();
-	definition_unlock_all();
+	lock_release_all();
 	stats_flush();
 	pool_end_transaction();
 }
@@ -106,7 +107,7 @@ subtransaction_callback(SubXactEvent event, SubTransactionId mine,
 			pending_subabort(GetCurrentTransactionNestLevel());
 			compiled_subabort(GetCurrentTransactionNestLevel());
 			loads_caught_error();
-			definition_unlock_all();
+			lock_release_all();
 			break;
 		case SUBXACT_EVENT_START_SUB:
 		case SUBXACT_EVENT_PRE_COMMIT_SUB:

@@ -4,7 +4,7 @@
  *		Keys as texts.
  *
  * A key of one column is that column's text, a key of several a JSON array of
- * their texts.  What a text looks like depends on settings, which are the
+ * their texts, as it is in messages, too.  What a text looks like depends on settings, which are the
  * caller's business.
  *
  * Locking: none.
@@ -16,14 +16,52 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 
+#include "base/keptstring.h"
 #include "definition/keytext.h"
 #include "definition/value.h"
-#include "redis/broadcast.h"
 
 /* At the end of what is not complete */
 #define ELLIPSIS	"..."
+
+/*
+ * Begin a key, as an array of its columns' texts.  The string is good until the
+ * next key is begun.
+ */
+StringInfo
+key_text_start(void)
+{
+	static StringInfoData buffer;
+	StringInfo	key = keptstring_begin(&buffer);
+
+	appendStringInfoChar(key, '[');
+	return key;
+}
+
+/*
+ * Add a column; NULL for a NULL.
+ */
+void
+key_text_add(StringInfo key, const char *part)
+{
+	if (key->len > 1)
+		appendStringInfoChar(key, ',');
+	if (part == NULL)
+		appendStringInfoString(key, "null");
+	else
+		escape_json(key, part);
+}
+
+/*
+ * The key is complete.
+ */
+void
+key_text_end(StringInfo key)
+{
+	appendStringInfoChar(key, ']');
+}
 
 /* A column as text; NULL for a NULL. */
 static char *
@@ -48,11 +86,11 @@ key_text(const CacheDef *def, const KeyParts *parts)
 
 	if (def->nkeys == 1)
 		return column_text(&def->keys[0], parts->values[0], parts->nulls[0]);
-	array = broadcast_key_start();
+	array = key_text_start();
 	for (int i = 0; i < def->nkeys; i++)
-		broadcast_key_add(array, column_text(&def->keys[i], parts->values[i],
+		key_text_add(array, column_text(&def->keys[i], parts->values[i],
 											 parts->nulls[i]));
-	broadcast_key_end(array);
+	key_text_end(array);
 	return pstrdup(array->data);
 }
 
@@ -98,13 +136,13 @@ key_text_beginning(const CacheDef *def, const StoreKey *key)
 	if (def->nkeys == 1)
 		return cut_text(&def->keys[0], key, at);
 
-	array = broadcast_key_start();
+	array = key_text_start();
 	for (int i = 0; i < n; i++)
-		broadcast_key_add(array, column_text(&def->keys[i], parts.values[i],
+		key_text_add(array, column_text(&def->keys[i], parts.values[i],
 											 parts.nulls[i]));
-	broadcast_key_add(array, cut_text(&def->keys[n], key, at));
+	key_text_add(array, cut_text(&def->keys[n], key, at));
 	if (n + 1 < def->nkeys)
-		broadcast_key_add(array, ELLIPSIS);
-	broadcast_key_end(array);
+		key_text_add(array, ELLIPSIS);
+	key_text_end(array);
 	return pstrdup(array->data);
 }

@@ -22,6 +22,7 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "definition/keytext.h"
 #include "definition/settings.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
@@ -233,7 +234,7 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 		if (!nulls[i] && settings_matter(types[i]))
 			nestlevel = settings_apply(&def->settings, &complete);
 	}
-	key = broadcast_key_start();
+	key = key_text_start();
 	for (int i = 0; i < nkeys && !whole; i++)
 	{
 		char	   *text = NULL;
@@ -243,11 +244,11 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 			text = column_text(values[i], types[i]);
 			whole = text == NULL;
 		}
-		broadcast_key_add(key, text);
+		key_text_add(key, text);
 		if (text != NULL)
 			pfree(text);
 	}
-	broadcast_key_end(key);
+	key_text_end(key);
 	if (nestlevel >= 0)
 		settings_restore(nestlevel);
 	pending_describe(broadcast_message(NameStr(def->name),

@@ -24,6 +24,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+#include "base/keptstring.h"
 #include "redis/breaker.h"
 #include "redis/broadcast.h"
 #include "redis/queue.h"
@@ -61,31 +62,16 @@ message_start(void)
 	return start;
 }
 
-/* An empty string to write in; it is kept for the next time. */
-static StringInfo
-begin_text(StringInfo text)
-{
-	if (text->data == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		initStringInfo(text);
-		MemoryContextSwitchTo(old);
-	}
-	resetStringInfo(text);
-	return text;
-}
-
 /*
  * The message about a key, or (NULL) all of a cache; up to the transaction id,
- * which is not known yet.  key: made with broadcast_key_...  In the memory of
+ * which is not known yet.  key: as JSON.  In the memory of
  * the transaction, of which it takes no more than it needs.
  */
 char *
 broadcast_message(const char *cache, const char *key)
 {
 	static StringInfoData buffer;
-	StringInfo	text = begin_text(&buffer);
+	StringInfo	text = keptstring_begin(&buffer);
 	char	   *message;
 
 	appendStringInfoString(text, message_start());
@@ -111,40 +97,6 @@ broadcast_message_all(bool database)
 					database ? message_start() : "{\"database\":null");
 	MemoryContextSwitchTo(old);
 	return text;
-}
-
-/*
- * Begin a key, as an array of its columns' texts.  The string is good until the
- * next key is begun.
- */
-StringInfo
-broadcast_key_start(void)
-{
-	static StringInfoData buffer;
-	StringInfo	key = begin_text(&buffer);
-
-	appendStringInfoChar(key, '[');
-	return key;
-}
-
-/*
- * Add a column; NULL for a NULL.
- */
-void
-broadcast_key_add(StringInfo key, const char *part)
-{
-	if (key->len > 1)
-		appendStringInfoChar(key, ',');
-	if (part == NULL)
-		appendStringInfoString(key, "null");
-	else
-		escape_json(key, part);
-}
-
-void
-broadcast_key_end(StringInfo key)
-{
-	appendStringInfoChar(key, ']');
 }
 
 /*

@@ -19,9 +19,6 @@
 extern bool broadcast_wanted(void);
 extern char *broadcast_message(const char *cache, const char *key);
 extern char *broadcast_message_all(bool database);
-extern StringInfo broadcast_key_start(void);
-extern void broadcast_key_add(StringInfo key, const char *part);
-extern void broadcast_key_end(StringInfo key);
 extern void broadcast_put(uint64 cache, uint64 hash, uint64 xid,
 						  bool prepared, const char *message);
 extern void broadcast_complete(StringInfo to, const char *message, int len,

@@ -32,7 +32,6 @@
 #include "definition/watches.h"
 #include "depend/narrow.h"
 #include "depend/reason.h"
-#include "load/keyvalue.h"
 
 typedef enum ReasonSubject
 {
@@ -376,7 +375,7 @@ is_watchable(Oid relid)
 	char		relkind = get_rel_relkind(relid);
 
 	return (relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE) &&
-		relid >= FirstNormalObjectId && relid != keyvalue_table();
+		relid >= FirstNormalObjectId && relid != extension_get()->values;
 }
 
 /*

@@ -114,15 +114,6 @@ typedef struct Purge
 static Purge purges[PURGE_CACHES];
 static int	npurges = 0;
 
-/*
- * The table.
- */
-Oid
-keyvalue_table(void)
-{
-	return extension_get()->values;
-}
-
 /*-------------------------------------------------------------------------
  * Reading
  *-------------------------------------------------------------------------
@@ -168,7 +159,7 @@ keyvalue_load(uint64 cache, Datum key, KeyValue *found)
 	if (RecoveryInProgress())
 		return KEYVALUE_ABSENT;
 
-	rel = table_open(keyvalue_table(), AccessShareLock);
+	rel = table_open(extension_get()->values, AccessShareLock);
 	ScanKeyInit(&keys[0], ANUM_VALUE_CACHE, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum((int64) cache));
 	ScanKeyInit(&keys[1], ANUM_VALUE_KEY, BTEqualStrategyNumber, F_TEXTEQ, key);
@@ -265,9 +256,9 @@ run_query(ValueQuery query, Datum *values, const char *nulls)
 	int			context;
 	int			result;
 
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(keyvalue_table()));
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(extension_get()->values));
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", keyvalue_table());
+		elog(ERROR, "cache lookup failed for relation %u", extension_get()->values);
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 
@@ -392,7 +383,7 @@ remove_rows(Relation rel, SysScanDesc scan, Snapshot snapshot, uint64 cache,
 void
 keyvalue_drop(uint64 cache)
 {
-	Relation	rel = table_open(keyvalue_table(), RowExclusiveLock);
+	Relation	rel = table_open(extension_get()->values, RowExclusiveLock);
 	SysScanDesc scan;
 	ScanKeyData key;
 

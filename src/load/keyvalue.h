@@ -34,7 +34,6 @@ typedef enum KeyValueState
 } KeyValueState;
 
 extern KeyValueState keyvalue_load(uint64 cache, Datum key, KeyValue *found);
-extern Oid	keyvalue_table(void);
 extern bool keyvalue_lock(uint64 cache, LOCKMODE mode);
 extern void keyvalue_set(uint64 cache, Datum key, const KeyValue *value);
 extern void keyvalue_delete(uint64 cache, Datum key);

@@ -28,6 +28,7 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "definition/extension.h"
 #include "definition/key.h"
 #include "definition/value.h"
 #include "definition/watches.h"
@@ -131,7 +132,7 @@ call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
 static void
 load_plain(CacheDef *def, Datum key, LoadResult *result)
 {
-	Relation	rel = table_open(keyvalue_table(), AccessShareLock);
+	Relation	rel = table_open(extension_get()->values, AccessShareLock);
 	KeyValue	found = {0};
 	KeyValueState state = keyvalue_load(def->id, key, &found);
 

@@ -25,13 +25,13 @@
 
 #include "base/compat.h"
 #include "definition/definition.h"
+#include "definition/extension.h"
 #include "definition/key.h"
 #include "definition/keyexpr.h"
 #include "definition/watches.h"
 #include "depend/routine.h"
 #include "depend/searchpath.h"
 #include "fence/registry.h"
-#include "load/keyvalue.h"
 #include "segment.h"
 #include "write/keyfunction.h"
 
@@ -255,7 +255,7 @@ check_read(Check *check, CacheDef *def, Oid relid)
 		;						/* whoever gives one knows */
 	else if ((rel->rd_rel->relkind != RELKIND_RELATION &&
 			  rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE) ||
-			 relid == keyvalue_table())
+			 relid == extension_get()->values)
 		report_relation(check, NameStr(def->name), relid,
 						"the loader reads what cannot be watched, so that results are not stored",
 						"Give the cache a ttl.");

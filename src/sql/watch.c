@@ -43,7 +43,6 @@
 #include "definition/keyexpr.h"
 #include "definition/rows.h"
 #include "definition/watches.h"
-#include "load/keyvalue.h"
 #include "protocol/invalidate.h"
 #include "segment.h"
 #include "sql/admin.h"
@@ -273,7 +272,7 @@ check_relation(Relation rel)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("system table \"%s\" cannot be watched",
 						RelationGetRelationName(rel))));
-	if (RelationGetRelid(rel) == keyvalue_table())
+	if (RelationGetRelid(rel) == extension_get()->values)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table \"%s\" cannot be watched",

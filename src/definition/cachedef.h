@@ -17,9 +17,9 @@
 #include "nodes/pg_list.h"
 #include "utils/timestamp.h"
 
+#include "base/reasons.h"
 #include "definition/keyhash.h"
 #include "definition/settings.h"
-#include "depend/reason.h"
 #include "store/item.h"
 
 /* What a loader's plans may depend on. */

@@ -16,7 +16,7 @@
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 
-#include "depend/reason.h"
+#include "base/reasons.h"
 
 /* Is this function vouched for? */
 typedef bool (*InspectVouched) (Oid function);

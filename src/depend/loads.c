@@ -247,7 +247,7 @@ loads_note(Reason reason, Oid object)
 	}
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
-		if (load->vouched_by != NULL && reason_is_vouchable(reason))
+		if (load->vouched_by != NULL && reasons_vouchable(reason))
 			break;
 		reasons_note(&load->why, reason, object);
 		if (planning > 0)

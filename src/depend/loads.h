@@ -16,9 +16,9 @@
 #include "utils/relcache.h"
 #include "utils/timestamp.h"
 
+#include "base/reasons.h"
 #include "definition/definition.h"
 #include "depend/dependency.h"
-#include "depend/reason.h"
 #include "fence/columns.h"
 
 /* A load in progress. */

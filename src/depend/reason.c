@@ -1,17 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * reason.c
- *		Why a result is not stored.
+ *		The words for why a result is not stored.
  *
- * A value may be stored only if everything that it was computed from is known:
- * rows of watched tables, catalogs, arguments, recorded settings.  This is the
- * list of what else there can be, with the words for each: the same ones in
- * the WARNING that a session gets once, in cache_check() and in the view
- * cache_unstored.
- *
- * Some reasons forbid storing at any time, since the result is different for
- * others: of these a ttl is no cure.  The rest say that nobody tells when the
- * result changes; whoever gives a ttl has said for how long it may be used.
+ * They are the same ones in the WARNING that a session gets once, in
+ * cache_check() and in the view cache_unstored.  Which reasons there are, and what
+ * follows of each: base/reasons.c.
  *
  * Locking: none.
  *
@@ -41,220 +35,146 @@ typedef enum ReasonSubject
 } ReasonSubject;
 
 /*
- * For each reason: its name in cache_unstored, whether a ttl is a cure,
- * whether a function that is vouched for may have it, what it is found at,
- * what is wrong (%s: the object), and what to do.  A NULL hint: see
- * reason_hint.  silent: it passes by itself, or tells itself.
+ * For each reason: its name in cache_unstored, whether it is told to nobody (it
+ * passes by itself, or tells itself), what it is found at, what is wrong (%s: the
+ * object), and what to do.  A NULL hint: see reason_hint.
  */
 static const struct
 {
 	const char *name;
-	bool		ttl_cures;
-	bool		vouchable;
 	bool		silent;
 	ReasonSubject subject;
 	const char *problem;
 	const char *hint;
 }			reasons[REASONS] = {
 	[REASON_VOLATILE_LOADER] = {
-		"volatile loader", false, false, false, SUBJECT_FUNCTION,
+		"volatile loader", false, SUBJECT_FUNCTION,
 		"its loader %s is volatile, so it is run for every get", NULL
 	},
 	[REASON_UNWATCHED] = {
-		"unwatched table", true, false, false, SUBJECT_RELATION,
+		"unwatched table", false, SUBJECT_RELATION,
 		"its loader reads table %s, which is not watched", NULL
 	},
 	[REASON_NARROW_WATCH] = {
-		"narrow watch", true, false, false, SUBJECT_RELATION,
+		"narrow watch", false, SUBJECT_RELATION,
 		"its loader finds rows of table %s in another way than by the watched columns being equal to the key",
 		NULL
 	},
 	[REASON_KEY_EXPRESSION] = {
-		"key expression", true, false, false, SUBJECT_LOADER,
+		"key expression", false, SUBJECT_LOADER,
 		"the expression that its keys compare by gives something else when it is applied to its own result",
 		"Compare keys by an expression that leaves its results as they are, such as lower(); others, such as md5(), are to be called for the key of each get."
 	},
 	[REASON_ROW_SECURITY] = {
-		"row level security", false, false, false, SUBJECT_RELATION,
+		"row level security", false, SUBJECT_RELATION,
 		"its loader reads table %s, which has row level security",
 		"Let the loader read a table without policies, with what they depend on as an argument."
 	},
 	[REASON_TEMPORARY] = {
-		"temporary table", false, false, false, SUBJECT_RELATION,
+		"temporary table", false, SUBJECT_RELATION,
 		"its loader reads temporary table %s",
 		"Let the loader read tables that all sessions have."
 	},
 	[REASON_SESSION] = {
-		"session", false, true, false, SUBJECT_FUNCTION,
+		"session", false, SUBJECT_FUNCTION,
 		"its loader uses %s, whose result depends on the session",
 		"Pass what is needed of the session as an argument."
 	},
 	[REASON_CLOCK] = {
-		"clock", true, true, false, SUBJECT_FUNCTION,
+		"clock", false, SUBJECT_FUNCTION,
 		"its loader uses %s, and nothing tells when its result changes",
 		"Pass its result as an argument, or give the cache a ttl."
 	},
 	[REASON_STATE] = {
-		"state of the server", true, true, false, SUBJECT_FUNCTION,
+		"state of the server", false, SUBJECT_FUNCTION,
 		"its loader uses %s, which reads what changes without notice",
 		"Leave it out, or give the cache a ttl."
 	},
 	[REASON_VOLATILE] = {
-		"volatile function", true, true, false, SUBJECT_FUNCTION,
+		"volatile function", false, SUBJECT_FUNCTION,
 		"its loader calls the volatile function %s", NULL
 	},
 	[REASON_OPAQUE] = {
-		"opaque function", true, true, false, SUBJECT_FUNCTION,
+		"opaque function", false, SUBJECT_FUNCTION,
 		"its loader calls %s, in whose code nobody can see what it depends on",
 		NULL
 	},
 	[REASON_CAUGHT_ERROR] = {
-		"caught error", false, true, false, SUBJECT_LOADER,
+		"caught error", false, SUBJECT_LOADER,
 		"its loader has caught an error, which may have been this session's alone",
 		"Let the loader test for what it expects instead of catching errors (EXCEPTION WHEN)."
 	},
 	[REASON_ROW_LOCKS] = {
-		"row locks", true, false, false, SUBJECT_LOADER,
+		"row locks", false, SUBJECT_LOADER,
 		"its loader locks rows (FOR UPDATE, FOR SHARE, SKIP LOCKED ...)",
 		"Leave the locking clause out, or give the cache a ttl."
 	},
 	[REASON_SYSTEM_COLUMNS] = {
-		"system columns", true, false, false, SUBJECT_LOADER,
+		"system columns", false, SUBJECT_LOADER,
 		"its loader reads system columns such as ctid or xmin",
 		"Leave them out, or give the cache a ttl."
 	},
 	[REASON_SAMPLE] = {
-		"sample", true, false, false, SUBJECT_LOADER,
+		"sample", false, SUBJECT_LOADER,
 		"its loader reads a sample of a table (TABLESAMPLE)",
 		"Leave it out, or give the cache a ttl."
 	},
 	[REASON_PARALLEL] = {
-		"parallel plan", false, false, false, SUBJECT_LOADER,
+		"parallel plan", false, SUBJECT_LOADER,
 		"a plan of its loader calls functions in parallel workers, where nobody sees what they read",
 		NULL
 	},
 	[REASON_ROLE] = {
-		"role", false, false, false, SUBJECT_LOADER,
+		"role", false, SUBJECT_LOADER,
 		"a plan of its loader depends on the role that runs it",
 		"Let the loader read tables without row level security, and no foreign joins that depend on the user."
 	},
 	[REASON_COMPILED] = {
-		"compiled elsewhere", false, false, false, SUBJECT_FUNCTION,
+		"compiled elsewhere", false, SUBJECT_FUNCTION,
 		"function %s was compiled under other settings, and is running",
 		"Set what it depends on with the function: ALTER FUNCTION ... SET search_path, SET \"TimeZone\"."
 	},
 	[REASON_DETACHING] = {
-		"partition being detached", false, false, true, SUBJECT_RELATION,
+		"partition being detached", true, SUBJECT_RELATION,
 		"a partition of table %s is being detached",
 		"Let ALTER TABLE ... DETACH PARTITION end, or end it with FINALIZE."
 	},
 	[REASON_MANY_VIEWS] = {
-		"too many views", false, false, false, SUBJECT_LOADER,
+		"too many views", false, SUBJECT_LOADER,
 		"its loader reads through more views than can be kept in mind",
 		"Let it read the tables, or fewer views."
 	},
 	[REASON_MANY_READS] = {
-		"too many tables", false, false, false, SUBJECT_LOADER,
+		"too many tables", false, SUBJECT_LOADER,
 		"its loader uses another cache whose loads read more tables than can be kept in mind",
 		"Let it call the other cache's loader."
 	},
 	[REASON_SETTINGS] = {
-		"settings", false, false, false, SUBJECT_LOADER,
+		"settings", false, SUBJECT_LOADER,
 		"a setting that is recorded with the cache cannot be set any more",
 		NULL
 	},
 	[REASON_WRITES] = {
-		"writes", false, false, false, SUBJECT_LOADER,
+		"writes", false, SUBJECT_LOADER,
 		"its loader writes, so its results are for nobody else",
 		"Let the loader only read."
 	},
 	[REASON_TOO_LARGE] = {
-		"too large", false, false, false, SUBJECT_LOADER,
+		"too large", false, SUBJECT_LOADER,
 		"a value is too large to be stored",
 		"Return less, or give the server more cache.memory."
 	},
 	[REASON_TEMPORARY_OBJECTS] = {
-		"temporary objects", true, true, true, SUBJECT_FUNCTION,
+		"temporary objects", true, SUBJECT_FUNCTION,
 		"its loader uses %s, whose result depends on the session's temporary objects",
 		""
 	},
 	[REASON_CATALOGS] = {
-		"catalogs", true, true, true, SUBJECT_FUNCTION,
+		"catalogs", true, SUBJECT_FUNCTION,
 		"its loader uses %s, which reads catalogs",
 		""
 	}
 };
-
-/*
- * Add a reason, found at this object.  The first object of each is kept.
- */
-void
-reasons_note(Reasons *to, Reason reason, Oid object)
-{
-	if (to->mask & REASON_BIT(reason))
-		return;
-	to->mask |= REASON_BIT(reason);
-	to->object[reason] = object;
-}
-
-/*
- * Add all of these.
- */
-void
-reasons_add(Reasons *to, const Reasons *more)
-{
-	for (int i = 0; more->mask != 0 && i < REASONS; i++)
-	{
-		if (more->mask & REASON_BIT(i))
-			reasons_note(to, i, more->object[i]);
-	}
-}
-
-/*
- * Add those of these that hold for as long as the plan that they were found at:
- * the others are found again at each load, and pass.
- */
-void
-reasons_add_lasting(Reasons *to, const Reasons *more)
-{
-	Reasons		lasting = *more;
-
-	lasting.mask &= ~(REASON_BIT(REASON_CAUGHT_ERROR) |
-					  REASON_BIT(REASON_ROW_SECURITY) |
-					  REASON_BIT(REASON_TEMPORARY) |
-					  REASON_BIT(REASON_DETACHING) |
-					  REASON_BIT(REASON_COMPILED) |
-					  REASON_BIT(REASON_SETTINGS));
-	reasons_add(to, &lasting);
-}
-
-/*
- * Those that forbid storing, as a mask of REASON_BIT; has_ttl: the user has
- * said for how long a result may be used.
- */
-uint32
-reasons_that_forbid(const Reasons *those, bool has_ttl)
-{
-	uint32		mask = those->mask;
-
-	for (int i = 0; mask != 0 && has_ttl && i < REASONS; i++)
-	{
-		if (reasons[i].ttl_cures)
-			mask &= ~REASON_BIT(i);
-	}
-	return mask;
-}
-
-/*
- * Can a load with these read tables without a plan that tells of it?  Not if it
- * is just that a table is not watched, or that the result is of a time.
- */
-bool
-reasons_hide_reads(const Reasons *those)
-{
-	return (those->mask & ~(REASON_BIT(REASON_UNWATCHED) |
-							REASON_BIT(REASON_CLOCK))) != 0;
-}
 
 /*
  * The reason's name, a constant.
@@ -263,15 +183,6 @@ const char *
 reason_name(Reason reason)
 {
 	return reasons[reason].name;
-}
-
-/*
- * Does vouching for a function forgive it?
- */
-bool
-reason_is_vouchable(Reason reason)
-{
-	return reasons[reason].vouchable;
 }
 
 /*

@@ -21,6 +21,7 @@
 #include "utils/hsearch.h"
 
 #include "base/compat.h"
+#include "depend/reason.h"
 #include "depend/unstored.h"
 #include "fence/registry.h"
 #include "segment.h"

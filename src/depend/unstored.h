@@ -12,8 +12,8 @@
 
 #include "postgres.h"
 
+#include "base/reasons.h"
 #include "definition/definition.h"
-#include "depend/reason.h"
 
 extern void unstored_note(CacheDef *def, const Reasons *why, uint32 mask);
 extern void unstored_clear(int slot);

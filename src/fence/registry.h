@@ -18,7 +18,7 @@
 #include "port/atomics.h"
 
 #include "base/prefix.h"
-#include "depend/reason.h"
+#include "base/reasons.h"
 #include "fence/columns.h"
 #include "fence/fence.h"
 #include "fence/mapping.h"

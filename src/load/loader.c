@@ -36,6 +36,7 @@
 #include "depend/dependency.h"
 #include "depend/inspect.h"
 #include "depend/loads.h"
+#include "depend/reason.h"
 #include "depend/unstored.h"
 #include "fence/registry.h"
 #include "load/keyvalue.h"

@@ -29,6 +29,7 @@
 #include "definition/key.h"
 #include "definition/keyexpr.h"
 #include "definition/watches.h"
+#include "depend/reason.h"
 #include "depend/routine.h"
 #include "depend/searchpath.h"
 #include "fence/registry.h"
@@ -308,7 +309,7 @@ is_mended(CacheDef *def, Reason reason, Oid object)
 	Relation	rel;
 	bool		mended;
 
-	if (reason_is_vouchable(reason) && list_member_oid(def->trusted, object))
+	if (reasons_vouchable(reason) && list_member_oid(def->trusted, object))
 		return true;
 	if (reason == REASON_VOLATILE)
 		return routine_kind(object) != ROUTINE_VOLATILE;

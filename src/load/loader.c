@@ -280,17 +280,53 @@ note_load(Load *load, Reason reason, Oid object)
 }
 
 /*
+ * The rules of what may be stored, beside what was noted while the load ran: each
+ * notes what speaks against its result, and what else depends on that.  converted:
+ * the loader was not called, just its result converted.
+ */
+static void
+judge_load(CacheDef *def, Run *run, Datum *args, const bool *nulls,
+		   bool converted, const Progress *before)
+{
+	Load	   *load = &run->load;
+
+	/* Functions that run were compiled under other settings, still. */
+	if (load->stale && is_worthwhile(def, load, before))
+		note_load(load, REASON_COMPILED, def->loader);
+	else if (load->stale && current_load != NULL)
+		current_load->stale = true;
+
+	if (!run->complete)
+		note_load(load, REASON_SETTINGS, REASON_NOTHING);
+
+	if (def->is_volatile)
+	{
+		/* Whatever else there is does not matter. */
+		memset(&load->why, 0, sizeof(Reasons));
+		note_load(load, REASON_VOLATILE_LOADER, def->loader);
+	}
+
+	/* PL/pgSQL's plans are seen to in compiled.c. */
+	if (!def->plpgsql && !converted)
+		remember_planned(def, load);
+
+	if (!converted && !key_is_settled(def, args, nulls))
+		reasons_note(&load->why, REASON_KEY_EXPRESSION, REASON_NOTHING);
+
+	/* A load that writes does not give others what it gives itself. */
+	if (!def->is_volatile && has_written(before))
+		reasons_note(&load->why, REASON_WRITES, REASON_NOTHING);
+}
+
+/*
  * May the result be stored?  Else the reasons are told, if there are such that
  * the user can do something about.
  */
 static bool
-may_store(CacheDef *def, Load *load, bool wrote)
+may_store(CacheDef *def, Load *load)
 {
-	uint32		mask;
+	uint32		mask = reasons_that_forbid(&load->why, def->ttl != NULL);
 
-	if (wrote)
-		reasons_note(&load->why, REASON_WRITES, REASON_NOTHING);
-	mask = reasons_that_forbid(&load->why, def->ttl != NULL);
 	if (mask != 0)
 	{
 		unstored_note(def, &load->why, mask);
@@ -313,16 +349,36 @@ may_store(CacheDef *def, Load *load, bool wrote)
 }
 
 /*
+ * Run the loader until what runs has been compiled for it, and decide about its
+ * result.  given: see run_loader.
+ */
+static void
+load_watched(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+			 bool native, const Datum *given, LoadResult *result)
+{
+	Run			run;
+	Progress	before = {GetTopTransactionIdIfAny(), GetCurrentCommandId(false)};
+	int			passes = 0;
+
+	do
+		run_once(def, args, nulls, collation, native, given, &run, result);
+	while (run.load.stale && is_worthwhile(def, &run.load, &before) &&
+		   ++passes < LOADER_PASSES);
+	judge_load(def, &run, args, nulls, given != NULL, &before);
+	result->storable = may_store(def, &run.load);
+	result->expires = run.load.expires;
+	result->cost = 0;
+	def->unstorable = !result->storable;
+}
+
+/*
  * loader_run or, if what the loader would give is given, loader_convert.
  */
 static void
 run_loader(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		   bool native, const Datum *given, LoadResult *result)
 {
-	Run			run;
-	Progress	before = {GetTopTransactionIdIfAny(), GetCurrentCommandId(false)};
 	bool		pushed = false;
-	int			passes = 0;
 
 	if (!ActiveSnapshotSet())
 	{
@@ -332,39 +388,9 @@ run_loader(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	if (def->plain)
 		load_plain(def, args[0], result);
 	else
-	{
-		do
-			run_once(def, args, nulls, collation, native, given, &run, result);
-		while (run.load.stale && is_worthwhile(def, &run.load, &before) &&
-			   ++passes < LOADER_PASSES);
-		if (run.load.stale && is_worthwhile(def, &run.load, &before))
-			note_load(&run.load, REASON_COMPILED, def->loader);
-		else if (run.load.stale && current_load != NULL)
-			current_load->stale = true;
-		if (!run.complete)
-			note_load(&run.load, REASON_SETTINGS, REASON_NOTHING);
-		if (def->is_volatile)
-		{
-			/* Whatever else there is does not matter. */
-			memset(&run.load.why, 0, sizeof(Reasons));
-			note_load(&run.load, REASON_VOLATILE_LOADER, def->loader);
-		}
-		if (!def->plpgsql && given == NULL)
-			remember_planned(def, &run.load);
-		if (given == NULL && !key_is_settled(def, args, nulls))
-			reasons_note(&run.load.why, REASON_KEY_EXPRESSION, REASON_NOTHING);
-	}
+		load_watched(def, args, nulls, collation, native, given, result);
 	if (pushed)
 		PopActiveSnapshot();
-	if (def->plain)
-		return;
-
-	/* A load that writes does not give others what it gives itself. */
-	result->storable =
-		may_store(def, &run.load, !def->is_volatile && has_written(&before));
-	result->expires = run.load.expires;
-	result->cost = 0;
-	def->unstorable = !result->storable;
 }
 
 /*

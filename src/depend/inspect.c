@@ -63,7 +63,7 @@ typedef struct Inspection
 	const char *source;			/* text that locations are in, or NULL */
 	PlannedStmt *plan;			/* or NULL */
 	InspectScan scan;			/* told of each scan of a table, or NULL */
-	ParamListInfo params;		/* that the plan is run with */
+	void	   *arg;			/* for that */
 	bool		literals;		/* look for nothing else */
 	TextsUse	texts;
 	bool		calls_sql;		/* found: a function of a user's in SQL */
@@ -707,10 +707,7 @@ inspect_columns(RangeTblEntry *rte, Inspection *in)
 static void
 tell_scan(Plan *plan, Inspection *in)
 {
-	Index		varno;
-	List	   *more = NIL;
-	List	   *indextlist = NIL;
-	RangeTblEntry *rte;
+	PlanScan	scan = {.qual = plan->qual};
 
 	switch (nodeTag(plan))
 	{
@@ -720,23 +717,21 @@ tell_scan(Plan *plan, Inspection *in)
 		case T_TidRangeScan:
 			break;
 		case T_IndexScan:
-			more = ((IndexScan *) plan)->indexqualorig;
+			scan.indexqual = ((IndexScan *) plan)->indexqualorig;
 			break;
 		case T_IndexOnlyScan:
-			more = ((IndexOnlyScan *) plan)->indexqual;
-			indextlist = ((IndexOnlyScan *) plan)->indextlist;
+			scan.indexqual = ((IndexOnlyScan *) plan)->indexqual;
+			scan.indextlist = ((IndexOnlyScan *) plan)->indextlist;
 			break;
 		case T_BitmapHeapScan:
-			more = ((BitmapHeapScan *) plan)->bitmapqualorig;
+			scan.indexqual = ((BitmapHeapScan *) plan)->bitmapqualorig;
 			break;
 		default:
 			return;
 	}
-	varno = ((Scan *) plan)->scanrelid;
-	rte = rt_fetch(varno, in->plan->rtable);
-	if (rte->rtekind == RTE_RELATION)
-		in->scan(rte->relid, varno, list_concat_copy(plan->qual, more),
-				 indextlist, in->params);
+	scan.varno = ((Scan *) plan)->scanrelid;
+	if (rt_fetch(scan.varno, in->plan->rtable)->rtekind == RTE_RELATION)
+		in->scan(&scan, in->arg);
 }
 
 static void
@@ -761,17 +756,17 @@ inspect_node_tree(Plan *plan, Inspection *in)
 
 /*
  * Find out what a plan depends on besides rows.  vouched: NULL if nothing is;
- * scan: told of each scan of a table, or NULL; params: those of the plan, for that.
- * Adds to the reasons.  True if it calls functions of users' in SQL.
+ * scan: told of each scan of a table, with this argument, or NULL.  Adds to the
+ * reasons.  True if it calls functions of users' in SQL.
  *
  * Literals are not looked for: the planner may have folded them.
  */
 bool
 inspect_plan(PlannedStmt *plan, InspectVouched vouched, InspectScan scan,
-			 ParamListInfo params, Reasons *reasons)
+			 void *arg, Reasons *reasons)
 {
 	Inspection	in = {.reasons = reasons, .vouched = vouched, .plan = plan,
-	.scan = scan, .params = params};
+	.scan = scan, .arg = arg};
 	ListCell   *lc;
 
 	foreach(lc, plan->rowMarks)

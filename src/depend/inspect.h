@@ -12,7 +12,6 @@
 
 #include "postgres.h"
 
-#include "nodes/params.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 
@@ -21,13 +20,19 @@
 /* Is this function vouched for? */
 typedef bool (*InspectVouched) (Oid function);
 
-/* A plan has a scan of a relation; see narrow_note_scan. */
-typedef void (*InspectScan) (Oid relid, Index varno, List *clauses,
-							 List *indextlist, ParamListInfo params);
+/* A scan of a table in a plan. */
+typedef struct PlanScan
+{
+	Index		varno;			/* the table, in the plan's range table */
+	List	   *qual;			/* conditions on its rows */
+	List	   *indexqual;		/* more of them, by which they are found */
+	List	   *indextlist;		/* what INDEX_VAR stands for, NIL: it is the table */
+} PlanScan;
+
+typedef void (*InspectScan) (const PlanScan *scan, void *arg);
 
 extern bool inspect_plan(PlannedStmt *plan, InspectVouched vouched,
-						 InspectScan scan, ParamListInfo params,
-						 Reasons *reasons);
+						 InspectScan scan, void *arg, Reasons *reasons);
 extern void inspect_query(Query *query, const char *source, bool to_time,
 						  InspectVouched vouched, Reasons *reasons);
 extern void inspect_literals(Query *query, const char *source,

@@ -456,49 +456,83 @@ note_rights(PlannedStmt *plan)
 	}
 }
 
+/*
+ * A plan that is looked at: the tables of its range table, opened, NULL where
+ * there is none, or just a catalog; and what it is run with.
+ */
+typedef struct PlanTables
+{
+	Relation   *rels;
+	ParamListInfo params;
+} PlanTables;
+
+static void
+note_scan(const PlanScan *scan, void *arg)
+{
+	PlanTables *tables = arg;
+
+	if (tables->rels[scan->varno - 1] != NULL)
+		narrow_note_scan(tables->rels[scan->varno - 1], scan, tables->params);
+}
+
+/* What a plan has in its range table is read; a table is opened and given. */
+static Relation
+note_entry(PlannedStmt *plan, RangeTblEntry *rte, int rti)
+{
+	Relation	rel;
+
+	if (OidIsValid(rte->relid) && rte->relkind == RELKIND_VIEW)
+	{
+		if (rte->relid >= FirstNormalObjectId)
+			note_view(rte->relid);
+		else
+			note_catalogs();
+		return NULL;
+	}
+	if (rte->rtekind != RTE_RELATION)
+		return NULL;
+	if (is_catalog(rte->relid))
+	{
+		note_catalogs();
+		return NULL;
+	}
+	/* The plan's locks are held already, or about to be taken. */
+	rel = table_open(rte->relid, AccessShareLock);
+	loads_note_relation(rel, planning > 0 ? COLUMNS_ALL :
+						columns_read(plan, rti, rel));
+	return rel;
+}
+
 /* Not inline, for the sake of what is executed outside of loads. */
 static pg_noinline void
 note_plan(PlannedStmt *plan, ParamListInfo params)
 {
-	ListCell   *lc;
+	int			n = list_length(plan->rtable);
+	Relation	few[8];
+	PlanTables	tables = {few, params};
 	Reasons		reasons = {0};
-	int			rti = 0;
 
+	if (n > (int) lengthof(few))
+		tables.rels = palloc(n * sizeof(Relation));
 	loads_note_search_path();
 	note_rights(plan);
-	(void) inspect_plan(plan, loads_vouched, narrow_note_scan, params, &reasons);
+	for (int i = 0; i < n; i++)
+		tables.rels[i] = note_entry(plan,
+									list_nth_node(RangeTblEntry, plan->rtable, i),
+									i + 1);
+	(void) inspect_plan(plan, loads_vouched, note_scan, &tables, &reasons);
+	for (int i = n - 1; i >= 0; i--)
+	{
+		if (tables.rels[i] != NULL)
+			table_close(tables.rels[i], NoLock);
+	}
+	if (tables.rels != few)
+		pfree(tables.rels);
 	loads_note_all(&reasons);
 	if (plan->dependsOnRole)
 		loads_note(REASON_ROLE, REASON_NOTHING);
 	if (calls_in_workers(plan))
 		loads_note(REASON_PARALLEL, REASON_NOTHING);
-	foreach(lc, plan->rtable)
-	{
-		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
-		Relation	rel;
-
-		rti++;
-		if (OidIsValid(rte->relid) && rte->relkind == RELKIND_VIEW)
-		{
-			if (rte->relid >= FirstNormalObjectId)
-				note_view(rte->relid);
-			else
-				note_catalogs();
-			continue;
-		}
-		if (rte->rtekind != RTE_RELATION)
-			continue;
-		if (is_catalog(rte->relid))
-		{
-			note_catalogs();
-			continue;
-		}
-		/* The plan's locks are held already, or about to be taken. */
-		rel = table_open(rte->relid, AccessShareLock);
-		loads_note_relation(rel, planning > 0 ? COLUMNS_ALL :
-							columns_read(plan, rti, rel));
-		table_close(rel, NoLock);
-	}
 }
 
 static void

@@ -21,8 +21,8 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "nodes/nodeFuncs.h"
@@ -48,13 +48,12 @@
 /* A column of a watch, in a scan of its table. */
 typedef struct Lookup
 {
-	Index		varno;
+	const PlanScan *scan;
+	ParamListInfo params;		/* of the plan */
 	AttrNumber	attnum;
 	const KeyColumn *key;
 	const Datum *arg;			/* what the loader was called with, or NULL */
 	bool		argnull;
-	List	   *index;			/* what an index gives, NIL: it is the table */
-	ParamListInfo params;		/* of the plan */
 } Lookup;
 
 /* What a condition says of it. */
@@ -81,8 +80,8 @@ static Node *
 resolve(Node *node, const Lookup *lookup)
 {
 	if (node != NULL && IsA(node, Var) && ((Var *) node)->varno == INDEX_VAR &&
-		((Var *) node)->varattno <= list_length(lookup->index))
-		return (Node *) list_nth_node(TargetEntry, lookup->index,
+		((Var *) node)->varattno <= list_length(lookup->scan->indextlist))
+		return (Node *) list_nth_node(TargetEntry, lookup->scan->indextlist,
 									  ((Var *) node)->varattno - 1)->expr;
 	return node;
 }
@@ -141,7 +140,7 @@ is_column(Node *node, const Lookup *lookup)
 {
 	Var		   *var = (Var *) strip_labels(node, lookup);
 
-	return var != NULL && IsA(var, Var) && var->varno == lookup->varno &&
+	return var != NULL && IsA(var, Var) && var->varno == lookup->scan->varno &&
 		var->varattno == lookup->attnum && var->varlevelsup == 0;
 }
 
@@ -288,11 +287,30 @@ typedef enum Comparison
 	BY_ANYTHING_ELSE
 } Comparison;
 
+/*
+ * Operators of PostgreSQL's own that are equalities stay so, unless it is a matter
+ * of what they compare.
+ */
+static bool
+is_equality(Oid operator, Node *left)
+{
+	static Oid	known = InvalidOid;
+
+	if (operator == known)
+		return true;
+	if (!op_hashjoinable(operator, exprType(left)) &&
+		!op_mergejoinable(operator, exprType(left)))
+		return false;
+	if (operator < FirstUnpinnedObjectId && operator != ARRAY_EQ_OP &&
+		operator != RECORD_EQ_OP)
+		known = operator;
+	return true;
+}
+
 static Comparison
 comparison_of(Oid operator, Node *left)
 {
-	if (op_hashjoinable(operator, exprType(left)) ||
-		op_mergejoinable(operator, exprType(left)))
+	if (is_equality(operator, left))
 		return BY_EQUALITY;
 	return cache_op_is_ordering(operator) ? BY_ORDER : BY_ANYTHING_ELSE;
 }
@@ -310,24 +328,33 @@ inspect_comparison(Oid operator, Oid collation, Node *left, Node *right,
 				   const Lookup *lookup)
 {
 	Finding		found = {0};
-	Comparison	comparison = comparison_of(operator, left);
-	bool		column = is_column(left, lookup);
-	Node	   *value = column ? right : left;
+	bool		on_left = is_column(left, lookup);
+	bool		column = on_left || is_column(right, lookup);
+	Node	   *value = on_left ? right : left;
+	Comparison	comparison;
 
-	if (comparison == BY_ORDER)
-		return found;
 	if (lookup->key->normal != NULL)
 	{
 		/* What is compared by expressions is for the key's to fit. */
-		value = strip_labels(value, lookup);
-		if (comparison == BY_EQUALITY && (column || is_column(right, lookup)))
+		if (column && is_equality(operator, left))
 		{
-			found.other = is_another(value, lookup);
+			found.other = is_another(strip_labels(value, lookup), lookup);
 			found.direct = !found.other;
 		}
 		return found;
 	}
-	if (column || is_column(right, lookup))
+	if (!column)
+	{
+		on_left = mentions_walker(left, (void *) lookup);
+		if (!on_left && !mentions_walker(right, (void *) lookup))
+			return found;
+	}
+
+	/* Operators are looked up for what concerns the column alone. */
+	comparison = comparison_of(operator, left);
+	if (comparison == BY_ORDER)
+		return found;
+	if (column)
 	{
 		found.other = comparison == BY_ANYTHING_ELSE ?
 			!contain_var_clause(value) :
@@ -339,10 +366,7 @@ inspect_comparison(Oid operator, Oid collation, Node *left, Node *right,
 	}
 	else
 	{
-		bool		on_left = mentions_walker(left, (void *) lookup);
-
-		found.other = on_left ? !contain_var_clause(right) :
-			mentions_walker(right, (void *) lookup) && !contain_var_clause(left);
+		found.other = !contain_var_clause(on_left ? right : left);
 		if (comparison == BY_EQUALITY)
 		{
 			found.expr = on_left ? left : right;
@@ -412,22 +436,27 @@ inspect_condition(Node *node, const Lookup *lookup)
 	return found;
 }
 
-/* Is the column matched, but never as it is?  found: how, then. */
+/* Is the column matched, but never as it is?  found_first: how, then. */
 static bool
-is_narrow(List *clauses, const Lookup *lookup, Finding *found_first)
+is_narrow(const Lookup *lookup, Finding *found_first)
 {
+	List	   *conditions[] = {lookup->scan->qual, lookup->scan->indexqual};
 	bool		other = false;
-	ListCell   *lc;
 
-	foreach(lc, clauses)
+	for (int i = 0; i < (int) lengthof(conditions); i++)
 	{
-		Finding		found = inspect_condition(lfirst(lc), lookup);
+		ListCell   *lc;
 
-		if (found.direct && !found.other)
-			return false;
-		if (found.other && !other)
-			*found_first = found;
-		other |= found.other;
+		foreach(lc, conditions[i])
+		{
+			Finding		found = inspect_condition(lfirst(lc), lookup);
+
+			if (found.direct && !found.other)
+				return false;
+			if (found.other && !other)
+				*found_first = found;
+			other |= found.other;
+		}
 	}
 	return other;
 }
@@ -545,7 +574,7 @@ static char *
 advise_watch(CacheDef *def, Relation rel, Node *expr, const Lookup *lookup)
 {
 	expr = copyObject(expr);
-	ChangeVarNodes(expr, lookup->varno, 1, 0);
+	ChangeVarNodes(expr, lookup->scan->varno, 1, 0);
 	return psprintf("SELECT cache_watch(%s, %s, %s)",
 					quote_literal_cstr(NameStr(def->name)),
 					quote_literal_cstr(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
@@ -566,7 +595,7 @@ advise(CacheDef *def, Relation rel, const Lookup *lookup, int i,
 	int			number = i + 1;
 	char	   *key;
 
-	if (value == NULL || lookup->index != NIL ||
+	if (value == NULL || lookup->scan->indextlist != NIL ||
 		!may_be_expression(found->expr != NULL ? found->expr : value))
 		return NULL;
 	if (found->expr == NULL)
@@ -619,9 +648,26 @@ narrow_advice(const char *cache, Oid relid)
 	return pstrdup(advice.hint);
 }
 
+/* A column's number, 0: there is none of this name. */
+static AttrNumber
+column_number(Relation rel, const char *name)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (NameStr(att->attname)[0] == name[0] && !att->attisdropped &&
+			strcmp(NameStr(att->attname), name) == 0)
+			return i + 1;
+	}
+	return InvalidAttrNumber;
+}
+
 /* May what is found in these rows have to do with other keys than theirs? */
 static bool
-is_narrow_for(Load *load, Relation rel, Lookup *lookup, List *clauses)
+is_narrow_for(Load *load, Relation rel, Lookup *lookup)
 {
 	CacheDef   *def = load->def;
 	bool		narrow = false;
@@ -631,17 +677,23 @@ is_narrow_for(Load *load, Relation rel, Lookup *lookup, List *clauses)
 
 	while ((watch = watch_next(rel, NameStr(def->name), &at)) != NULL)
 	{
+		AttrNumber	columns[FUNC_MAX_ARGS];
+		int			n = Min(watch->tgnargs - 1, def->nkeys);
+
 		/* Of these it is not known what they tell. */
 		if (watch->tgnargs == 1 || watch->tgargs[1][0] == '\0')
 			return false;
-		for (int i = 0; i < watch->tgnargs - 1 && i < def->nkeys; i++)
+
+		/* What is looked up in what follows may renew the table's triggers. */
+		for (int i = 0; i < n; i++)
+			columns[i] = column_number(rel, watch->tgargs[i + 1]);
+		for (int i = 0; i < n; i++)
 		{
-			lookup->attnum = get_attnum(RelationGetRelid(rel),
-										watch->tgargs[i + 1]);
+			lookup->attnum = columns[i];
 			lookup->key = &def->keys[i];
 			lookup->arg = load->args != NULL ? &load->args[i] : NULL;
 			lookup->argnull = load->args != NULL && load->nulls[i];
-			if (lookup->attnum <= 0 || !is_narrow(clauses, lookup, &found))
+			if (columns[i] == InvalidAttrNumber || !is_narrow(lookup, &found))
 				continue;
 			narrow = true;
 			remember_advice(def, rel, lookup, i, &found);
@@ -651,25 +703,20 @@ is_narrow_for(Load *load, Relation rel, Lookup *lookup, List *clauses)
 }
 
 /*
- * The loads in progress execute a plan with a scan of a relation, which in the
- * plan is varno, under these conditions.  indextlist: what INDEX_VAR stands for;
- * params: those of the plan, or NULL.
+ * The loads in progress execute a plan with this scan of the relation.  params:
+ * those of the plan, or NULL.
  */
 void
-narrow_note_scan(Oid relid, Index varno, List *clauses, List *indextlist,
-				 ParamListInfo params)
+narrow_note_scan(Relation rel, const PlanScan *scan, ParamListInfo params)
 {
-	Lookup		lookup = {.varno = varno, .index = indextlist, .params = params};
-	Relation	rel;
+	Lookup		lookup = {.scan = scan, .params = params};
 
-	if (clauses == NIL || relid < FirstNormalObjectId || GUARD_REMOVED("narrow"))
+	if ((scan->qual == NIL && scan->indexqual == NIL) ||
+		RelationGetRelid(rel) < FirstNormalObjectId || GUARD_REMOVED("narrow"))
 		return;
-	rel = table_open(relid, AccessShareLock);
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
-		if (!load->keys && load->def->usable &&
-			is_narrow_for(load, rel, &lookup, clauses))
-			reasons_note(&load->why, REASON_NARROW_WATCH, relid);
+		if (!load->keys && load->def->usable && is_narrow_for(load, rel, &lookup))
+			reasons_note(&load->why, REASON_NARROW_WATCH, RelationGetRelid(rel));
 	}
-	table_close(rel, NoLock);
 }

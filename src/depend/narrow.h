@@ -13,10 +13,12 @@
 #include "postgres.h"
 
 #include "nodes/params.h"
-#include "nodes/pg_list.h"
+#include "utils/relcache.h"
 
-extern void narrow_note_scan(Oid relid, Index varno, List *clauses,
-							 List *indextlist, ParamListInfo params);
+#include "depend/inspect.h"
+
+extern void narrow_note_scan(Relation rel, const PlanScan *scan,
+							 ParamListInfo params);
 
 extern char *narrow_advice(const char *cache, Oid relid);
 

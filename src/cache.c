@@ -28,7 +28,7 @@
 #include "definition/definition.h"
 #include "definition/value.h"
 #include "depend/dependency.h"
-#include "depend/loads.h"
+#include "depend/plans.h"
 #include "depend/routine.h"
 #include "fence/dependencyset.h"
 #include "fence/keyfence.h"
@@ -160,7 +160,7 @@ _PG_init(void)
 		segment_add(parts[i]);
 	open_init();
 	definition_init();
-	loads_init();
+	plans_init();
 	routine_init();
 	parameter_init();
 	dependency_init();

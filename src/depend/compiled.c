@@ -14,20 +14,12 @@
  * So a load runs only what was compiled in a load, under the settings that are
  * recorded with its cache, and since the last DDL.  While it runs, a plugin of
  * PL/pgSQL looks at each function as it is entered, and at the expressions of
- * each statement before and after it is executed for the first time:
- *
- *	before	what was not analysed and planned in such a load is marked as
- *			invalid, as PostgreSQL does after DDL; then PL/pgSQL makes it anew,
- *			now;
- *	after	what was analysed and planned is inspected (inspect.c), and marked
- *			with what it depends on; later loads are told by the mark.
+ * each statement before and after it is executed for the first time (keptexpr.c).
+ * What has been looked at has a mark (mark.c).
  *
  * A function that was not compiled in such a load cannot be made anew while it
  * runs.  It is marked as outdated, and the load is run once more (loader.c).
  * For the loader itself that is seen to before it is called.
- *
- * Marks are reset callbacks of the memory contexts that hold what they speak
- * of, and vanish together with it.  What has no mark was made elsewhere.
  *
  * Outside of loads the plugin is not there, and calls cost what they did.
  *
@@ -52,7 +44,6 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/plancache.h"
 #include "utils/portal.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -62,27 +53,13 @@
 #include "definition/settings.h"
 #include "depend/compiled.h"
 #include "depend/inspect.h"
+#include "depend/keptexpr.h"
 #include "depend/loads.h"
+#include "depend/mark.h"
 #include "depend/plexpr.h"
 #include "depend/routine.h"
 #include "protocol/coherence.h"
 #include "protocol/pending.h"
-
-/* What something was made under. */
-typedef struct Made
-{
-	uint64		settings;		/* of the cache: its made_under; and whatever a
-								 * function has set that is in progress */
-	uint64		ddl;			/* how much DDL there had been */
-	uint64		own_ddl;		/* the same of this session's */
-} Made;
-
-/* A mark: first a callback, by whose function it is told. */
-typedef struct Mark
-{
-	MemoryContextCallback callback;
-	Made		made;
-} Mark;
 
 /* In fn_cxt of a function. */
 typedef struct FunctionMark
@@ -95,23 +72,6 @@ typedef struct FunctionMark
 	bool	   *checked;		/* statements that need not be looked at again
 								 * in this load */
 } FunctionMark;
-
-/* In query_context of a CachedPlanSource. */
-typedef struct QueryMark
-{
-	Mark		mark;
-	Reasons		why;			/* not to store what it gives */
-	bool		calls_sql;		/* its plan does, functions of users' */
-	uint64		outside;		/* of loads_sql_made_outside, when that was last
-								 * set up */
-} QueryMark;
-
-/* In the context of a CachedPlan. */
-typedef struct PlanMark
-{
-	Mark		mark;
-	Reasons		why;			/* not to store what it gives */
-} PlanMark;
 
 /* In portalContext of a cursor. */
 typedef struct CursorMark
@@ -160,40 +120,15 @@ static PLpgSQL_plugin our_plugin = {
  *-------------------------------------------------------------------------
  */
 
-/* Callbacks that do nothing, but tell by their addresses what they belong to. */
+/* See mark.c. */
 static void
 function_tag(void *arg)
 {
 }
 
 static void
-query_tag(void *arg)
-{
-}
-
-static void
-plan_tag(void *arg)
-{
-}
-
-static void
 cursor_tag(void *arg)
 {
-}
-
-static Mark *
-mark_find(MemoryContext context, MemoryContextCallbackFunction tag)
-{
-	MemoryContextCallback *callback;
-
-	if (context == NULL)
-		return NULL;
-	for (callback = context->reset_cbs; callback != NULL; callback = callback->next)
-	{
-		if (callback->func == tag)
-			return (Mark *) callback;
-	}
-	return NULL;
 }
 
 /* Key functions run in sessions that may not have heard of all DDL. */
@@ -226,212 +161,6 @@ made_now(Made *made)
 	{
 		current_load->unsettled = true;
 		made->ddl = MADE_UNSETTLED | coherence_catalog_heard();
-	}
-}
-
-static bool
-made_equals(const Made *a, const Made *b)
-{
-	return a->settings == b->settings && a->ddl == b->ddl &&
-		a->own_ddl == b->own_ddl;
-}
-
-static Mark *
-mark_make(MemoryContext context, MemoryContextCallbackFunction tag, Size size,
-		  const Made *made)
-{
-	Mark	   *mark = mark_find(context, tag);
-
-	if (mark == NULL)
-	{
-		mark = MemoryContextAllocZero(context, size);
-		mark->callback.func = tag;
-		MemoryContextRegisterResetCallback(context, &mark->callback);
-	}
-	mark->made = *made;
-	return mark;
-}
-
-/*-------------------------------------------------------------------------
- * Expressions
- *-------------------------------------------------------------------------
- */
-
-/* What looking at the expressions of a statement needs and gives. */
-typedef struct Look
-{
-	const Activation *activation;
-	bool		complete;		/* all have been made, and marked */
-} Look;
-
-/*
- * Before: what was not made in a load like this one is made anew.
- *
- * Within a transaction an expression also keeps the functions that it calls,
- * and what these keep: functions in SQL, their plans.  If one may have been
- * made outside of loads meanwhile, that is set up anew.
- */
-static void
-expression_before(PLpgSQL_expr *expr, void *arg)
-{
-	Look	   *look = arg;
-	ListCell   *lc;
-
-	if (expr->plan == NULL)
-	{
-		look->complete = false;
-		return;
-	}
-	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
-	{
-		CachedPlanSource *source = lfirst(lc);
-		QueryMark  *query;
-		PlanMark   *plan = NULL;
-
-		query = (QueryMark *) mark_find(source->query_context, query_tag);
-		if (!source->is_valid)
-			query = NULL;
-		if (query != NULL && !made_equals(&query->mark.made, &look->activation->now))
-			query = NULL;
-		if (source->gplan != NULL && query != NULL)
-			plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
-		if (query == NULL)
-			source->is_valid = false;
-		if (plan != NULL && !made_equals(&plan->mark.made, &look->activation->now))
-			plan = NULL;
-		if (source->gplan != NULL && plan == NULL)
-			source->gplan->is_valid = false;
-		if (query == NULL)
-		{
-			look->complete = false;
-			continue;
-		}
-		loads_note_all(&query->why);
-		if (plan != NULL)
-			loads_note_all(&plan->why);
-		else if (source->gplan != NULL)
-			look->complete = false;
-		if (query->calls_sql)
-			look->complete = false;
-		if (query->calls_sql && query->outside != loads_sql_made_outside())
-		{
-			query->outside = loads_sql_made_outside();
-			if (!expr->expr_simple_in_use)
-				expr->expr_simple_lxid = InvalidLocalTransactionId;
-		}
-	}
-}
-
-/* A plan that PL/pgSQL keeps has been made: what does its result depend on? */
-static bool
-inspect_kept(CachedPlan *gplan, Reasons *why)
-{
-	bool		calls_sql = false;
-	ListCell   *lc;
-
-	foreach(lc, gplan->stmt_list)
-	{
-		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
-
-		if (plan->commandType != CMD_UTILITY)
-			calls_sql |= inspect_plan(plan, loads_vouched, NULL, NULL, why);
-	}
-	return calls_sql;
-}
-
-/* What was analysed depends on this. */
-static void
-inspect_source(CachedPlanSource *source, Look *look, Reasons *why)
-{
-	FunctionMark *function = look->activation->mark;
-	ListCell   *lc;
-
-	foreach(lc, source->query_list)
-		inspect_query(lfirst_node(Query, lc), source->query_string,
-					  function == NULL || function->to_time,
-					  loads_vouched, why);
-}
-
-/*
- * What was made has been invalidated meanwhile, so that it gets no mark; but it
- * was used.
- */
-static void
-note_source(CachedPlanSource *source, Look *look)
-{
-	Reasons		why = {0};
-
-	inspect_source(source, look, &why);
-	if (source->gplan != NULL)
-		(void) inspect_kept(source->gplan, &why);
-	loads_note_all(&why);
-}
-
-/*
- * After: what has been made is inspected and marked.  What has a mark already
- * was made by a load inside this one, under other settings perhaps, and is left
- * alone; the same where such a load has failed and may not have got to mark it.
- */
-static void
-expression_after(PLpgSQL_expr *expr, void *arg)
-{
-	Look	   *look = arg;
-	ListCell   *lc;
-
-	if (expr->plan == NULL)
-	{
-		look->complete = false;
-		return;
-	}
-	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
-	{
-		CachedPlanSource *source = lfirst(lc);
-		QueryMark  *query;
-		PlanMark   *plan;
-
-		if (!source->is_valid)
-		{
-			note_source(source, look);
-			look->complete = false;
-			continue;
-		}
-		query = (QueryMark *) mark_find(source->query_context, query_tag);
-		if (query == NULL && !look->activation->tainted)
-		{
-			query = (QueryMark *) mark_make(source->query_context, query_tag,
-											sizeof(QueryMark), &look->activation->now);
-			inspect_source(source, look, &query->why);
-			loads_note_all(&query->why);
-		}
-		if (query == NULL || !made_equals(&query->mark.made, &look->activation->now))
-		{
-			look->complete = false;
-			continue;
-		}
-
-		/*
-		 * What was noted while something was planned is not seen again when that
-		 * plan is used, which this expression may keep.
-		 */
-		if (current_load->planned.mask != 0)
-		{
-			reasons_add_lasting(&query->why, &current_load->planned);
-			look->complete = false;
-		}
-		if (source->gplan == NULL || !source->gplan->is_valid)
-			continue;
-		plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
-		if (plan == NULL && !look->activation->tainted)
-		{
-			plan = (PlanMark *) mark_make(source->gplan->context, plan_tag,
-										  sizeof(PlanMark), &look->activation->now);
-			query->calls_sql = inspect_kept(source->gplan, &plan->why);
-			if (query->calls_sql)
-				query->outside = loads_sql_made_outside();
-			loads_note_all(&plan->why);
-		}
-		if (plan == NULL || !made_equals(&plan->mark.made, &look->activation->now))
-			look->complete = false;
 	}
 }
 
@@ -515,6 +244,20 @@ statement_flag(Activation *activation, PLpgSQL_stmt *stmt)
 	return &mark->checked[stmt->stmtid];
 }
 
+/* What looking at the expressions of a statement in this call needs */
+static KeptLook
+look_of(const Activation *activation)
+{
+	KeptLook	look = {
+		.now = &activation->now,
+		.to_time = activation->mark == NULL || activation->mark->to_time,
+		.tainted = activation->tainted,
+		.complete = true
+	};
+
+	return look;
+}
+
 static void
 compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 {
@@ -526,12 +269,12 @@ compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 		checked = statement_flag(activation, stmt);
 		if (checked == NULL || !*checked)
 		{
-			Look		look = {.activation = activation, .complete = true};
+			KeptLook	look = look_of(activation);
 
 			if (GUARD_REMOVED("compiled"))
 				look.complete = false;
 			else if (!plexpr_visit(activation->function, stmt,
-								   expression_before, &look))
+								   keptexpr_before, &look))
 				loads_note(REASON_OPAQUE, activation->function->fn_oid);
 			note_statement(estate, stmt);
 			if (checked != NULL)
@@ -554,10 +297,10 @@ compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 		checked = statement_flag(activation, stmt);
 		if (checked == NULL || !*checked)
 		{
-			Look		look = {.activation = activation, .complete = true};
+			KeptLook	look = look_of(activation);
 			Portal		portal;
 
-			if (!plexpr_visit(activation->function, stmt, expression_after, &look))
+			if (!plexpr_visit(activation->function, stmt, keptexpr_after, &look))
 				look.complete = false;
 			if (stmt->cmd_type == PLPGSQL_STMT_OPEN)
 			{
@@ -690,7 +433,7 @@ function_mark(PLpgSQL_function *function)
 		mark->checked = MemoryContextAllocZero(function->fn_cxt,
 											   mark->nstatements);
 	}
-	return mark != NULL && made_equals(&mark->mark.made, &now) ? mark : NULL;
+	return mark != NULL && mark_equals(&mark->mark.made, &now) ? mark : NULL;
 }
 
 static void

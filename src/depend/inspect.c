@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * inspect.c
- *		What the result of a plan or an expression depends on.
+ *		What the result of an expression or a query depends on.
  *
  * Rows of tables are one thing: watches tell of their changes (loads.c).  Here
  * it is what else a query can depend on, of which nobody tells: functions of
  * the session, of the clock and of the server's state, functions into which
  * nobody can see, locks of rows, system columns, samples, texts such as 'now'.
  *
- * Plans are inspected when they begin to run; literals, before they are planned,
- * since the planner folds them.  The expressions that PL/pgSQL evaluates without
+ * Plans are inspected when they begin to run (plantree.c); literals, before they are
+ * planned, since the planner folds them.  The expressions that PL/pgSQL evaluates without
  * the executor are inspected as analysed queries, as which it keeps them, and as
  * plans, in which functions in SQL and default arguments have been expanded.
  *
@@ -47,27 +47,6 @@
 #include "depend/inspect.h"
 #include "depend/literal.h"
 #include "depend/routine.h"
-
-/* What texts may be turned into, where they are met. */
-typedef enum TextsUse
-{
-	TEXTS_ARE_VALUES,
-	TEXTS_MAY_BE_TIMES,			/* a text that can be nothing else is one */
-	TEXTS_BECOME_TIMES			/* each is */
-} TextsUse;
-
-typedef struct Inspection
-{
-	Reasons    *reasons;
-	InspectVouched vouched;		/* NULL: nothing is */
-	const char *source;			/* text that locations are in, or NULL */
-	PlannedStmt *plan;			/* or NULL */
-	InspectScan scan;			/* told of each scan of a table, or NULL */
-	void	   *arg;			/* for that */
-	bool		literals;		/* look for nothing else */
-	TextsUse	texts;
-	bool		calls_sql;		/* found: a function of a user's in SQL */
-} Inspection;
 
 static void
 note(Inspection *in, Reason reason, Oid object)
@@ -284,8 +263,6 @@ names_temporary(Const *constant)
 		get_rel_persistence(object) == RELPERSISTENCE_TEMP;
 }
 
-static bool inspect_expression(Node *node, Inspection *in);
-
 /* The constraints of a domain are checked where a value becomes one. */
 static void
 inspect_domain(Oid domain, Inspection *in)
@@ -322,9 +299,12 @@ inspect_value_function(SQLValueFunction *function, Inspection *in)
 	}
 }
 
-/* Columns of catalogs that change by VACUUM and the like, not by DDL. */
-static bool
-is_statistic(Oid relid, AttrNumber attnum)
+/*
+ * Is it a column of a catalog that changes by VACUUM and the like, not by DDL?
+ * 0: one of all of them, is it?
+ */
+bool
+inspect_is_statistic(Oid relid, AttrNumber attnum)
 {
 	switch (relid)
 	{
@@ -348,13 +328,13 @@ inspect_var(Var *var, Inspection *in)
 {
 	if (var->varattno < 0 && var->varattno != TableOidAttributeNumber)
 		note(in, REASON_SYSTEM_COLUMNS, REASON_NOTHING);
-	else if (in->plan != NULL && !IS_SPECIAL_VARNO(var->varno) &&
-			 var->varno > 0 && var->varlevelsup == 0 &&
-			 (int) var->varno <= list_length(in->plan->rtable))
+	else if (!IS_SPECIAL_VARNO(var->varno) && var->varno > 0 &&
+			 var->varlevelsup == 0 &&
+			 (int) var->varno <= list_length(in->rtable))
 	{
-		RangeTblEntry *rte = rt_fetch(var->varno, in->plan->rtable);
+		RangeTblEntry *rte = rt_fetch(var->varno, in->rtable);
 
-		if (rte->rtekind == RTE_RELATION && is_statistic(rte->relid, var->varattno))
+		if (rte->rtekind == RTE_RELATION && inspect_is_statistic(rte->relid, var->varattno))
 			note(in, REASON_SYSTEM_COLUMNS, REASON_NOTHING);
 	}
 }
@@ -484,7 +464,11 @@ inspect_literal_type(Node *node, Inspection *in)
 		dependency_note_mention(get_typ_typrelid(type));
 }
 
-static bool
+/*
+ * Find out what an expression, a list of them, or a query depends on.  It is a
+ * walker, which gives false.
+ */
+bool
 inspect_expression(Node *node, Inspection *in)
 {
 	TextsUse	above = in->texts;
@@ -551,236 +535,9 @@ inspect_expression(Node *node, Inspection *in)
 	return stop;
 }
 
-static void
-inspect_list(List *expressions, Inspection *in)
-{
-	(void) inspect_expression((Node *) expressions, in);
-}
-
-static void inspect_node_tree(Plan *plan, Inspection *in);
-
-static void
-inspect_trees(List *plans, Inspection *in)
-{
-	ListCell   *lc;
-
-	foreach(lc, plans)
-		inspect_node_tree(lfirst(lc), in);
-}
-
-/* The expressions and children that only some kinds of nodes have. */
-static void
-inspect_node(Plan *plan, Inspection *in)
-{
-	switch (nodeTag(plan))
-	{
-		case T_Result:
-			(void) inspect_expression(((Result *) plan)->resconstantqual, in);
-			break;
-		case T_IndexScan:
-			inspect_list(((IndexScan *) plan)->indexqualorig, in);
-			inspect_list(((IndexScan *) plan)->indexorderbyorig, in);
-			break;
-		case T_IndexOnlyScan:
-			inspect_list(((IndexOnlyScan *) plan)->indexqual, in);
-			inspect_list(((IndexOnlyScan *) plan)->indexorderby, in);
-			break;
-		case T_BitmapIndexScan:
-			inspect_list(((BitmapIndexScan *) plan)->indexqualorig, in);
-			break;
-		case T_TidScan:
-			inspect_list(((TidScan *) plan)->tidquals, in);
-			break;
-		case T_TidRangeScan:
-			inspect_list(((TidRangeScan *) plan)->tidrangequals, in);
-			break;
-		case T_SampleScan:
-			note(in, REASON_SAMPLE, REASON_NOTHING);
-			(void) inspect_expression((Node *) ((SampleScan *) plan)->tablesample, in);
-			break;
-		case T_FunctionScan:
-			inspect_list(((FunctionScan *) plan)->functions, in);
-			break;
-		case T_ValuesScan:
-			inspect_list(((ValuesScan *) plan)->values_lists, in);
-			break;
-		case T_TableFuncScan:
-			(void) inspect_expression((Node *) ((TableFuncScan *) plan)->tablefunc, in);
-			break;
-		case T_ForeignScan:
-			inspect_list(((ForeignScan *) plan)->fdw_exprs, in);
-			break;
-		case T_CustomScan:
-			inspect_list(((CustomScan *) plan)->custom_exprs, in);
-			inspect_trees(((CustomScan *) plan)->custom_plans, in);
-			break;
-		case T_NestLoop:
-			inspect_list(((Join *) plan)->joinqual, in);
-			break;
-		case T_MergeJoin:
-			inspect_list(((Join *) plan)->joinqual, in);
-			inspect_list(((MergeJoin *) plan)->mergeclauses, in);
-			break;
-		case T_HashJoin:
-			inspect_list(((Join *) plan)->joinqual, in);
-			inspect_list(((HashJoin *) plan)->hashclauses, in);
-			break;
-		case T_WindowAgg:
-			(void) inspect_expression(((WindowAgg *) plan)->startOffset, in);
-			(void) inspect_expression(((WindowAgg *) plan)->endOffset, in);
-			inspect_list(((WindowAgg *) plan)->runCondition, in);
-			break;
-		case T_Limit:
-			(void) inspect_expression(((Limit *) plan)->limitOffset, in);
-			(void) inspect_expression(((Limit *) plan)->limitCount, in);
-			break;
-		case T_SubqueryScan:
-			inspect_node_tree(((SubqueryScan *) plan)->subplan, in);
-			break;
-		case T_Append:
-			inspect_trees(((Append *) plan)->appendplans, in);
-			break;
-		case T_MergeAppend:
-			inspect_trees(((MergeAppend *) plan)->mergeplans, in);
-			break;
-		case T_BitmapAnd:
-			inspect_trees(((BitmapAnd *) plan)->bitmapplans, in);
-			break;
-		case T_BitmapOr:
-			inspect_trees(((BitmapOr *) plan)->bitmapplans, in);
-			break;
-		default:
-			break;
-	}
-}
-
 /*
- * Scans of a table often give all its columns, whether or not these are used.
- * Then it is the query that tells which are: give its relation's entry.
- */
-static RangeTblEntry *
-gives_all(Plan *plan, Inspection *in)
-{
-	RangeTblEntry *rte;
-	ListCell   *lc;
-	AttrNumber	attnum = 0;
-
-	switch (nodeTag(plan))
-	{
-		case T_SeqScan:
-		case T_IndexScan:
-		case T_BitmapHeapScan:
-		case T_TidScan:
-			rte = rt_fetch(((Scan *) plan)->scanrelid, in->plan->rtable);
-			break;
-		default:
-			return NULL;
-	}
-	if (rte->rtekind != RTE_RELATION || !is_statistic(rte->relid, 0))
-		return NULL;
-	foreach(lc, plan->targetlist)
-	{
-		Var		   *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
-
-		if (!IsA(var, Var) || var->varattno != ++attnum)
-			return NULL;
-	}
-	return attnum == (rte->relid == RelationRelationId ? Natts_pg_class :
-					  Natts_pg_database) ? rte : NULL;
-}
-
-static void
-inspect_columns(RangeTblEntry *rte, Inspection *in)
-{
-	Bitmapset  *columns = cache_selected_columns(rte, in->plan);
-	int			column = -1;
-
-	while ((column = bms_next_member(columns, column)) >= 0)
-	{
-		if (is_statistic(rte->relid,
-						 column + FirstLowInvalidHeapAttributeNumber))
-			note(in, REASON_SYSTEM_COLUMNS, REASON_NOTHING);
-	}
-}
-
-/* Tell of a scan of a table, and of its conditions. */
-static void
-tell_scan(Plan *plan, Inspection *in)
-{
-	PlanScan	scan = {.qual = plan->qual};
-
-	switch (nodeTag(plan))
-	{
-		case T_SeqScan:
-		case T_SampleScan:
-		case T_TidScan:
-		case T_TidRangeScan:
-			break;
-		case T_IndexScan:
-			scan.indexqual = ((IndexScan *) plan)->indexqualorig;
-			break;
-		case T_IndexOnlyScan:
-			scan.indexqual = ((IndexOnlyScan *) plan)->indexqual;
-			scan.indextlist = ((IndexOnlyScan *) plan)->indextlist;
-			break;
-		case T_BitmapHeapScan:
-			scan.indexqual = ((BitmapHeapScan *) plan)->bitmapqualorig;
-			break;
-		default:
-			return;
-	}
-	scan.varno = ((Scan *) plan)->scanrelid;
-	if (rt_fetch(scan.varno, in->plan->rtable)->rtekind == RTE_RELATION)
-		in->scan(&scan, in->arg);
-}
-
-static void
-inspect_node_tree(Plan *plan, Inspection *in)
-{
-	RangeTblEntry *rte;
-
-	if (plan == NULL)
-		return;
-	rte = gives_all(plan, in);
-	if (rte != NULL)
-		inspect_columns(rte, in);
-	else
-		inspect_list(plan->targetlist, in);
-	inspect_list(plan->qual, in);
-	if (in->scan != NULL)
-		tell_scan(plan, in);
-	inspect_node(plan, in);
-	inspect_node_tree(plan->lefttree, in);
-	inspect_node_tree(plan->righttree, in);
-}
-
-/*
- * Find out what a plan depends on besides rows.  vouched: NULL if nothing is;
- * scan: told of each scan of a table, with this argument, or NULL.  Adds to the
- * reasons.  True if it calls functions of users' in SQL.
- *
- * Literals are not looked for: the planner may have folded them.
- */
-bool
-inspect_plan(PlannedStmt *plan, InspectVouched vouched, InspectScan scan,
-			 void *arg, Reasons *reasons)
-{
-	Inspection	in = {.reasons = reasons, .vouched = vouched, .plan = plan,
-	.scan = scan, .arg = arg};
-	ListCell   *lc;
-
-	foreach(lc, plan->rowMarks)
-	{
-		if (lfirst_node(PlanRowMark, lc)->markType < ROW_MARK_REFERENCE)
-			note(&in, REASON_ROW_LOCKS, REASON_NOTHING);
-	}
-	inspect_node_tree(plan->planTree, &in);
-	inspect_trees(plan->subplans, &in);
-	return in.calls_sql;
-}
-
-/*
- * The same of an analysed query, literals included.  to_time: what it gives may
+ * Find out what an analysed query depends on besides rows, literals included, and
+ * add it to the reasons.  vouched: NULL if nothing is; source: its text; to_time: what it gives may
  * be turned into a time afterwards.
  */
 void

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * inspect.h
- *		What the result of a plan or an expression depends on.
+ *		What the result of an expression or a query depends on.
  *
  * See inspect.c.
  *
@@ -13,26 +13,34 @@
 #include "postgres.h"
 
 #include "nodes/parsenodes.h"
-#include "nodes/plannodes.h"
 
 #include "base/reasons.h"
 
 /* Is this function vouched for? */
 typedef bool (*InspectVouched) (Oid function);
 
-/* A scan of a table in a plan. */
-typedef struct PlanScan
+/* What texts may be turned into, where they are met. */
+typedef enum TextsUse
 {
-	Index		varno;			/* the table, in the plan's range table */
-	List	   *qual;			/* conditions on its rows */
-	List	   *indexqual;		/* more of them, by which they are found */
-	List	   *indextlist;		/* what INDEX_VAR stands for, NIL: it is the table */
-} PlanScan;
+	TEXTS_ARE_VALUES,
+	TEXTS_MAY_BE_TIMES,			/* a text that can be nothing else is one */
+	TEXTS_BECOME_TIMES			/* each is */
+} TextsUse;
 
-typedef void (*InspectScan) (const PlanScan *scan, void *arg);
+/* What an inspection needs, and gives. */
+typedef struct Inspection
+{
+	Reasons    *reasons;		/* found: they are added here */
+	InspectVouched vouched;		/* NULL: nothing is */
+	const char *source;			/* text that locations are in, or NULL */
+	const List *rtable;			/* of the plan that it is in, or NIL */
+	bool		literals;		/* look for nothing else */
+	TextsUse	texts;
+	bool		calls_sql;		/* found: a function of a user's in SQL */
+} Inspection;
 
-extern bool inspect_plan(PlannedStmt *plan, InspectVouched vouched,
-						 InspectScan scan, void *arg, Reasons *reasons);
+extern bool inspect_expression(Node *node, Inspection *in);
+extern bool inspect_is_statistic(Oid relid, AttrNumber attnum);
 extern void inspect_query(Query *query, const char *source, bool to_time,
 						  InspectVouched vouched, Reasons *reasons);
 extern void inspect_literals(Query *query, const char *source,

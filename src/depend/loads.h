@@ -56,8 +56,9 @@ typedef struct Load
 /* The innermost one, NULL: none. */
 extern Load *current_load;
 extern MemoryContext loads_boundary;
+extern int	loads_planning;
+extern bool loads_left_plans;
 
-extern void loads_init(void);
 extern DependencyRights loads_rights(void);
 extern void load_begin(Load *load, CacheDef *def, bool keys);
 extern void load_note_unread(Load *load);
@@ -66,11 +67,12 @@ extern int	loads_depth(void);
 extern void loads_reset(void);
 extern void loads_note(Reason reason, Oid object);
 extern void loads_note_all(const Reasons *reasons);
+extern void loads_note_catalogs(void);
+extern bool loads_is_catalog(Oid relid);
 extern void loads_note_relation(Relation rel, Columns columns);
+extern void loads_note_view(Oid relid);
 extern void loads_note_search_path(void);
-extern void loads_note_call(Oid function);
 extern void loads_note_utility(Node *command);
-extern uint64 loads_sql_made_outside(void);
 extern void loads_note_hit(CacheDef *inner, uint64 generation,
 						   TimestampTz expires);
 extern void loads_bound(TimestampTz expires);

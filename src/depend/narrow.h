@@ -15,7 +15,7 @@
 #include "nodes/params.h"
 #include "utils/relcache.h"
 
-#include "depend/inspect.h"
+#include "depend/plantree.h"
 
 extern void narrow_note_scan(Relation rel, const PlanScan *scan,
 							 ParamListInfo params);

@@ -7,7 +7,7 @@
  * function that means:
  *
  *	SQL and PL/pgSQL	looked into: its plans and expressions are inspected
- *						when they run (loads.c, compiled.c).
+ *						when they run (plans.c, compiled.c).
  *	IMMUTABLE			believed, as the planner does.
  *	PostgreSQL's own	STABLE ones are known one by one: the list below has
  *						those whose result depends on arguments, catalogs, the

@@ -36,6 +36,7 @@
 #include "depend/dependency.h"
 #include "depend/inspect.h"
 #include "depend/loads.h"
+#include "depend/plans.h"
 #include "depend/reason.h"
 #include "depend/unstored.h"
 #include "fence/registry.h"
@@ -196,7 +197,7 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 			run->load.deviation = settings_deviation(&def->settings);
 		if (!def->definer)
 			dependency_note_session(loads_rights());
-		loads_note_call(def->loader);
+		plans_note_call(def->loader);
 		loads_note_all(&def->loader_is);
 		if (def->definer)
 			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);

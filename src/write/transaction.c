@@ -23,6 +23,7 @@
 #include "definition/definition.h"
 #include "depend/compiled.h"
 #include "depend/loads.h"
+#include "depend/plans.h"
 #include "fence/registry.h"
 #include "fence/watchrows.h"
 #include "load/flight.h"
@@ -47,6 +48,7 @@ transaction_end(bool commit)
 	statement_reset();
 	rowkeys_reset();
 	loads_reset();
+	plans_reset();
 	compiled_reset();
 	flight_reset();
 	keyvalue_reset();

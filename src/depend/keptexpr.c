@@ -1,0 +1,228 @@
+/*-------------------------------------------------------------------------
+ *
+ * keptexpr.c
+ *		What PL/pgSQL keeps of expressions: queries and plans.
+ *
+ * An expression is analysed and planned when it is first evaluated, and kept for the
+ * session.  In a load, each is looked at
+ *
+ *	before	it is evaluated: what was not analysed and planned in a load of the
+ *			same settings is marked as invalid, as PostgreSQL does after DDL; then
+ *			PL/pgSQL makes it anew, now;
+ *	after	that: what was analysed and planned is inspected (inspect.c,
+ *			plantree.c), and marked with what it depends on; later loads are told by
+ *			the mark.
+ *
+ * Locking: none.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+
+#include "base/compat.h"
+#include "depend/inspect.h"
+#include "depend/keptexpr.h"
+#include "depend/loads.h"
+#include "depend/plans.h"
+#include "depend/plantree.h"
+
+/* In query_context of a CachedPlanSource. */
+typedef struct QueryMark
+{
+	Mark		mark;
+	Reasons		why;			/* not to store what it gives */
+	bool		calls_sql;		/* its plan does, functions of users' */
+	uint64		outside;		/* of plans_sql_made_outside, when that was last
+								 * set up */
+} QueryMark;
+
+/* In the context of a CachedPlan. */
+typedef struct PlanMark
+{
+	Mark		mark;
+	Reasons		why;			/* not to store what it gives */
+} PlanMark;
+
+/* See mark.c. */
+static void
+query_tag(void *arg)
+{
+}
+
+static void
+plan_tag(void *arg)
+{
+}
+
+/*
+ * Before: what was not made in a load like this one is made anew.
+ *
+ * Within a transaction an expression also keeps the functions that it calls,
+ * and what these keep: functions in SQL, their plans.  If one may have been
+ * made outside of loads meanwhile, that is set up anew.
+ */
+void
+keptexpr_before(PLpgSQL_expr *expr, void *arg)
+{
+	KeptLook   *look = arg;
+	ListCell   *lc;
+
+	if (expr->plan == NULL)
+	{
+		look->complete = false;
+		return;
+	}
+	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
+	{
+		CachedPlanSource *source = lfirst(lc);
+		QueryMark  *query;
+		PlanMark   *plan = NULL;
+
+		query = (QueryMark *) mark_find(source->query_context, query_tag);
+		if (!source->is_valid)
+			query = NULL;
+		if (query != NULL && !mark_equals(&query->mark.made, look->now))
+			query = NULL;
+		if (source->gplan != NULL && query != NULL)
+			plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
+		if (query == NULL)
+			source->is_valid = false;
+		if (plan != NULL && !mark_equals(&plan->mark.made, look->now))
+			plan = NULL;
+		if (source->gplan != NULL && plan == NULL)
+			source->gplan->is_valid = false;
+		if (query == NULL)
+		{
+			look->complete = false;
+			continue;
+		}
+		loads_note_all(&query->why);
+		if (plan != NULL)
+			loads_note_all(&plan->why);
+		else if (source->gplan != NULL)
+			look->complete = false;
+		if (query->calls_sql)
+			look->complete = false;
+		if (query->calls_sql && query->outside != plans_sql_made_outside())
+		{
+			query->outside = plans_sql_made_outside();
+			if (!expr->expr_simple_in_use)
+				expr->expr_simple_lxid = InvalidLocalTransactionId;
+		}
+	}
+}
+
+/* A plan that PL/pgSQL keeps has been made: what does its result depend on? */
+static bool
+inspect_kept(CachedPlan *gplan, Reasons *why)
+{
+	bool		calls_sql = false;
+	ListCell   *lc;
+
+	foreach(lc, gplan->stmt_list)
+	{
+		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
+
+		if (plan->commandType != CMD_UTILITY)
+			calls_sql |= plantree_inspect(plan, loads_vouched, NULL, NULL, why);
+	}
+	return calls_sql;
+}
+
+/* What was analysed depends on this. */
+static void
+inspect_source(CachedPlanSource *source, KeptLook *look, Reasons *why)
+{
+	ListCell   *lc;
+
+	foreach(lc, source->query_list)
+		inspect_query(lfirst_node(Query, lc), source->query_string,
+					  look->to_time, loads_vouched, why);
+}
+
+/*
+ * What was made has been invalidated meanwhile, so that it gets no mark; but it
+ * was used.
+ */
+static void
+note_source(CachedPlanSource *source, KeptLook *look)
+{
+	Reasons		why = {0};
+
+	inspect_source(source, look, &why);
+	if (source->gplan != NULL)
+		(void) inspect_kept(source->gplan, &why);
+	loads_note_all(&why);
+}
+
+/*
+ * After: what has been made is inspected and marked.  What has a mark already
+ * was made by a load inside this one, under other settings perhaps, and is left
+ * alone; the same where such a load has failed and may not have got to mark it.
+ */
+void
+keptexpr_after(PLpgSQL_expr *expr, void *arg)
+{
+	KeptLook   *look = arg;
+	ListCell   *lc;
+
+	if (expr->plan == NULL)
+	{
+		look->complete = false;
+		return;
+	}
+	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
+	{
+		CachedPlanSource *source = lfirst(lc);
+		QueryMark  *query;
+		PlanMark   *plan;
+
+		if (!source->is_valid)
+		{
+			note_source(source, look);
+			look->complete = false;
+			continue;
+		}
+		query = (QueryMark *) mark_find(source->query_context, query_tag);
+		if (query == NULL && !look->tainted)
+		{
+			query = (QueryMark *) mark_make(source->query_context, query_tag,
+											sizeof(QueryMark), look->now);
+			inspect_source(source, look, &query->why);
+			loads_note_all(&query->why);
+		}
+		if (query == NULL || !mark_equals(&query->mark.made, look->now))
+		{
+			look->complete = false;
+			continue;
+		}
+
+		/*
+		 * What was noted while something was planned is not seen again when that
+		 * plan is used, which this expression may keep.
+		 */
+		if (current_load->planned.mask != 0)
+		{
+			reasons_add_lasting(&query->why, &current_load->planned);
+			look->complete = false;
+		}
+		if (source->gplan == NULL || !source->gplan->is_valid)
+			continue;
+		plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
+		if (plan == NULL && !look->tainted)
+		{
+			plan = (PlanMark *) mark_make(source->gplan->context, plan_tag,
+										  sizeof(PlanMark), look->now);
+			query->calls_sql = inspect_kept(source->gplan, &plan->why);
+			if (query->calls_sql)
+				query->outside = plans_sql_made_outside();
+			loads_note_all(&plan->why);
+		}
+		if (plan == NULL || !mark_equals(&plan->mark.made, look->now))
+			look->complete = false;
+	}
+}

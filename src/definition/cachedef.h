@@ -25,7 +25,7 @@
 /* What a loader's plans may depend on. */
 typedef struct LoaderState
 {
-	uint64		ddl;			/* of others, see coherence_catalog_state */
+	uint64		ddl;			/* of others, see catalogs_state */
 	uint64		own_ddl;		/* of this session */
 	Oid			role;
 	int			context;		/* security context */

@@ -58,7 +58,7 @@
 #include "depend/mark.h"
 #include "depend/plexpr.h"
 #include "depend/routine.h"
-#include "protocol/coherence.h"
+#include "protocol/catalogs.h"
 #include "protocol/pending.h"
 
 /* In fn_cxt of a function. */
@@ -153,14 +153,14 @@ made_now(Made *made)
 	if (current_load->keys)
 	{
 		made->settings ^= MADE_FOR_KEYS;
-		made->ddl = coherence_catalog_changes() + 1;
+		made->ddl = catalogs_changes() + 1;
 	}
 	else
-		made->ddl = coherence_catalog_state();
+		made->ddl = catalogs_state();
 	if (made->ddl == 0)
 	{
 		current_load->unsettled = true;
-		made->ddl = MADE_UNSETTLED | coherence_catalog_heard();
+		made->ddl = MADE_UNSETTLED | catalogs_heard();
 	}
 }
 

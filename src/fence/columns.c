@@ -20,7 +20,7 @@
  * What an update has changed is told by the bytes of both versions: so a value
  * that is merely equal to the old one (1.0 and 1.00) is a change.
  *
- * What follows from both is decided when the writer publishes (coherence.c).
+ * What follows from both is decided when the writer publishes (publish.c).
  *
  * Locking: none.
  *

@@ -30,7 +30,7 @@
  * longer running they count as visible, which is right: they changed nothing.
  *
  * Locking: writers are serialized by a lock of the fence's owner (see
- * coherence.c and registry.c).  Readers take no lock: the sequence number is
+ * keyfence.c and registry.c).  Readers take no lock: the sequence number is
  * odd while a writer is inside, and a reader whose copy was overtaken copies
  * again.  Writers do nothing between the two increments that could raise an
  * error.

@@ -44,7 +44,7 @@
  * the keys that the new ones tell.  So
  *
  *	- L counts the publications of DDL, before it tells its first key, with
- *	  catalog caches that know of all of them (coherence_settle).  If the count
+ *	  catalog caches that know of all of them (catalogs_settle).  If the count
  *	  has moved when L reads the cache or publishes, all of the cache is
  *	  pending instead of keys.
  *	- L's id is in the list above.  D puts those in the list into the fences of

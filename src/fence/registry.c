@@ -404,7 +404,7 @@ slot_passes(CacheSlot *slot, const ColumnChange *change, FullTransactionId xid)
 
 /*
  * Publish the invalidation of a whole cache; others as in
- * coherence_publish_key.  change: what made it, or NULL; see slot_passes.
+ * publish_key.  change: what made it, or NULL; see slot_passes.
  */
 void
 slot_publish(Oid dbid, uint64 id, FullTransactionId xid,

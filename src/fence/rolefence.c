@@ -10,7 +10,7 @@
  * databases come and go with roles that live for an hour.
  *
  * So there is one more fence to each get of such a cache.  It works as that of a
- * whole cache does (coherence.c), in all databases at once: its count of changes
+ * whole cache does (publish.c), in all databases at once: its count of changes
  * is in the images of keys, where it is to a role's entries what the generation
  * is to a cache's.  All roles are published here, whether or not anything was
  * loaded with their rights: so nothing need be noted before.

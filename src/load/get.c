@@ -38,6 +38,7 @@
 #include "load/flight.h"
 #include "load/get.h"
 #include "load/loader.h"
+#include "protocol/catalogs.h"
 #include "protocol/coherence.h"
 #include "protocol/lock.h"
 #include "redis/tier.h"
@@ -304,9 +305,9 @@ fetch_store(Fetch *fetch, LoadResult *result)
 static bool
 fetch_settle(Fetch *fetch)
 {
-	bool		settled = ready_for_use() && coherence_settle();
+	bool		settled = ready_for_use() && catalogs_settle();
 
-	if (fetch->def->nested && coherence_has_moved() && !GUARD_REMOVED("rehash"))
+	if (fetch->def->nested && catalogs_have_moved() && !GUARD_REMOVED("rehash"))
 		settled = false;
 	definition_require_read(fetch->def);
 	return settled;

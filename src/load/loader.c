@@ -42,7 +42,7 @@
 #include "fence/registry.h"
 #include "load/keyvalue.h"
 #include "load/loader.h"
-#include "protocol/coherence.h"
+#include "protocol/catalogs.h"
 #include "protocol/pending.h"
 
 /*
@@ -65,7 +65,7 @@ loader_prepare(CacheDef *def, Oid collation)
 
 	if (def->loading > 0)
 		return;
-	state.ddl = coherence_catalog_state();
+	state.ddl = catalogs_state();
 	state.own_ddl = pending_ddl_count();
 	GetUserIdAndSecContext(&state.role, &state.context);
 	state.collation = collation;

@@ -31,14 +31,9 @@
  * neither uses nor stores their entries (pending.c); nor those of any cache
  * that is being changed by a statement in progress (statement.c).
  *
- * What loaders depend on besides rows, that is functions, views, types,
- * privileges and so on, comes from backends' catalog caches, and changes
- * there when invalidation messages are read.  Those are sent shortly after a
- * transaction has become visible, so a filler could see a transaction with
- * its snapshot and still have an old function in its caches.  Therefore a
- * transaction with DDL takes a lock before it publishes, which it keeps until
- * after its messages are sent; and a filler makes sure, before it loads, that
- * nobody has this lock, and then reads all messages (coherence_settle).
+ * What loaders depend on besides rows comes from backends' catalog caches.  A
+ * filler makes sure, before it loads, that these have heard of all DDL that its
+ * snapshot sees (catalogs.c).
  *
  * Where a loader runs as the caller there is a third fence, of that role, which
  * is to its entries what the cache's is to all (rolefence.c).
@@ -63,9 +58,7 @@
 #include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
-#include "storage/lock.h"
 #include "storage/predicate.h"
-#include "utils/inval.h"
 #include "utils/snapmgr.h"
 
 #include "base/compat.h"
@@ -76,197 +69,14 @@
 #include "fence/recentxid.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
-#include "fence/witness.h"
 #include "protocol/coherence.h"
 #include "protocol/lock.h"
 #include "protocol/pending.h"
 #include "protocol/statement.h"
 #include "store/index.h"
 
-/* ddl_changes up to which this backend has read all invalidation messages */
-static uint64 settled_changes = PG_UINT64_MAX;
-
 /* cache.enabled */
 bool		coherence_enabled = true;
-
-/* The transaction in which that was the last time */
-static LocalTransactionId settled_in = InvalidLocalTransactionId;
-
-/*-------------------------------------------------------------------------
- * Writers
- *-------------------------------------------------------------------------
- */
-
-/*
- * Transactions with DDL in a database, or (InvalidOid) for all, take this
- * lock; fillers look whether somebody has it.
- */
-static void
-ddl_locktag(LOCKTAG *tag, Oid dbid)
-{
-	SET_LOCKTAG_ADVISORY(*tag, dbid, 0, 0, 0);
-	tag->locktag_type = LOCKTAG_USERLOCK;
-}
-
-/*
- * Prepare for publishing DDL, at the end of a transaction: it has changed
- * something that catalog caches hold, in one database or (InvalidOid) in all.
- */
-void
-coherence_begin_publish(Oid dbid)
-{
-	LOCKTAG		tag;
-
-	if (!ready_for_use())
-		return;
-	ddl_locktag(&tag, dbid);
-	(void) LockAcquire(&tag, RowExclusiveLock, false, false);
-}
-
-/*
- * The change of a key will be published soon: what that needs is in the memory
- * of other processors as a rule, and is fetched meanwhile.
- */
-void
-coherence_prefetch_key(uint64 hash)
-{
-	CACHE_PREFETCH_WRITE(key_fence(hash));
-	CACHE_PREFETCH_WRITE(key_stamp(hash));
-	index_prefetch(hash);
-}
-
-/*
- * Has this change changed anything that the entries which are there now may
- * have been made from?  Under a partition lock, for those of its keys.
- */
-static bool
-change_matters(uint64 cache, const ColumnChange *change)
-{
-	Columns		columns;
-
-	if (change == NULL || !OidIsValid(change->relid))
-		return true;
-	if (GUARD_REMOVED("when_published"))
-		return false;
-	return !slot_reads(change->slot, MyDatabaseId, cache, change->relid,
-					   &columns) ||
-		(columns & change->columns) != 0;
-}
-
-/*
- * Publish the change of a key.  others: transactions that may be changing the
- * same without knowing, or NULL.  change: what it consists in, or NULL.
- */
-void
-coherence_publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
-					  const MappingRunning *others, const ColumnChange *change)
-{
-	uint32		n = 0;
-	bool		matters;
-
-	if (!ready_for_use())
-		return;
-	recent_xid_note(xid);
-	key_lock(hash, LW_EXCLUSIVE);
-	matters = change_matters(cache, change);
-	if (matters || !GUARD_REMOVED("passed_key"))
-		fence_publish(key_fence(hash), xid, witness_last());
-	key_stamp_raise(hash, U64FromFullTransactionId(xid));
-	if (others != NULL)
-	{
-		fence_add(key_fence(hash), others->xids, others->n, &others->floor,
-				  witness_last());
-		key_stamp_raise(hash, others->floor.highest);
-		for (uint32 i = 0; i < others->n; i++)
-			key_stamp_raise(hash, others->xids[i]);
-	}
-	if (matters && !GUARD_REMOVED("remove"))
-		n = index_unlink(hash);
-	key_unlock(hash);
-	if (n > 0)
-		stats_count(slot_find(MyDatabaseId, cache), STATS_INVALIDATIONS, n);
-}
-
-/*
- * Publish the change of a whole cache, in the same way.
- */
-void
-coherence_publish_cache(uint64 cache, FullTransactionId xid,
-						const MappingRunning *others, const ColumnChange *change)
-{
-	if (!ready_for_use())
-		return;
-	recent_xid_note(xid);
-	slot_publish(MyDatabaseId, cache, xid, others, change);
-}
-
-/*
- * Publish a change that any cache of a database (InvalidOid: of any) may
- * depend on.
- */
-void
-coherence_publish_database(Oid dbid, FullTransactionId xid)
-{
-	if (!ready_for_use())
-		return;
-	recent_xid_note(xid);
-	slot_publish_database(dbid, xid);
-}
-
-/*
- * Publish DDL on something that a cache depends on, in the same way.
- */
-void
-coherence_publish_dependent(Oid dbid, uint64 cache, FullTransactionId xid)
-{
-	if (!ready_for_use())
-		return;
-	recent_xid_note(xid);
-	slot_publish_dependent(dbid, cache, xid);
-}
-
-/*
- * Publish a change of what a role may do, for what is loaded as that role, in all
- * databases.
- */
-void
-coherence_publish_role(Oid role, FullTransactionId xid)
-{
-	if (!ready_for_use())
-		return;
-	recent_xid_note(xid);
-	role_fence_publish(role, xid);
-}
-
-/*
- * It is about to be decided which caches depend on the DDL of this transaction,
- * in one database or (InvalidOid) in all: see slot_begin_ddl.  If lasting, after
- * coherence_begin_publish.
- */
-void
-coherence_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
-{
-	if (!ready_for_use())
-		return;
-	recent_xid_note(xid);
-	witness_take(xid);
-	pending_has_published(xid);
-	slot_begin_ddl(dbid, xid, lasting);
-}
-
-/*
- * The transaction has replaced what keys may be told by, in one database or
- * (InvalidOid) in all: see mapping.c.
- */
-void
-coherence_replace(Oid dbid, FullTransactionId xid)
-{
-	if (!ready_for_use())
-		return;
-	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
-	mapping_replace(dbid, xid);
-	LWLockRelease(shared_registry_lock);
-}
 
 /*-------------------------------------------------------------------------
  * Readers
@@ -564,80 +374,6 @@ coherence_may_fill(CoherentGet *get)
 	return fence_is_clear(&get->key_fence, &get->view) &&
 		fence_is_clear(&get->cache_fence, &get->view) &&
 		role_is_clear(get, &get->role_state);
-}
-
-/*
- * Make sure that this backend's catalog caches know of all DDL that its
- * snapshot can see.  False if that cannot be had at the moment; then what is
- * loaded must not be stored.
- */
-bool
-coherence_settle(void)
-{
-	uint64		changes = pg_atomic_read_u64(&shared_registry->ddl_changes);
-	LOCKTAG		tag;
-
-	if (changes == settled_changes || GUARD_REMOVED("settle"))
-		return true;
-	for (int i = 0; i < 2; i++)
-	{
-		ddl_locktag(&tag, i == 0 ? MyDatabaseId : InvalidOid);
-		if (cache_try_lock(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
-			return false;
-		(void) LockRelease(&tag, ShareLock, false);
-	}
-	AcceptInvalidationMessages();
-	settled_changes = changes;
-	settled_in = CACHE_MY_LXID;
-	return true;
-}
-
-/*
- * Has this transaction heard of DDL by coherence_settle()?  Then functions may
- * be in use, in what PostgreSQL keeps of types, as they were before.
- */
-bool
-coherence_has_moved(void)
-{
-	return settled_in == CACHE_MY_LXID;
-}
-
-/*
- * A number for the state of everything that the DDL of others can change, as
- * this backend's catalog caches know it; 0 if they may not know all of it
- * yet.  What was derived from the catalogs is good as long as the number, and
- * that of pending_ddl_count, are the same.
- */
-uint64
-coherence_catalog_state(void)
-{
-	uint64		changes;
-
-	if (!ready_for_use())
-		return 0;
-	changes = pg_atomic_read_u64(&shared_registry->ddl_changes);
-	if (changes != settled_changes && !GUARD_REMOVED("settle"))
-		return 0;
-	return settled_changes + 1;
-}
-
-/*
- * How much DDL this session has heard of.
- */
-uint64
-coherence_catalog_heard(void)
-{
-	return settled_changes;
-}
-
-/*
- * How much DDL has been published, whether or not this session has heard of it.
- * The shared memory must be ready.
- */
-uint64
-coherence_catalog_changes(void)
-{
-	return pg_atomic_read_u64(&shared_registry->ddl_changes);
 }
 
 static bool

@@ -12,12 +12,8 @@
 
 #include "postgres.h"
 
-#include "access/transam.h"
-
 #include "definition/definition.h"
-#include "fence/columns.h"
 #include "fence/fence.h"
-#include "fence/mapping.h"
 #include "fence/registry.h"
 #include "store/store.h"
 
@@ -46,30 +42,9 @@ typedef struct CoherentFill
 
 extern bool coherence_enabled;
 
-extern void coherence_prefetch_key(uint64 hash);
-extern void coherence_publish_key(uint64 cache, uint64 hash,
-								  FullTransactionId xid,
-								  const MappingRunning *others,
-								  const ColumnChange *change);
-extern void coherence_publish_cache(uint64 cache, FullTransactionId xid,
-									const MappingRunning *others,
-									const ColumnChange *change);
-extern void coherence_publish_database(Oid dbid, FullTransactionId xid);
-extern void coherence_publish_dependent(Oid dbid, uint64 cache,
-										FullTransactionId xid);
-extern void coherence_publish_role(Oid role, FullTransactionId xid);
-extern void coherence_begin_publish(Oid dbid);
-extern void coherence_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
-extern void coherence_replace(Oid dbid, FullTransactionId xid);
-
 extern bool coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key);
 extern bool coherence_lookup(CoherentGet *get, StoreValue *value);
 extern bool coherence_may_fill(CoherentGet *get);
-extern bool coherence_settle(void);
-extern bool coherence_has_moved(void);
-extern uint64 coherence_catalog_state(void);
-extern uint64 coherence_catalog_changes(void);
-extern uint64 coherence_catalog_heard(void);
 extern StoreResult coherence_fill(CoherentGet *get, StoreValue *value);
 extern BypassReason coherence_refusal(CoherentGet *get);
 extern void coherence_fill_many(CacheDef *def, CoherentFill *fills, int n);

@@ -8,7 +8,7 @@
  * pending the transaction itself neither uses nor makes entries of it: its own
  * snapshots see what others do not.  At the end of the transaction, before its
  * commit record is written or it is prepared, everything is published in the
- * fences (coherence.c).
+ * fences (publish.c).
  *
  * What updates have made pending remembers which columns they have changed: at
  * publication it may turn out that these concern no value (columns.c).
@@ -33,11 +33,10 @@
 
 #include "base/devel.h"
 #include "fence/mapping.h"
-#include "fence/ready.h"
 #include "fence/registry.h"
-#include "fence/witness.h"
-#include "protocol/coherence.h"
+#include "protocol/catalogs.h"
 #include "protocol/pending.h"
+#include "protocol/publish.h"
 #include "redis/broadcast.h"
 #include "redis/queue.h"
 #include "segment.h"
@@ -144,7 +143,6 @@ static int	added_last = 0;
 static int	nwide = 0;			/* items that are not keys */
 static uint64 whole_cache = 0;	/* one that is pending as a whole, or 0 */
 static bool published = false;	/* once, before the transaction's end */
-static uint64 published_xid = 0;
 
 /* Grows with each DDL command of this session, and when one is undone. */
 static uint64 ddl_count = 0;
@@ -241,24 +239,24 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 	switch (item->kind)
 	{
 		case PENDING_KEY:
-			coherence_publish_key(item->cache, item->hash, xid,
+			publish_key(item->cache, item->hash, xid,
 								  mapping_running(item->cache), &item->change);
 			break;
 		case PENDING_CACHE:
 		case PENDING_DROPPED:
-			coherence_publish_cache(item->cache, xid,
+			publish_cache(item->cache, xid,
 									mapping_running(item->cache),
 									&item->change);
 			break;
 		case PENDING_DATABASE:
-			coherence_publish_database((Oid) item->cache, xid);
+			publish_database((Oid) item->cache, xid);
 			break;
 		case PENDING_DEPENDENT:
-			coherence_publish_dependent(MyDatabaseId, item->cache, xid);
-			coherence_replace(MyDatabaseId, xid);
+			publish_dependent(MyDatabaseId, item->cache, xid);
+			publish_replace(MyDatabaseId, xid);
 			break;
 		case PENDING_ROLE:
-			coherence_publish_role((Oid) item->cache, xid);
+			publish_role((Oid) item->cache, xid);
 			break;
 		case PENDING_CREATED:
 		case PENDING_DDL:
@@ -337,37 +335,19 @@ publish_mapped(uint64 cache, int first, int n, FullTransactionId xid)
 }
 
 /*
- * The transaction's id, to publish with.  What somebody invalidates by hand
- * needs one as well: values in Redis can be told to be older by that alone.
- */
-static FullTransactionId
-publishing_xid(void)
-{
-	FullTransactionId xid;
-
-	if (!ready_for_use())
-		return GetTopFullTransactionIdIfAny();
-	xid = IsInParallelMode() ? GetTopFullTransactionIdIfAny() :
-		GetTopFullTransactionId();
-	witness_take(xid);
-	return xid;
-}
-
-/*
  * Publish an item that has come after the others were; it is still before the
  * commit record.
  */
 static void
 publish_late(int i)
 {
-	FullTransactionId xid = publishing_xid();
+	FullTransactionId xid = publish_begin();
 
 	if (items[i].kind == PENDING_DATABASE)
-		coherence_begin_publish((Oid) items[i].cache);
+		catalogs_begin_change((Oid) items[i].cache);
 	if (mapping_is_active())
 		publish_mapped(items[i].cache, i, 1, xid);
 	publish_item(&items[i], xid);
-	published_xid = U64FromFullTransactionId(xid);
 }
 
 /*
@@ -458,7 +438,7 @@ pending_add_key(uint64 cache, uint64 hash, const ColumnChange *change)
 	if (!pending_add(PENDING_KEY, cache, hash, change))
 		return false;
 	if (members == NULL)
-		coherence_prefetch_key(hash);
+		publish_prefetch_key(hash);
 	return true;
 }
 
@@ -504,7 +484,7 @@ pending_note_mapped(uint64 cache, const char *told, bool moves)
 
 /*
  * Its keys are about to be told by what DDL can replace, as this backend's
- * catalog caches have it; known: coherence_settle() has just been true.  After
+ * catalog caches have it; known: catalogs_settle() has just been true.  After
  * pending_note_mapped.
  */
 void
@@ -513,7 +493,7 @@ pending_note_told(uint64 cache, bool known)
 	uint64		replaced = mapping_replaced();
 
 	pg_read_barrier();
-	if ((!known || coherence_catalog_state() == 0) &&
+	if ((!known || catalogs_state() == 0) &&
 		!GUARD_REMOVED("told_settle"))
 		replaced = MAPPING_UNKNOWN;
 	mapping_note_told(cache, replaced);
@@ -683,7 +663,7 @@ pending_covers(uint64 cache, uint64 hash)
 		mapping_catch_up(cache, &others);
 		add_others(cache, &others);
 	}
-	if (published_xid != 0 && !GUARD_REMOVED("witness"))
+	if (publish_xid != 0 && !GUARD_REMOVED("witness"))
 		return true;
 	if (nitems == 0)
 		return false;
@@ -714,15 +694,6 @@ pending_prefetch(void)
 }
 
 /*
- * This transaction has published something that is not pending here.
- */
-void
-pending_has_published(FullTransactionId xid)
-{
-	published_xid = U64FromFullTransactionId(xid);
-}
-
-/*
  * Publish everything, before the transaction commits or is prepared.  What is
  * added from now on is published at once.  May raise errors.
  */
@@ -736,11 +707,11 @@ pending_publish(void)
 		published = true;
 		return;
 	}
-	xid = publishing_xid();
+	xid = publish_begin();
 	for (int i = 0; nwide > 0 && i < nitems; i++)
 	{
 		if (items[i].kind == PENDING_DATABASE)
-			coherence_begin_publish((Oid) items[i].cache);
+			catalogs_begin_change((Oid) items[i].cache);
 	}
 	for (int i = 0; i < mapping_count(); i++)
 		publish_mapped(mapping_cache(i), 0, nitems, xid);
@@ -751,7 +722,6 @@ pending_publish(void)
 			publish_item(&items[i], xid);
 	}
 	published = true;
-	published_xid = U64FromFullTransactionId(xid);
 }
 
 /* Tell others, of all databases or of one.  Raises no errors. */
@@ -771,7 +741,7 @@ send_messages(bool prepared)
 		if (messages[i] != NULL &&
 			!(all && everything && OidIsValid((Oid) items[i].cache)))
 			broadcast_put(all ? 0 : items[i].cache, items[i].hash,
-						  published_xid, prepared, messages[i]);
+						  publish_xid, prepared, messages[i]);
 	}
 	queue_wake();
 }
@@ -828,7 +798,7 @@ pending_reset(void)
 	nwide = 0;
 	whole_cache = 0;
 	published = false;
-	published_xid = 0;
+	publish_reset();
 	mapping_reset();
 }
 

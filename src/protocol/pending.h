@@ -12,7 +12,6 @@
 
 #include "postgres.h"
 
-#include "access/transam.h"
 #include "utils/snapshot.h"
 
 #include "fence/columns.h"
@@ -39,7 +38,6 @@ extern bool pending_is_whole(uint64 cache);
 extern bool pending_covers(uint64 cache, uint64 hash);
 
 extern void pending_prefetch(void);
-extern void pending_has_published(FullTransactionId xid);
 extern void pending_publish(void);
 extern void pending_after_commit(void);
 extern void pending_after_prepare(void);

@@ -24,7 +24,7 @@
 #include "depend/loads.h"
 #include "load/get.h"
 #include "load/keyvalue.h"
-#include "protocol/coherence.h"
+#include "protocol/catalogs.h"
 #include "protocol/invalidate.h"
 #include "segment.h"
 #include "sql/callsite.h"
@@ -138,10 +138,10 @@ cache_invalidate(PG_FUNCTION_ARGS)
 	/* The hash may be the one of a function that has been replaced. */
 	if (!def->fixed)
 	{
-		bool		known = coherence_settle();
+		bool		known = catalogs_settle();
 
 		invalidate_told(def, known && def->valid &&
-						!(def->nested && coherence_has_moved()));
+						!(def->nested && catalogs_have_moved()));
 	}
 	key_build(&key, def, keys.values, keys.nulls, site->collation, false);
 	if (invalidate_key(def, key.key.hash, NULL))

@@ -37,6 +37,7 @@
 #include "fence/ready.h"
 #include "load/get.h"
 #include "load/loader.h"
+#include "protocol/catalogs.h"
 #include "protocol/coherence.h"
 #include "protocol/lock.h"
 #include "segment.h"
@@ -220,7 +221,7 @@ verify_key(Verify *verify, StoreKey *key)
 	 * The loader must not be an older one than the snapshot sees, as before
 	 * any load; reading messages may show that the caller has lost rights.
 	 */
-	if (!coherence_settle())
+	if (!catalogs_settle())
 		return true;
 	definition_require_read(def);
 	if (!def->valid)

@@ -44,7 +44,7 @@
  * pg_class and pg_database how far it has come.
  *
  * Locking: a transaction that other sessions' catalog caches must hear of takes
- * the lock that coherence_settle() looks at.  The registry lock, for what it is
+ * the lock that catalogs_settle() looks at.  The registry lock, for what it is
  * decided by.
  *
  *-------------------------------------------------------------------------
@@ -84,8 +84,9 @@
 #include "depend/dependency.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
-#include "protocol/coherence.h"
+#include "protocol/catalogs.h"
 #include "protocol/pending.h"
+#include "protocol/publish.h"
 #include "redis/broadcast.h"
 #include "segment.h"
 #include "write/ddl.h"
@@ -789,7 +790,7 @@ publish_elsewhere(FullTransactionId xid)
 		SlotCache  *found = lfirst(lc);
 
 		if (found->dbid != MyDatabaseId)
-			coherence_publish_dependent(found->dbid, found->id, xid);
+			publish_dependent(found->dbid, found->id, xid);
 	}
 }
 
@@ -831,7 +832,7 @@ decide(Touched *touched, bool results, FullTransactionId xid)
 		}
 		add_roles(touched);
 		if (may_replace(touched))
-			coherence_replace(MyDatabaseId, xid);
+			publish_replace(MyDatabaseId, xid);
 	}
 	else if (naming_matters())
 		pending_add_database(MyDatabaseId);
@@ -880,15 +881,15 @@ ddl_decide(void)
 	lasting = results || (!silent && naming_changed());
 	if (!lasting)
 	{
-		coherence_begin_ddl(dbid, xid, false);
+		publish_begin_ddl(dbid, xid, false);
 		if (!slot_any_reads_catalogs(dbid))
 			return;
 	}
 
-	coherence_begin_publish(MyDatabaseId);
+	catalogs_begin_change(MyDatabaseId);
 	if (touched.shared)
-		coherence_begin_publish(InvalidOid);
-	coherence_begin_ddl(dbid, xid, true);
+		catalogs_begin_change(InvalidOid);
+	publish_begin_ddl(dbid, xid, true);
 	STOP_POINT("deciding");
 	decide(&touched, results, xid);
 	STOP_POINT("decided");

@@ -36,7 +36,7 @@
 #include "definition/key.h"
 #include "definition/watches.h"
 #include "fence/registry.h"
-#include "protocol/coherence.h"
+#include "protocol/catalogs.h"
 #include "write/rowkeys.h"
 
 typedef struct KeptKeys
@@ -183,7 +183,7 @@ build_keys(TriggerData *data)
 	if (!keys->unknown)
 		keys->def = definition_find(trigger->tgargs[0]);
 	keys->generation = definition_generation;
-	keys->catalogs = coherence_catalog_state();
+	keys->catalogs = catalogs_state();
 	expressions = watch_has_expressions(trigger->tgnargs, trigger->tgargs);
 	first = expressions ? WATCH_EXPRESSIONS : 1;
 	keys->ncolumns = trigger->tgnargs - first;
@@ -339,7 +339,7 @@ rowkeys_find(FmgrInfo *flinfo, TriggerData *data)
 		return keys;
 	keys = flinfo->fn_extra;
 	if (keys != NULL && keys->generation == definition_generation &&
-		(!keys->depends || keys->catalogs == coherence_catalog_state()))
+		(!keys->depends || keys->catalogs == catalogs_state()))
 		return keys;
 	return make_keys(flinfo, data);
 }

@@ -44,7 +44,7 @@ typedef struct RowKeys
 	bool		whole;			/* no key can be told from a row */
 	bool		depends;		/* DDL can replace what the keys are told by */
 	bool		nested;			/* it can, in a way that is noticed late */
-	uint64		catalogs;		/* coherence_catalog_state, if it depends */
+	uint64		catalogs;		/* catalogs_state, if it depends */
 	KeyFunction *function;		/* that tells the keys, if any */
 	bool		called;			/* it has been, by this statement */
 	int			slot;			/* where the cache's slot was last, -1: it had none */

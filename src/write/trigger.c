@@ -32,7 +32,7 @@
 #include "fence/columns.h"
 #include "fence/registry.h"
 #include "fence/watchrows.h"
-#include "protocol/coherence.h"
+#include "protocol/catalogs.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
 #include "segment.h"
@@ -120,11 +120,11 @@ find_keys(FmgrInfo *flinfo, TriggerData *data)
 
 	if (!keys->depends || keys->def == NULL)
 		return keys;
-	known = coherence_settle();
+	known = catalogs_settle();
 	keys = rowkeys_find(flinfo, data);
 	if (keys->def != NULL)
 		invalidate_told(keys->def,
-						known && !(keys->nested && coherence_has_moved()));
+						known && !(keys->nested && catalogs_have_moved()));
 	return keys;
 }
 

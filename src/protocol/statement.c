@@ -20,6 +20,9 @@
  * costs nothing per row, and holds for whatever a later trigger does to the
  * row and for generated columns.
  *
+ * Rows of catalogs can be changed like those of tables.  What follows from that
+ * is decided with DDL (ddl.c), so that it has happened is remembered.
+ *
  * Locking: none, this is the backend's own; COPY's target is locked as COPY
  * locks it.
  *
@@ -27,6 +30,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/catalog.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
@@ -44,7 +48,6 @@
 #include "definition/watches.h"
 #include "protocol/pending.h"
 #include "protocol/statement.h"
-#include "write/ddl.h"
 
 /* A cache that a statement at some level is changing. */
 typedef struct Mark
@@ -57,6 +60,10 @@ static Mark *marks = NULL;
 static int	nmarks = 0;
 static int	marks_size = 0;
 static int	level = 0;			/* changing statements in progress */
+
+/* Statements of this transaction have changed rows of a catalog */
+static bool wrote_catalog = false;
+static bool wrote_shared = false;	/* of one that all databases share */
 
 /* Which caches watch a relation, or some partition of it? */
 typedef struct WatchedRelation
@@ -292,6 +299,17 @@ mark_relation(Oid relid, int at)
 	}
 }
 
+/* If the relation is a catalog, this is DDL. */
+static void
+note_catalog(Oid relid)
+{
+	if (relid >= FirstNormalObjectId || !OidIsValid(relid))
+		return;
+	wrote_catalog = true;
+	wrote_shared |= IsSharedRelation(relid);
+	pending_add_ddl();
+}
+
 /* Leave the marks of this level to the statement around it. */
 static void
 hand_marks_out(int at)
@@ -332,6 +350,16 @@ statement_changes(const char *cache)
 }
 
 /*
+ * Has a statement of this transaction, also one that was rolled back, changed rows
+ * of a catalog, or (shared) of one that all databases share?
+ */
+bool
+statement_wrote_catalog(bool shared)
+{
+	return shared ? wrote_shared : wrote_catalog;
+}
+
+/*
  * The transaction has ended.
  */
 void
@@ -339,6 +367,7 @@ statement_reset(void)
 {
 	nmarks = 0;
 	level = 0;
+	wrote_catalog = wrote_shared = false;
 }
 
 /*
@@ -406,7 +435,7 @@ run_changing(EXECUTOR_RUN_ARGS)
 										 query->plannedstmt->rtable)->relid;
 
 			mark_relation(relid, at);
-			ddl_note_written(relid);
+			note_catalog(relid);
 		}
 		next_executor_run(EXECUTOR_RUN_PASS);
 	}

@@ -15,6 +15,7 @@
 extern void statement_init(void);
 extern void statement_reset(void);
 extern bool statement_changes(const char *cache);
+extern bool statement_wrote_catalog(bool shared);
 extern int	statement_enter(Oid relid);
 extern void statement_leave(int level);
 

@@ -11,7 +11,7 @@
  * What a loader does besides reading rows may change by DDL at any time, which
  * a get does not see that comes a moment earlier.  So a difference counts only
  * if a get would still find the entry after the load: DDL is published before
- * any backend can have heard of it (coherence.c).
+ * any backend can have heard of it (catalogs.c).
  *
  * Locking: none here.  Keys are copied out of the store, some at a time, so no
  * lock is held while a loader runs.

@@ -87,6 +87,7 @@
 #include "protocol/catalogs.h"
 #include "protocol/pending.h"
 #include "protocol/publish.h"
+#include "protocol/statement.h"
 #include "redis/broadcast.h"
 #include "segment.h"
 #include "write/ddl.h"
@@ -131,8 +132,6 @@ typedef struct Touched
 static bool ran[EFFECT_RESULTS + 1];	/* commands of such an effect */
 static int	running[EFFECT_RESULTS + 1];	/* such commands in progress */
 static uint64 changes = 0;		/* definition_changes before the transaction */
-static bool wrote = false;		/* rows of a catalog, as of a table */
-static bool wrote_shared = false;	/* of one that all databases share */
 
 static int	vacuums = 0;		/* VACUUM commands in progress */
 static bool vacuumed = false;	/* this transaction is the end of one */
@@ -179,19 +178,6 @@ has_run(CommandEffect effect)
 }
 
 /*
- * Rows of a table are being changed, of any.
- */
-void
-ddl_note_written(Oid relid)
-{
-	if (relid >= FirstNormalObjectId || !OidIsValid(relid))
-		return;
-	wrote = true;
-	wrote_shared |= IsSharedRelation(relid);
-	pending_add_ddl();
-}
-
-/*
  * A VACUUM begins, which has transactions of its own.
  */
 void
@@ -219,7 +205,6 @@ ddl_reset(void)
 {
 	memset(ran, false, sizeof(ran));
 	changes = definition_changes;
-	wrote = wrote_shared = false;
 	vacuumed = false;
 	naming_reset();
 }
@@ -541,8 +526,9 @@ sort_out(Touched *touched)
 			touched->objects[n++] = *object;
 	}
 	touched->nobjects = n;
-	touched->all |= wrote || (touched->all_relations && !harmless);
-	touched->everywhere |= wrote_shared;
+	touched->all |= statement_wrote_catalog(false) ||
+		(touched->all_relations && !harmless);
+	touched->everywhere |= statement_wrote_catalog(true);
 	touched->lasting = n > 0 || touched->all || touched->everywhere;
 }
 

@@ -24,7 +24,6 @@ typedef enum CommandEffect
 extern void ddl_note_command(CommandEffect effect);
 extern void ddl_begin_command(CommandEffect effect);
 extern void ddl_end_command(CommandEffect effect);
-extern void ddl_note_written(Oid relid);
 extern void ddl_begin_vacuum(void);
 extern void ddl_end_vacuum(bool done);
 extern void ddl_decide(void);

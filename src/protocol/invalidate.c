@@ -122,6 +122,14 @@ invalidate_told(CacheDef *def, bool known)
 	pending_note_told(def->id, known);
 }
 
+/* If something was added, others are told of the whole cache. */
+static void
+tell_of_cache(CacheDef *def, PendingHandle added)
+{
+	if (added != PENDING_NONE && is_told(def))
+		pending_describe(added, broadcast_message(NameStr(def->name), NULL));
+}
+
 /*
  * The transaction changes all of a cache by an update of a row, or (NULL) by what
  * matters whatever loads have read.  Others are told in any case: they may have
@@ -132,8 +140,7 @@ invalidate_cache_by(CacheDef *def, const ColumnChange *change)
 {
 	if (!GUARD_REMOVED("whole_is_recorded"))
 		invalidate_mapped(def);
-	if (pending_add_cache(def->id, change) && is_told(def))
-		pending_describe(broadcast_message(NameStr(def->name), NULL));
+	tell_of_cache(def, pending_add_cache(def->id, change));
 }
 
 /*
@@ -151,24 +158,26 @@ invalidate_cache(CacheDef *def)
 void
 invalidate_dropped(CacheDef *def)
 {
-	if (pending_add_dropped(def->id) && is_told(def))
-		pending_describe(broadcast_message(NameStr(def->name), NULL));
+	tell_of_cache(def, pending_add_dropped(def->id));
 }
 
 /*
- * The transaction changes a key, given by its hash; change as above.  True if
- * others are to be told, which takes the key itself: see invalidate_tell.
+ * The transaction changes a key, given by its hash; change as above.  Gives what
+ * others are still to be told of, which takes the key itself: see invalidate_tell.
  */
-bool
+PendingHandle
 invalidate_key(CacheDef *def, uint64 hash, const ColumnChange *change)
 {
+	PendingHandle added;
+
 	invalidate_mapped(def);
-	if (!pending_add_key(def->id, hash, change) || !is_told(def))
-		return false;
-	if (pending_is_key())
-		return true;
-	pending_describe(broadcast_message(NameStr(def->name), NULL));
-	return false;
+	added = pending_add_key(def->id, hash, change);
+	if (added == PENDING_NONE || !is_told(def))
+		return PENDING_NONE;
+	if (pending_is_key(added))
+		return added;
+	tell_of_cache(def, added);
+	return PENDING_NONE;
 }
 
 /* Can settings change how a value of this type looks? */
@@ -216,13 +225,13 @@ column_text(Datum value, Oid type)
 }
 
 /*
- * Tell others of the key that was invalidated last.  A key looks the same,
+ * Tell others of a key that invalidate_key() has added.  A key looks the same,
  * whoever writes: as under the settings of the cache.  If it is very long, they
  * are told of the whole cache: a message must not be what makes a write fail.
  */
 void
-invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
-				const bool *nulls, const Oid *types)
+invalidate_tell(CacheDef *def, PendingHandle added, int nkeys,
+				const Datum *values, const bool *nulls, const Oid *types)
 {
 	StringInfo	key;
 	bool		complete;
@@ -251,6 +260,6 @@ invalidate_tell(CacheDef *def, int nkeys, const Datum *values,
 	key_text_end(key);
 	if (nestlevel >= 0)
 		settings_restore(nestlevel);
-	pending_describe(broadcast_message(NameStr(def->name),
-									   whole ? NULL : key->data));
+	pending_describe(added, broadcast_message(NameStr(def->name),
+											  whole ? NULL : key->data));
 }

@@ -134,12 +134,6 @@ static int	levels_size = FEW_LEVELS;
 static char **messages = NULL;	/* of items; NULL: none has any */
 static Size message_bytes = 0;
 
-/*
- * The item that was added last.  When publishing is over there may be others
- * behind it, which were added by the way (publish_late).
- */
-static int	added_last = 0;
-
 static int	nwide = 0;			/* items that are not keys */
 static uint64 whole_cache = 0;	/* one that is pending as a whole, or 0 */
 static bool published = false;	/* once, before the transaction's end */
@@ -240,13 +234,12 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 	{
 		case PENDING_KEY:
 			publish_key(item->cache, item->hash, xid,
-								  mapping_running(item->cache), &item->change);
+						mapping_running(item->cache), &item->change);
 			break;
 		case PENDING_CACHE:
 		case PENDING_DROPPED:
-			publish_cache(item->cache, xid,
-									mapping_running(item->cache),
-									&item->change);
+			publish_cache(item->cache, xid, mapping_running(item->cache),
+						  &item->change);
 			break;
 		case PENDING_DATABASE:
 			publish_database((Oid) item->cache, xid);
@@ -265,9 +258,9 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 	}
 }
 
-/* Give the item that was added last its message. */
+/* Give an item its message. */
 static void
-attach_message(char *message)
+attach_message(int place, char *message)
 {
 	if (messages == NULL)
 	{
@@ -276,7 +269,7 @@ attach_message(char *message)
 		for (int i = 0; i < nitems; i++)
 			messages[i] = NULL;
 	}
-	messages[added_last] = message;
+	messages[place] = message;
 	message_bytes += strlen(message);
 }
 
@@ -298,14 +291,19 @@ detach_message(int i)
 static void
 add_others(uint64 cache, const MappingKeys *others)
 {
-	bool		added = false;
+	PendingHandle added = PENDING_NONE;
 
 	for (int i = 0; i < others->n && !others->whole; i++)
-		added |= pending_add_key(cache, others->hashes[i], NULL);
+	{
+		PendingHandle key = pending_add_key(cache, others->hashes[i], NULL);
+
+		if (key != PENDING_NONE)
+			added = key;
+	}
 	if (others->whole)
 		added = pending_add_cache(cache, NULL);
-	if (added && others->told != NULL)
-		attach_message(broadcast_message(others->told, NULL));
+	if (added != PENDING_NONE && others->told != NULL)
+		attach_message(added, broadcast_message(others->told, NULL));
 }
 
 /*
@@ -363,10 +361,10 @@ add_change(int place, const ColumnChange *change)
 }
 
 /*
- * Add an item; false if it is there.  change: what it consists in, NULL: it
+ * Add an item, if it is not there.  change: what it consists in, NULL: it
  * matters to everybody.
  */
-static bool
+static PendingHandle
 pending_add(PendingKind kind, uint64 cache, uint64 hash,
 			const ColumnChange *change)
 {
@@ -378,7 +376,7 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash,
 	if (place >= 0)
 	{
 		add_change(place, change);
-		return false;
+		return PENDING_NONE;
 	}
 	if (change != NULL)
 		item.change = *change;
@@ -396,7 +394,7 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash,
 		if (found)
 		{
 			add_change(member->place, change);
-			return false;
+			return PENDING_NONE;
 		}
 	}
 	if (nlevels == 0 || levels[nlevels - 1].nestlevel < nestlevel)
@@ -407,68 +405,67 @@ pending_add(PendingKind kind, uint64 cache, uint64 hash,
 	}
 	if (messages != NULL)
 		messages[nitems] = NULL;
-	place = added_last = nitems++;
+	place = nitems++;
 	if (kind != PENDING_KEY)
 		nwide++;
 
 	/* Another database's name is not known here: so all are meant. */
 	if (kind == PENDING_DATABASE && broadcast_wanted())
-		attach_message(broadcast_message_all((Oid) cache == MyDatabaseId));
+		attach_message(place, broadcast_message_all((Oid) cache == MyDatabaseId));
 
 	/* Other libraries' callbacks may write rows after ours has published. */
 	if (published && !GUARD_REMOVED("late"))
 		publish_late(place);
-	added_last = place;
-	return true;
+	return place;
 }
 
 /*
  * This transaction changes what a key, by its hash, stands for.  change: which
- * update that is, NULL: it matters whatever loads have read.  True if others are
- * still to be told so (pending_describe): of the key, or of the whole cache if
- * there are too many keys.
+ * update that is, NULL: it matters whatever loads have read.  Gives what others
+ * are still to be told of: the key, or the whole cache if there are too many
+ * keys.
  */
-bool
+PendingHandle
 pending_add_key(uint64 cache, uint64 hash, const ColumnChange *change)
 {
+	PendingHandle added;
+
 	if (nwide > 0 && is_certain(cache))
-		return false;
+		return PENDING_NONE;
 	if (nitems >= PENDING_MAX || message_bytes >= PENDING_MESSAGES)
 		return pending_add(PENDING_CACHE, cache, 0, change);
-	if (!pending_add(PENDING_KEY, cache, hash, change))
-		return false;
-	if (members == NULL)
+	added = pending_add(PENDING_KEY, cache, hash, change);
+	if (added != PENDING_NONE && members == NULL)
 		publish_prefetch_key(hash);
-	return true;
+	return added;
 }
 
 /*
- * This transaction changes all of a cache; change as above.  True if others are
- * still to be told so.
+ * This transaction changes all of a cache; change and result as above.
  */
-bool
+PendingHandle
 pending_add_cache(uint64 cache, const ColumnChange *change)
 {
 	return pending_add(PENDING_CACHE, cache, 0, change);
 }
 
 /*
- * Is what was added last a key?
+ * Is what was added a key?
  */
 bool
-pending_is_key(void)
+pending_is_key(PendingHandle added)
 {
-	return items[added_last].kind == PENDING_KEY;
+	return items[added].kind == PENDING_KEY;
 }
 
 /*
- * Others are told of what was added last by this message, which is in the
- * memory of the transaction.
+ * Others are told of what was added by this message, which is in the memory of the
+ * transaction.
  */
 void
-pending_describe(char *message)
+pending_describe(PendingHandle added, char *message)
 {
-	attach_message(message);
+	attach_message(added, message);
 }
 
 /*
@@ -532,9 +529,9 @@ pending_is_created(uint64 cache)
 }
 
 /*
- * This transaction drops a cache.  True if others are still to be told so.
+ * This transaction drops a cache.  Gives what others are still to be told of.
  */
-bool
+PendingHandle
 pending_add_dropped(uint64 cache)
 {
 	return pending_add(PENDING_DROPPED, cache, 0, NULL);
@@ -569,22 +566,22 @@ pending_add_ddl(void)
 
 /*
  * The loads of a cache depend on something that this transaction has changed.
- * True if others are still to be told so.
+ * Gives what others are still to be told of.
  */
-bool
+PendingHandle
 pending_add_dependent(uint64 cache)
 {
 	if (is_pending(PENDING_DATABASE, MyDatabaseId, 0) ||
 		is_pending(PENDING_DATABASE, InvalidOid, 0))
-		return false;
+		return PENDING_NONE;
 	return pending_add(PENDING_DEPENDENT, cache, 0, NULL);
 }
 
 /*
  * What a role may do is changed by this transaction, which matters to what is
- * loaded as that role.  True if others are still to be told so.
+ * loaded as that role.  Gives what others are still to be told of.
  */
-bool
+PendingHandle
 pending_add_role(Oid role)
 {
 	return pending_add(PENDING_ROLE, role, 0, NULL);

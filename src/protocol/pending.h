@@ -16,19 +16,29 @@
 
 #include "fence/columns.h"
 
-extern bool pending_add_key(uint64 cache, uint64 hash, const ColumnChange *change);
-extern bool pending_add_cache(uint64 cache, const ColumnChange *change);
+/*
+ * What has just become pending, so that others may still have to be told of it:
+ * see pending_describe.  Good until the subtransaction ends.
+ */
+typedef int PendingHandle;
+
+#define PENDING_NONE	(-1)	/* nothing is left to be told */
+
+extern PendingHandle pending_add_key(uint64 cache, uint64 hash,
+									 const ColumnChange *change);
+extern PendingHandle pending_add_cache(uint64 cache,
+									   const ColumnChange *change);
 extern void pending_note_mapped(uint64 cache, const char *told, bool moves);
 extern void pending_note_told(uint64 cache, bool known);
 extern void pending_note_call(uint64 cache, Snapshot snapshot);
 extern void pending_add_created(uint64 cache);
-extern bool pending_add_dropped(uint64 cache);
-extern bool pending_is_key(void);
-extern void pending_describe(char *message);
+extern PendingHandle pending_add_dropped(uint64 cache);
+extern bool pending_is_key(PendingHandle added);
+extern void pending_describe(PendingHandle added, char *message);
 extern bool pending_is_created(uint64 cache);
 extern void pending_add_ddl(void);
-extern bool pending_add_role(Oid role);
-extern bool pending_add_dependent(uint64 cache);
+extern PendingHandle pending_add_role(Oid role);
+extern PendingHandle pending_add_dependent(uint64 cache);
 extern void pending_add_database(Oid dbid);
 extern void pending_drop_database(Oid dbid);
 extern void pending_count_ddl(void);

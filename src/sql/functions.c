@@ -130,6 +130,7 @@ cache_invalidate(PG_FUNCTION_ARGS)
 	CallSite   *site;
 	CacheDef   *def;
 	KeyBuffer	key;
+	PendingHandle added;
 
 	call_site(fcinfo)->invalidates = true;
 	site = call_begin_any(fcinfo, 0, &keys);
@@ -144,7 +145,8 @@ cache_invalidate(PG_FUNCTION_ARGS)
 						!(def->nested && catalogs_have_moved()));
 	}
 	key_build(&key, def, keys.values, keys.nulls, site->collation, false);
-	if (invalidate_key(def, key.key.hash, NULL))
+	added = invalidate_key(def, key.key.hash, NULL);
+	if (added != PENDING_NONE)
 	{
 		Oid			types[FUNC_MAX_ARGS];
 
@@ -154,7 +156,7 @@ cache_invalidate(PG_FUNCTION_ARGS)
 			keyexpr_normalize(&def->keys[i], NULL, &keys.values[i],
 							  &keys.nulls[i], &types[i]);
 		}
-		invalidate_tell(def, def->nkeys, keys.values, keys.nulls, types);
+		invalidate_tell(def, added, def->nkeys, keys.values, keys.nulls, types);
 	}
 	if (def->plain && !keys.nulls[0])
 	{

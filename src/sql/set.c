@@ -112,6 +112,7 @@ cache_set(PG_FUNCTION_ARGS)
 	bool		null = false;
 	Oid			type = TEXTOID;
 	uint64		id;
+	PendingHandle added;
 
 	segment_require();
 	name = definition_name_argument(fcinfo, 0);
@@ -133,8 +134,9 @@ cache_set(PG_FUNCTION_ARGS)
 	id = def->id;
 	key = PG_GETARG_DATUM(1);
 	key_build(&buffer, def, &key, &null, C_COLLATION_OID, true);
-	if (invalidate_key(def, buffer.key.hash, NULL))
-		invalidate_tell(def, 1, &key, &null, &type);
+	added = invalidate_key(def, buffer.key.hash, NULL);
+	if (added != PENDING_NONE)
+		invalidate_tell(def, added, 1, &key, &null, &type);
 	keyvalue_set(id, key, &value);
 	PG_RETURN_VOID();
 }

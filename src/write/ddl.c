@@ -687,13 +687,14 @@ any_matters_to_database(const Touched *touched, Oid dbid)
 static void
 add_dependent(uint64 id)
 {
+	PendingHandle added = pending_add_dependent(id);
 	ListCell   *lc;
 
-	if (!pending_add_dependent(id) || !broadcast_wanted())
+	if (added == PENDING_NONE || !broadcast_wanted())
 		return;
 	if (!definition_is_readable())
 	{
-		pending_describe(broadcast_message_all(true));
+		pending_describe(added, broadcast_message_all(true));
 		return;
 	}
 	foreach(lc, definition_names())
@@ -701,7 +702,8 @@ add_dependent(uint64 id)
 		CacheDef   *def = definition_find(lfirst(lc));
 
 		if (def != NULL && def->id == id && def->redis)
-			pending_describe(broadcast_message(NameStr(def->name), NULL));
+			pending_describe(added,
+							 broadcast_message(NameStr(def->name), NULL));
 	}
 }
 

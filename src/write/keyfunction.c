@@ -293,6 +293,7 @@ key_pending(Call *call, const Datum *values, const bool *nulls)
 	Datum		parts[FUNC_MAX_ARGS];
 	bool		no_parts[FUNC_MAX_ARGS];
 	Oid			types[FUNC_MAX_ARGS];
+	PendingHandle added;
 
 	for (int i = 0; i < call->def->nkeys; i++)
 	{
@@ -304,8 +305,10 @@ key_pending(Call *call, const Datum *values, const bool *nulls)
 		hash = key_hash_told(hash, &call->def->keys[i], &key->hash, key->coercion,
 							 &parts[i], &no_parts[i], &types[i]);
 	}
-	if (invalidate_key(call->def, hash, NULL))
-		invalidate_tell(call->def, call->def->nkeys, parts, no_parts, types);
+	added = invalidate_key(call->def, hash, NULL);
+	if (added != PENDING_NONE)
+		invalidate_tell(call->def, added, call->def->nkeys, parts, no_parts,
+						types);
 }
 
 /* The same, of a value that is a key or a row of keys. */

@@ -134,11 +134,12 @@ role_members_of(uint32 hash)
 void
 role_add_pending(Oid role)
 {
+	PendingHandle added = pending_add_role(role);
 	ListCell   *lc;
 	bool		here = false;
 	bool		elsewhere = false;
 
-	if (!pending_add_role(role) || !broadcast_wanted())
+	if (added == PENDING_NONE || !broadcast_wanted())
 		return;
 	foreach(lc, slot_databases())
 	{
@@ -148,5 +149,5 @@ role_add_pending(Oid role)
 			*(dbid == MyDatabaseId ? &here : &elsewhere) = true;
 	}
 	if (here || elsewhere)
-		pending_describe(broadcast_message_all(!elsewhere));
+		pending_describe(added, broadcast_message_all(!elsewhere));
 }

@@ -47,6 +47,7 @@ row_pending(RowKeys *keys, TupleTableSlot *slot, const ColumnChange *change)
 	Datum		values[FUNC_MAX_ARGS];
 	bool		nulls[FUNC_MAX_ARGS];
 	Oid			types[FUNC_MAX_ARGS];
+	PendingHandle added;
 
 	for (int i = 0; i < keys->ncolumns; i++)
 	{
@@ -57,8 +58,9 @@ row_pending(RowKeys *keys, TupleTableSlot *slot, const ColumnChange *change)
 		hash = key_hash_told(hash, column->key, &column->hash, column->coercion,
 							 &values[i], &nulls[i], &types[i]);
 	}
-	if (invalidate_key(keys->def, hash, change))
-		invalidate_tell(keys->def, keys->ncolumns, values, nulls, types);
+	added = invalidate_key(keys->def, hash, change);
+	if (added != PENDING_NONE)
+		invalidate_tell(keys->def, added, keys->ncolumns, values, nulls, types);
 }
 
 /*

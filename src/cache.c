@@ -47,6 +47,8 @@
 #include "ratelimit/ratelimit.h"
 #include "ratelimit/window.h"
 #include "redis/breaker.h"
+#include "redis/keyname.h"
+#include "redis/mark.h"
 #include "redis/pool.h"
 #include "redis/queue.h"
 #include "redis/redis.h"
@@ -80,7 +82,7 @@ static const SegmentPart *const parts[] = {
 	&mapping_part, &dependencies_part, &lineage_part, &persist_part,
 	&store_part, &flight_part, &breaker_part, &redis_part, &queue_part,
 	&registry_slots_part, &flight_notes_part, &queue_ring_part,
-	&key_fences_part, &key_stamps_part, &tier_marks_part,
+	&key_fences_part, &key_stamps_part, &marks_part,
 	&store_buckets_part, &store_pool_part, &store_arena_part
 };
 
@@ -146,6 +148,7 @@ _PG_init(void)
 	value_define_settings();
 	redis_define_settings();
 	pool_define_settings();
+	keyname_define_settings();
 	tier_define_settings();
 	ratelimit_define_settings();
 	devel_init();

@@ -314,15 +314,6 @@ key_image_hash(const StoreKey *key, bool of_both_forms)
 												   sizeof(prefix), 0));
 }
 
-/*
- * The length of the type, as in pg_type, that the key's values are wanted in.
- */
-int16
-key_typlen(const KeyBuffer *key, const CacheDef *def)
-{
-	return ((const KeyPrefix *) key->image)->flags & IMAGE_NATIVE ? def->typlen : -1;
-}
-
 /* Copy the next bytes of an image.  False if there are not so many. */
 static bool
 image_read(const StoreKey *key, uint32 *at, void *to, uint32 len)

@@ -52,7 +52,6 @@ extern bool key_parse(KeyParts *parts, const CacheDef *def,
 extern bool key_collation_fits(const CacheDef *def, Oid collation);
 extern int	key_columns(KeyParts *parts, const CacheDef *def,
 						const StoreKey *key, uint32 *at);
-extern int16 key_typlen(const KeyBuffer *key, const CacheDef *def);
 extern uint64 key_hash_column(uint64 hash, const KeyColumn *key, Datum value,
 							  bool isnull);
 extern uint64 key_hash_told(uint64 hash, const KeyColumn *key, KeyHash *how,

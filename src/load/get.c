@@ -131,8 +131,8 @@ fetch_load(Fetch *fetch, LoadResult *result)
 	INSTR_TIME_SUBTRACT(end, start);
 	fetch->load_time = cache_nanoseconds(end);
 	stats_count(def->slot, STATS_LOAD_TIME, fetch->load_time);
-	if (def->redis)
-		tier_note_load(def, fetch->load_time);
+	if (def->redis && def->slot >= 0)
+		tier_note_load(def->slot, fetch->load_time);
 	*fetch->isnull = result->isnull;
 }
 
@@ -163,6 +163,13 @@ fetch_expires(CacheDef *def, const LoadResult *result)
 			expires = end;
 	}
 	return expires;
+}
+
+/* Does the cache, which has its slot, use Redis, and is it worth while? */
+static bool
+fetch_uses_redis(const CacheDef *def)
+{
+	return def->redis && tier_wanted(def->slot);
 }
 
 /*
@@ -198,7 +205,7 @@ fetch_send(Fetch *fetch, StoreValue *value)
 	sent.isnull = value->isnull;
 	sent.data = value->data;
 	sent.len = value->len;
-	tier_fill(fetch->def, &fetch->key, &sent);
+	tier_fill(fetch->def->id, &fetch->key.key, &sent);
 }
 
 static void
@@ -234,9 +241,9 @@ fetch_fill(Fetch *fetch, Datum datum, bool isnull, TimestampTz expires,
 	if (stored == STORE_STORED)
 		unstored_clear(def->slot);
 	else if (stored == STORE_REJECTED && value.len > store_max_entry() &&
-			 !tier_wanted(def))
+			 !fetch_uses_redis(def))
 		fetch_note_too_large(def);
-	if (stored != STORE_REFUSED && tier_wanted(def))
+	if (stored != STORE_REFUSED && fetch_uses_redis(def))
 		fetch_send(fetch, &value);
 	return stored;
 }
@@ -390,7 +397,7 @@ fetch_depend(CacheDef *def, const CodecValue *received)
 static bool
 fetch_may_ask(Fetch *fetch)
 {
-	return tier_wanted(fetch->def) && tier_takes(&fetch->key) &&
+	return fetch_uses_redis(fetch->def) && tier_takes(&fetch->key.key) &&
 		coherence_may_fill(&fetch->get);
 }
 
@@ -404,6 +411,8 @@ fetch_accept(Fetch *fetch, const CodecValue *received, StoreValue *value)
 	CacheDef   *def = fetch->def;
 
 	value->generation = fetch->get.cache_fence.changes;
+	value->varlena = !value->isnull && (!fetch->native || def->typlen == -1) &&
+		!VARATT_IS_COMPRESSED(value->data);
 	if (fetch_depend(def, received))
 	{
 		/* It may be through a view that is not locked yet. */
@@ -427,7 +436,7 @@ fetch_remote(Fetch *fetch, StoreValue *value)
 	bool		used;
 
 	if (!fetch_may_ask(fetch) || !fetch_settle(fetch) ||
-		!tier_read(fetch->def, &fetch->key, &received, value))
+		!tier_read(fetch->def->id, &fetch->key.key, &received, value))
 		return false;
 	used = fetch_accept(fetch, &received, value);
 	tier_used(used, !used);
@@ -738,7 +747,7 @@ many_remote(CacheDef *def, Missed **missed, int n)
 {
 	Missed	  **candidates = palloc(sizeof(Missed *) * n);
 	Asked		asked = {palloc(sizeof(Missed *) * n)};
-	const KeyBuffer **keys;
+	const StoreKey **keys;
 	int			ncandidates = 0;
 
 	for (int i = 0; i < n; i++)
@@ -750,18 +759,18 @@ many_remote(CacheDef *def, Missed **missed, int n)
 	if (ncandidates == 0 || !fetch_settle(&candidates[0]->fetch))
 		return;
 	many_match(candidates, ncandidates);
-	keys = palloc(sizeof(KeyBuffer *) * ncandidates);
+	keys = palloc(sizeof(StoreKey *) * ncandidates);
 	for (int i = 0; i < ncandidates; i++)
 	{
 		candidates[i]->asked = true;
 		if (candidates[i]->same == NULL)
 		{
 			asked.missed[asked.n] = candidates[i];
-			keys[asked.n++] = &candidates[i]->fetch.key;
+			keys[asked.n++] = &candidates[i]->fetch.key.key;
 		}
 	}
 	asked.fills = palloc(sizeof(CoherentFill) * asked.n);
-	tier_read_many(def, keys, asked.n, many_found, &asked);
+	tier_read_many(def->id, keys, asked.n, many_found, &asked);
 	tier_used(asked.nfills, asked.nstale);
 	if (asked.nfills > 0)
 		coherence_fill_many(def, asked.fills, asked.nfills);

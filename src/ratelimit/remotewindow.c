@@ -39,7 +39,8 @@
 #include "utils/memutils.h"
 
 #include "ratelimit/remotewindow.h"
-#include "redis/tier.h"
+#include "redis/ask.h"
+#include "redis/keyname.h"
 
 /*
  * Times are whole microseconds: far below 2^53, where doubles become coarse.
@@ -149,14 +150,14 @@ remotewindow_ask(const WindowRequest *request, WindowAnswer *answer)
 	for (int i = 0; i < 2; i++)
 	{
 		initStringInfo(&keys[i]);
-		appendStringInfo(&keys[i], "%s:%s:%s", tier_prefix, kinds[i], digest.data);
+		appendStringInfo(&keys[i], "%s:%s:%s", keyname_prefix, kinds[i], digest.data);
 		args[3 + i] = keys[i].data;
 		lengths[3 + i] = keys[i].len;
 	}
 	lengths[5] = snprintf(most, sizeof(most), "%d", request->max_requests);
 	lengths[6] = snprintf(period, sizeof(period), INT64_FORMAT, request->period);
 
-	if (!tier_command(7, args, lengths, reply, sizeof(reply)) ||
+	if (!ask_command(7, args, lengths, reply, sizeof(reply)) ||
 		sscanf(reply, "%d %d " INT64_FORMAT, &allowed, &answer->remaining,
 			   &answer->retry_after) != 3)
 		return false;

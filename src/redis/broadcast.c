@@ -27,9 +27,9 @@
 #include "base/keptstring.h"
 #include "redis/breaker.h"
 #include "redis/broadcast.h"
+#include "redis/mark.h"
 #include "redis/queue.h"
 #include "redis/redis.h"
-#include "redis/tier.h"
 #include "segment.h"
 
 /*
@@ -114,7 +114,7 @@ broadcast_put(uint64 cache, uint64 hash, uint64 xid, bool prepared,
 	item.len = strlen(message);
 	item.dbid = MyDatabaseId;
 	item.cache = cache;
-	item.hash = hash != 0 && tier_unmark(hash) ? hash : 0;
+	item.hash = hash != 0 && mark_clear(hash) ? hash : 0;
 	item.xid = xid;
 	item.prepared = prepared ? xid : 0;
 	if (breaker_state() != BREAKER_DOWN && queue_put(&item, "", message, true))

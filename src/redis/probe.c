@@ -21,10 +21,10 @@
 
 #include "base/compat.h"
 #include "redis/breaker.h"
+#include "redis/keyname.h"
 #include "redis/pool.h"
 #include "redis/probe.h"
 #include "redis/redis.h"
-#include "redis/tier.h"
 
 #define MAX_DOUBLINGS	6
 
@@ -139,13 +139,13 @@ exercise(RedisConn *conn, char *error, char *read_only)
 {
 	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													   redis_timeout_ms);
-	char		name[TIER_NAME];
+	char		name[KEYNAME_SIZE];
 	RedisReply *reply;
 	bool		readable;
 	instr_time	start;
 	instr_time	end;
 
-	tier_probe_name(name);
+	keyname_probe(name);
 	write_it(conn, name);
 	ask_for(conn, name);
 	read_only[0] = '\0';

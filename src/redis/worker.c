@@ -38,6 +38,7 @@
 #include "fence/registry.h"
 #include "redis/breaker.h"
 #include "redis/broadcast.h"
+#include "redis/keyname.h"
 #include "redis/pool.h"
 #include "redis/probe.h"
 #include "redis/queue.h"
@@ -90,7 +91,7 @@ static MemoryContext batch_context;
 /* The batch that is being made */
 static RedisConn *conn;
 static List *sent;
-static char unlink_names[UNLINK_MAX][TIER_NAME];
+static char unlink_names[UNLINK_MAX][KEYNAME_SIZE];
 static int	nunlink;
 static StringInfoData publishing;
 static char *channel;
@@ -163,8 +164,8 @@ batch_invalidate(const QueueItem *item, const char *message)
 	{
 		if (nunlink == UNLINK_MAX)
 			batch_unlink();
-		(void) tier_name(unlink_names[nunlink++], item->dbid, item->cache,
-						 item->hash, variants[i]);
+		(void) keyname_key(unlink_names[nunlink++], item->dbid, item->cache,
+						   item->hash, variants[i]);
 	}
 	resetStringInfo(&publishing);
 	if (message != NULL)
@@ -283,7 +284,7 @@ batch_begin(void)
 	sent = NIL;
 	nunlink = 0;
 	initStringInfo(&publishing);
-	channel = psprintf("%s:invalidate", tier_prefix);
+	channel = psprintf("%s:invalidate", keyname_prefix);
 	if (result == POOL_FAILED)
 		(void) breaker_failure(error);
 	return result == POOL_REUSED || result == POOL_OPENED;

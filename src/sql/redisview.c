@@ -13,11 +13,14 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "base/devel.h"
+#include "definition/definition.h"
 #include "redis/breaker.h"
+#include "redis/keyname.h"
 #include "redis/queue.h"
 #include "redis/redis.h"
 #include "segment.h"
@@ -85,3 +88,24 @@ cache_redis_row(PG_FUNCTION_ARGS)
 	values[col++] = Int64GetDatum(queue_bytes());
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
+
+#ifdef CACHE_DEVEL
+/*
+ * cache_devel_redis_names(cache text) returns text: what the names of a cache's
+ * keys begin with; of all caches of the server for NULL
+ */
+PG_FUNCTION_INFO_V1(cache_devel_redis_names);
+Datum
+cache_devel_redis_names(PG_FUNCTION_ARGS)
+{
+	char		name[KEYNAME_SIZE];
+	char	   *end;
+
+	if (PG_ARGISNULL(0))
+		end = keyname_server(name);
+	else
+		end = keyname_cache(name, MyDatabaseId,
+							definition_get(text_to_cstring(PG_GETARG_TEXT_PP(0)))->id);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(name, end - name));
+}
+#endif

@@ -19,6 +19,7 @@
 #include "portability/instr_time.h"
 
 #include "base/compat.h"
+#include "redis/address.h"
 #include "redis/ask.h"
 #include "redis/breaker.h"
 #include "redis/codec.h"
@@ -182,7 +183,7 @@ ask_command(int nargs, const char **args, size_t *lengths,
 	RedisReply *reply;
 	bool		good;
 
-	if (redis_addr[0] == '\0' || !IsUnderPostmaster ||
+	if (!address_is_set() || !IsUnderPostmaster ||
 		breaker_state() == BREAKER_READ_ONLY || !ask_may())
 		return false;
 	reply = ask_redis(&question);
@@ -199,7 +200,7 @@ ask_command(int nargs, const char **args, size_t *lengths,
 	}
 	else
 		ask_misunderstood();
-	redis_free(reply);
+	reply_free(reply);
 	return good;
 }
 

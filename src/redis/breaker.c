@@ -8,7 +8,7 @@
  * again.  The log has one line for each change of state.
  *
  * Locking: atomic variables, since this concerns every get that Redis is
- * asked for; the text of the last error is under the redis lock.
+ * asked for; the text of the last error is under the breaker lock.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 
-#include "base/devel.h"
+#include "redis/address.h"
 #include "redis/breaker.h"
 #include "redis/queue.h"
 #include "redis/redis.h"
@@ -30,6 +30,7 @@
 #define ROUND_TRIP_SHIFT	4
 
 Breaker    *shared_breaker;
+LWLock	   *shared_breaker_lock;
 
 static void
 breaker_init(void)
@@ -58,6 +59,8 @@ const SegmentPart breaker_part = {
 	.name = "header",
 	.address = (void **) &shared_breaker,
 	.bytes = sizeof(Breaker),
+	.nlocks = 1,
+	.locks = (LWLockPadded **) &shared_breaker_lock,
 	.init = breaker_init,
 };
 
@@ -162,9 +165,9 @@ clean_error(char *to, const char *from)
 static void
 note_error(const char *error)
 {
-	LWLockAcquire(shared_redis_lock, LW_EXCLUSIVE);
+	LWLockAcquire(shared_breaker_lock, LW_EXCLUSIVE);
 	strlcpy(shared_breaker->error, error, BREAKER_ERROR);
-	LWLockRelease(shared_redis_lock);
+	LWLockRelease(shared_breaker_lock);
 }
 
 /*
@@ -186,7 +189,7 @@ breaker_failure(const char *error)
 		return false;
 	pg_atomic_fetch_add_u32(&breaker->trips, 1);
 	ereport(LOG,
-			(errmsg("Redis at \"%s\" is not usable: %s", redis_addr, shown),
+			(errmsg("Redis at \"%s\" is not usable: %s", address_setting, shown),
 			 errdetail("It is not asked until it answers again.")));
 	return true;
 }
@@ -225,11 +228,11 @@ breaker_close(const char *read_only)
 		if (change_state(BREAKER_READ_ONLY))
 			ereport(LOG,
 					(errmsg("Redis at \"%s\" can be read but takes no writes: %s",
-							redis_addr, shown)));
+							address_setting, shown)));
 	}
 	else if (change_state(BREAKER_UP))
 		ereport(LOG,
-				(errmsg("Redis at \"%s\" is usable", redis_addr)));
+				(errmsg("Redis at \"%s\" is usable", address_setting)));
 }
 
 /*

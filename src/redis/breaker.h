@@ -64,10 +64,11 @@ typedef struct Breaker
 	pg_atomic_uint64 round_trip;	/* moving average, in nanoseconds */
 	pg_atomic_uint64 times[BREAKER_TIMES];	/* round trips */
 	pg_atomic_uint64 counters[REDIS_COUNTERS];
-	char		error[BREAKER_ERROR];	/* the last one; redis lock */
+	char		error[BREAKER_ERROR];	/* the last one; breaker lock */
 } Breaker;
 
 extern Breaker *shared_breaker;
+extern LWLock *shared_breaker_lock;
 
 extern const SegmentPart breaker_part;
 

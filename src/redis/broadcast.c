@@ -25,11 +25,11 @@
 #include "utils/memutils.h"
 
 #include "base/keptstring.h"
+#include "redis/address.h"
 #include "redis/breaker.h"
 #include "redis/broadcast.h"
 #include "redis/mark.h"
 #include "redis/queue.h"
-#include "redis/redis.h"
 #include "segment.h"
 
 /*
@@ -38,7 +38,7 @@
 bool
 broadcast_wanted(void)
 {
-	return segment_exists() && redis_addr[0] != '\0';
+	return segment_exists() && address_is_set();
 }
 
 /* The start of all messages, kept for the session: the database is the same. */

@@ -27,6 +27,7 @@
 #include "utils/timeout.h"
 
 #include "base/devel.h"
+#include "redis/address.h"
 #include "redis/breaker.h"
 #include "redis/pool.h"
 
@@ -225,7 +226,7 @@ pool_get(RedisConn **conn, char *error)
 	{
 		pool_busy = true;
 		result = POOL_OPENED;
-		if (!redis_address(&address))
+		if (!address_get(&address))
 			result = POOL_UNRESOLVED;
 		else if (!take_place())
 			result = POOL_FULL;
@@ -287,7 +288,7 @@ pool_end_transaction(void)
 {
 	if (pool_conn == NULL && !pool_placed)
 		return;
-	if (pool_busy || pool_size == 1 || redis_addr[0] == '\0')
+	if (pool_busy || pool_size == 1 || !address_is_set())
 		pool_discard();
 	else if (pool_placed)
 		pool_start_timer();

@@ -14,12 +14,10 @@
  */
 #include "postgres.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include "portability/instr_time.h"
 
 #include "base/compat.h"
+#include "redis/address.h"
 #include "redis/breaker.h"
 #include "redis/keyname.h"
 #include "redis/pool.h"
@@ -29,7 +27,6 @@
 #define MAX_DOUBLINGS	6
 
 static TimestampTz last_probe = 0;
-static int	attempts = 0;		/* to resolve; each takes the next address */
 
 /*
  * Something looks wrong: probe at once.
@@ -58,47 +55,6 @@ probe_due(long up_ms, long down_ms)
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 										   TimestampTzPlusMilliseconds(last_probe,
 																	   interval));
-}
-
-/* Resolve the host name; false, with the reason, if that fails. */
-static bool
-resolve(char *error)
-{
-	RedisAddress address;
-	struct addrinfo hints = {0};
-	struct addrinfo *list;
-	struct addrinfo *one;
-	int			problem;
-	int			n = 0;
-
-	if (redis_address(&address) && breaker_state() != BREAKER_DOWN)
-		return true;
-	redis_configured(&address);
-	if (address.port == 0)
-		return true;
-	hints.ai_family = AF_UNSPEC;
-	hints.ai_socktype = SOCK_STREAM;
-	problem = getaddrinfo(address.host, NULL, &hints, &list);
-	if (problem != 0)
-	{
-		strlcpy(error, gai_strerror(problem), REDIS_ERROR_SIZE);
-		return false;
-	}
-	for (one = list; one != NULL; one = one->ai_next)
-		n++;
-	n = attempts++ % n;
-	for (one = list; n > 0; n--)
-		one = one->ai_next;
-	problem = getnameinfo(one->ai_addr, one->ai_addrlen,
-						  address.host, REDIS_HOST_SIZE, NULL, 0, NI_NUMERICHOST);
-	freeaddrinfo(list);
-	if (problem != 0)
-	{
-		strlcpy(error, gai_strerror(problem), REDIS_ERROR_SIZE);
-		return false;
-	}
-	redis_set_address(&address);
-	return true;
 }
 
 static void
@@ -163,7 +119,7 @@ exercise(RedisConn *conn, char *error, char *read_only)
 		readable = i == 0 || is_readable(reply, error);
 		if (i == 0 && reply->type == REDIS_REPLY_ERROR)
 			strlcpy(read_only, reply->str, REDIS_ERROR_SIZE);
-		redis_free(reply);
+		reply_free(reply);
 		if (!readable)
 			return false;
 		if (i == 1)
@@ -182,7 +138,7 @@ probe(void)
 	RedisConn  *conn;
 	bool		good = false;
 
-	if (resolve(error))
+	if (address_resolve(breaker_state() == BREAKER_DOWN, error, sizeof(error)))
 	{
 		PoolResult	result;
 

@@ -21,7 +21,6 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 
-#include "base/devel.h"
 #include "redis/queue.h"
 
 Queue	   *shared_queue;

@@ -7,60 +7,33 @@
  * non-blocking sockets and together with the process's latch, so that no wait
  * is longer than its deadline, and cancel, timeouts and shutdown work.
  *
- * Names are not resolved here: the resolver cannot be given a deadline.  The
- * background worker does that and puts the address into shared memory.
- *
  * Redis is not trusted.  A reply that is longer than the caller expects, that
  * has another shape, or that breaks the protocol is an error, after which the
  * connection is of no more use.  Nothing is sent, passwords least of all, before
  * TLS is in place, if it is to be (tls.c).
  *
- * Locking: the redis lock for the resolved address.
+ * Locking: none here.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <arpa/inet.h>
 #include <limits.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
-#include "base/devel.h"
 #include "redis/redis.h"
 #include "redis/tls.h"
 
-#define REDIS_PORT		6379
-
 /* What hiredis reads at a time */
 #define READ_SIZE		(16 * 1024)
-
-RedisResolved *shared_resolved;
-LWLock	   *shared_redis_lock;
-
-static void
-redis_init(void)
-{
-	memset(shared_resolved, 0, sizeof(RedisResolved));
-}
-
-const SegmentPart redis_part = {
-	.name = "header",
-	.address = (void **) &shared_resolved,
-	.bytes = sizeof(RedisResolved),
-	.nlocks = 1,
-	.locks = (LWLockPadded **) &shared_redis_lock,
-	.init = redis_init,
-};
 
 struct RedisConn
 {
@@ -80,7 +53,6 @@ struct RedisConn
 };
 
 /* cache.redis_... */
-char	   *redis_addr = NULL;
 int			redis_timeout_ms = 50;
 static char *redis_username = NULL;
 static char *redis_password = NULL;
@@ -93,65 +65,6 @@ static bool settings_assigned = true;
  * Settings
  *-------------------------------------------------------------------------
  */
-
-/* Take a setting apart; NULL if it is well formed, else what is wrong. */
-static const char *
-parse_address(const char *addr, RedisAddress *address)
-{
-	const char *colon = strrchr(addr, ':');
-	const char *host = addr;
-	size_t		len = strlen(addr);
-	char	   *end;
-	long		port;
-
-	if (addr[0] == '/')
-	{
-		if (len >= sizeof(((struct sockaddr_un *) 0)->sun_path))
-			return "The path of the socket is too long.";
-		strlcpy(address->host, addr, REDIS_HOST_SIZE);
-		address->port = 0;
-		return NULL;
-	}
-	if (strstr(addr, "://") != NULL)
-		return "Give host and port only, and the rest in settings of their own.";
-	if (colon == NULL || colon == addr)
-		return "It must be host:port, [IPv6 address]:port, or the path of a socket.";
-	len = colon - addr;
-	errno = 0;
-	port = strtol(colon + 1, &end, 10);
-	if (errno != 0 || end == colon + 1 || *end != '\0' || port < 1 || port > 65535)
-		return "The port must be a number from 1 to 65535.";
-	if (host[0] == '[')
-	{
-		if (host[len - 1] != ']' || len < 4)
-			return "An IPv6 address must be enclosed in brackets.";
-		host++;
-		len -= 2;
-	}
-	else if (memchr(host, ':', len) != NULL)
-		return "An IPv6 address must be enclosed in brackets.";
-	if (len >= REDIS_HOST_SIZE)
-		return "The host name is too long.";
-	memcpy(address->host, host, len);
-	address->host[len] = '\0';
-	address->port = (int) port;
-	return NULL;
-}
-
-static bool
-check_addr(char **newval, void **extra, GucSource source)
-{
-	RedisAddress address;
-	const char *problem;
-
-	if ((*newval)[0] == '\0')
-		return true;
-	problem = parse_address(*newval, &address);
-	if (problem == NULL)
-		return true;
-	GUC_check_errdetail("%s", problem);
-	return false;
-}
 
 /* A setting is assigned with each reload, whether it has changed or not. */
 static void
@@ -194,7 +107,7 @@ redis_generation(void)
 	{
 		uint64		now = hash_combine64(tls_settings(), redis_db);
 
-		now = hash_setting(now, redis_addr);
+		now = hash_setting(now, address_setting);
 		now = hash_setting(now, redis_username);
 		now = hash_setting(now, redis_password);
 		if (now != settings)
@@ -211,12 +124,7 @@ redis_generation(void)
 void
 redis_define_settings(void)
 {
-	DefineCustomStringVariable("cache.redis_addr",
-							   "Sets the address of Redis: host:port or the path of a socket.",
-							   "An empty string: Redis is not used.",
-							   &redis_addr, "",
-							   PGC_SIGHUP, 0,
-							   check_addr, assign_string, NULL);
+	address_define_settings(assign_string);
 	DefineCustomStringVariable("cache.redis_username",
 							   "Sets the user name for Redis.",
 							   NULL,
@@ -242,61 +150,6 @@ redis_define_settings(void)
 							PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
 	tls_define_settings(assign_bool, assign_string);
-}
-
-/* Does the address need no resolver? */
-static bool
-is_literal(const RedisAddress *address)
-{
-	char		binary[16];
-
-	return address->port == 0 ||
-		inet_pton(AF_INET, address->host, binary) == 1 ||
-		inet_pton(AF_INET6, address->host, binary) == 1;
-}
-
-/*
- * Where Redis is.  False if that is not known (yet): the address then has the
- * host name that is to be resolved, or an empty one if Redis is not used.
- */
-bool
-redis_address(RedisAddress *address)
-{
-	bool		known;
-
-	address->host[0] = '\0';
-	if (redis_addr[0] == '\0' || parse_address(redis_addr, address) != NULL)
-		return false;
-	if (is_literal(address))
-		return true;
-	LWLockAcquire(shared_redis_lock, LW_SHARED);
-	known = strcmp(shared_resolved->addr, redis_addr) == 0;
-	if (known)
-		*address = shared_resolved->address;
-	LWLockRelease(shared_redis_lock);
-	return known;
-}
-
-/*
- * The address as it is set, whether it needs a resolver or not.
- */
-void
-redis_configured(RedisAddress *address)
-{
-	(void) parse_address(redis_addr, address);
-}
-
-/*
- * Tell everybody what the present host name stands for.
- */
-void
-redis_set_address(const RedisAddress *address)
-{
-	LWLockAcquire(shared_redis_lock, LW_EXCLUSIVE);
-	strlcpy(shared_resolved->addr, redis_addr,
-			sizeof(shared_resolved->addr));
-	shared_resolved->address = *address;
-	LWLockRelease(shared_redis_lock);
 }
 
 /*-------------------------------------------------------------------------
@@ -373,135 +226,6 @@ conn_flush(RedisConn *conn, TimestampTz deadline)
 }
 
 /*-------------------------------------------------------------------------
- * Replies
- *
- * hiredis calls these when it has parsed a part of a reply.  They raise no
- * errors: that would leave its parser in the middle.
- *-------------------------------------------------------------------------
- */
-
-#if HIREDIS_MAJOR >= 1
-typedef size_t Elements;
-#else
-typedef int Elements;
-#endif
-
-/* Memory for a reply, or NULL: hiredis then reports that there is none. */
-static void *
-reply_alloc(Size size)
-{
-	return palloc_extended(size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
-}
-
-/* The reply that a task makes; the elements of an array came with it. */
-static RedisReply *
-make_reply(const redisReadTask *task)
-{
-	RedisReply *reply;
-
-	if (task->parent != NULL)
-		reply = &((RedisReply *) task->parent->obj)->element[task->idx];
-	else
-		reply = reply_alloc(sizeof(RedisReply));
-	if (reply != NULL)
-	{
-		memset(reply, 0, sizeof(RedisReply));
-		reply->type = task->type;
-	}
-	return reply;
-}
-
-static void *
-create_string(const redisReadTask *task, char *bytes, size_t len)
-{
-	RedisReply *reply = make_reply(task);
-
-	if (reply == NULL)
-		return NULL;
-	reply->str = reply_alloc(len + 1);
-	if (reply->str == NULL)
-		return NULL;
-	memcpy(reply->str, bytes, len);
-	reply->str[len] = '\0';
-	reply->len = len;
-	return reply;
-}
-
-/* An array is made only if one is expected, and not within another. */
-static void *
-create_array(const redisReadTask *task, Elements elements)
-{
-	RedisConn  *conn = task->privdata;
-	RedisReply *reply;
-
-	/* A negative number of elements, where there can be one, is a large one. */
-	if (task->parent != NULL || (size_t) elements > conn->elements)
-		return NULL;
-	reply = make_reply(task);
-	if (reply == NULL)
-		return NULL;
-	reply->element = reply_alloc(sizeof(RedisReply) * Max(elements, 1));
-	if (reply->element == NULL)
-		return NULL;
-	reply->elements = elements;
-	return reply;
-}
-
-/* Nobody asks for a number, so it does not matter which one it is. */
-static void *
-create_integer(const redisReadTask *task, long long number)
-{
-	return make_reply(task);
-}
-
-static void *
-create_nil(const redisReadTask *task)
-{
-	RedisReply *reply = make_reply(task);
-
-	/* The task has the type of what is missing. */
-	if (reply != NULL)
-		reply->type = REDIS_REPLY_NIL;
-	return reply;
-}
-
-#if HIREDIS_MAJOR >= 1
-/* Types of another version of the protocol, which nobody has asked for. */
-static void *
-create_double(const redisReadTask *task, double number, char *bytes, size_t len)
-{
-	return NULL;
-}
-
-static void *
-create_bool(const redisReadTask *task, int value)
-{
-	return NULL;
-}
-#endif
-
-/*
- * What hiredis drops is in the middle of being made, and goes with its memory
- * context; it may have gone already.
- */
-static void
-free_object(void *reply)
-{
-}
-
-static redisReplyObjectFunctions reply_functions = {
-	.createString = create_string,
-	.createArray = create_array,
-	.createInteger = create_integer,
-	.createNil = create_nil,
-#if HIREDIS_MAJOR >= 1
-	.createDouble = create_double,
-	.createBool = create_bool,
-#endif
-	.freeObject = free_object
-};
-
-/*-------------------------------------------------------------------------
  * Opening and closing
  *-------------------------------------------------------------------------
  */
@@ -542,7 +266,7 @@ conn_secure(RedisConn *conn, TimestampTz deadline)
 {
 	RedisAddress configured;
 
-	redis_configured(&configured);
+	address_configured(&configured);
 	conn->tls = tls_begin(conn->context, configured.host);
 	if (conn->tls == NULL)
 		return conn_fail(conn, conn->context->errstr);
@@ -631,9 +355,7 @@ redis_open(const RedisAddress *address, char *error)
 	}
 	if (!conn->failed)
 	{
-		conn->context->reader->fn = &reply_functions;
-		conn->context->reader->privdata = conn;
-
+		reply_make_on(conn->context->reader, &conn->elements);
 		conn->connecting = true;
 		if (conn_make_events(conn))
 			conn_greet(conn);
@@ -793,7 +515,7 @@ redis_reply(RedisConn *conn, size_t limit, TimestampTz deadline)
 		conn->greetings--;
 		if (reply->type == REDIS_REPLY_ERROR)
 			conn_fail(conn, reply->str);
-		redis_free(reply);
+		reply_free(reply);
 		if (conn->failed)
 			return NULL;
 	}
@@ -813,24 +535,6 @@ redis_reply_array(RedisConn *conn, size_t elements, size_t limit,
 	reply = redis_reply(conn, limit, deadline);
 	conn->elements = 0;
 	return reply;
-}
-
-/*
- * Free a reply before its memory context is.
- */
-void
-redis_free(RedisReply *reply)
-{
-	for (size_t i = 0; i < reply->elements; i++)
-	{
-		if (reply->element[i].str != NULL)
-			pfree(reply->element[i].str);
-	}
-	if (reply->element != NULL)
-		pfree(reply->element);
-	if (reply->str != NULL)
-		pfree(reply->str);
-	pfree(reply);
 }
 
 /*

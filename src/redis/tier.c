@@ -33,6 +33,7 @@
 #include "base/siphash.h"
 #include "fence/lineage.h"
 #include "fence/registry.h"
+#include "redis/address.h"
 #include "redis/ask.h"
 #include "redis/breaker.h"
 #include "redis/keyname.h"
@@ -168,7 +169,7 @@ tier_note_load(int slot, uint64 nanoseconds)
 bool
 tier_wanted(int slot)
 {
-	if (!IsUnderPostmaster || redis_addr[0] == '\0' || shared_lineage->broken)
+	if (!IsUnderPostmaster || !address_is_set() || shared_lineage->broken)
 		return false;
 	return tier_force || !loader_is_faster(slot);
 }
@@ -322,7 +323,7 @@ tier_read(uint64 cache, const StoreKey *key, CodecValue *decoded,
 		return true;
 	else
 		breaker_count(why, 1);
-	redis_free(reply);
+	reply_free(reply);
 	return false;
 }
 

@@ -36,6 +36,7 @@
 #include "base/compat.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
+#include "redis/address.h"
 #include "redis/breaker.h"
 #include "redis/broadcast.h"
 #include "redis/keyname.h"
@@ -267,7 +268,7 @@ batch_end(void)
 				batch_refused(command);
 			else
 				done += command->n;
-			redis_free(reply);
+			reply_free(reply);
 		}
 		breaker_count(command->done, done);
 	}
@@ -527,7 +528,7 @@ worker_round(void)
 	bool		sent_some;
 	long		due;
 
-	if (redis_addr[0] == '\0')
+	if (!address_is_set())
 	{
 		(void) send_queue(false);
 		send_waiting(false);
@@ -557,7 +558,7 @@ static bool
 worker_may_wait(void)
 {
 	return queue_sleep() && !ConfigReloadPending && !ShutdownRequestPending &&
-		(redis_addr[0] == '\0' || !breaker_has_doubt());
+		(!address_is_set() || !breaker_has_doubt());
 }
 
 /* The settings may have changed. */
@@ -620,7 +621,7 @@ cache_worker_main(Datum arg)
 	}
 
 	/* What is still in the queue, if Redis takes it. */
-	for (int i = 0; i < LAST_BATCHES && redis_addr[0] != '\0'; i++)
+	for (int i = 0; i < LAST_BATCHES && address_is_set(); i++)
 	{
 		if (!send_queue(breaker_state() != BREAKER_DOWN))
 			break;

@@ -3,7 +3,7 @@
  * redisview.c
  *		The view cache_redis.
  *
- * Locking: the redis lock, for the last error; counters are atomic.
+ * Locking: the breaker lock, for the last error; counters are atomic.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,10 +19,10 @@
 
 #include "base/devel.h"
 #include "definition/definition.h"
+#include "redis/address.h"
 #include "redis/breaker.h"
 #include "redis/keyname.h"
 #include "redis/queue.h"
-#include "redis/redis.h"
 #include "segment.h"
 
 /* Columns besides the counters */
@@ -31,7 +31,7 @@
 static const char *
 state_name(void)
 {
-	if (redis_addr[0] == '\0')
+	if (!address_is_set())
 		return "off";
 	switch (breaker_state())
 	{
@@ -66,9 +66,9 @@ cache_redis_row(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	breaker = shared_breaker;
-	LWLockAcquire(shared_redis_lock, LW_SHARED);
+	LWLockAcquire(shared_breaker_lock, LW_SHARED);
 	strlcpy(error, breaker->error, sizeof(error));
-	LWLockRelease(shared_redis_lock);
+	LWLockRelease(shared_breaker_lock);
 	percentile[0] = breaker_percentile(0.5);
 	percentile[1] = breaker_percentile(0.99);
 

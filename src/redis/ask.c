@@ -40,7 +40,7 @@ static uint64 failed_proofs;
 uint32
 ask_max_value(void)
 {
-	return shared_queue->size / 4;
+	return queue_size() / 4;
 }
 
 /*

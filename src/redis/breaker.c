@@ -16,6 +16,7 @@
 
 #include <math.h>
 
+#include "port/atomics.h"
 #include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 
@@ -29,8 +30,24 @@
 /* Weight of the newest time in the average: 1 / 2^n */
 #define ROUND_TRIP_SHIFT	4
 
-Breaker    *shared_breaker;
-LWLock	   *shared_breaker_lock;
+#define BREAKER_TIMES		96	/* intervals of the histogram */
+
+typedef struct Breaker
+{
+	pg_atomic_uint32 state;
+	pg_atomic_uint32 failures;	/* in a row */
+	pg_atomic_uint32 trips;		/* openings without an answer in between */
+	pg_atomic_uint32 doubted;	/* somebody has failed: a probe is wanted */
+	pg_atomic_uint64 proofs;	/* probes that have succeeded */
+	pg_atomic_uint64 since;		/* time stamp of the last change of state */
+	pg_atomic_uint64 round_trip;	/* moving average, in nanoseconds */
+	pg_atomic_uint64 times[BREAKER_TIMES];	/* round trips */
+	pg_atomic_uint64 counters[REDIS_COUNTERS];
+	char		error[BREAKER_ERROR];	/* the last one; breaker lock */
+} Breaker;
+
+static Breaker *shared_breaker;
+static LWLock *shared_breaker_lock;
 
 static void
 breaker_init(void)
@@ -43,10 +60,6 @@ breaker_init(void)
 	pg_atomic_init_u32(&breaker->doubted, 0);
 	pg_atomic_init_u64(&breaker->proofs, 0);
 	pg_atomic_init_u64(&breaker->since, GetCurrentTimestamp());
-	pg_atomic_init_u32(&breaker->connections, 0);
-	pg_atomic_init_u32(&breaker->idle, 0);
-	pg_atomic_init_u32(&breaker->reserved, 0);
-	pg_atomic_init_u32(&breaker->places, 0);
 	pg_atomic_init_u64(&breaker->round_trip, 0);
 	for (int i = 0; i < BREAKER_TIMES; i++)
 		pg_atomic_init_u64(&breaker->times[i], 0);
@@ -274,12 +287,50 @@ breaker_trips(void)
 }
 
 /*
+ * Since when the state is what it is.
+ */
+TimestampTz
+breaker_since(void)
+{
+	return (TimestampTz) pg_atomic_read_u64(&shared_breaker->since);
+}
+
+/*
+ * The last error, in BREAKER_ERROR bytes; empty if there was none.
+ */
+void
+breaker_error(char *error)
+{
+	LWLockAcquire(shared_breaker_lock, LW_SHARED);
+	strlcpy(error, shared_breaker->error, BREAKER_ERROR);
+	LWLockRelease(shared_breaker_lock);
+}
+
+/*
+ * How long a round trip takes, in nanoseconds; 0 if that is not known.
+ */
+uint64
+breaker_round_trip(void)
+{
+	return pg_atomic_read_u64(&shared_breaker->round_trip);
+}
+
+/*
  * Count something.
  */
 void
 breaker_count(RedisCounter counter, uint64 n)
 {
 	pg_atomic_fetch_add_u64(&shared_breaker->counters[counter], n);
+}
+
+/*
+ * How much has been counted.
+ */
+uint64
+breaker_counted(RedisCounter counter)
+{
+	return pg_atomic_read_u64(&shared_breaker->counters[counter]);
 }
 
 /*

@@ -12,7 +12,6 @@
 
 #include "postgres.h"
 
-#include "port/atomics.h"
 #include "utils/timestamp.h"
 
 #include "segment.h"
@@ -46,29 +45,7 @@ typedef enum BreakerState
 	BREAKER_DOWN				/* open */
 } BreakerState;
 
-#define BREAKER_ERROR		160
-#define BREAKER_TIMES		96	/* intervals of the histogram */
-
-typedef struct Breaker
-{
-	pg_atomic_uint32 state;
-	pg_atomic_uint32 failures;	/* in a row */
-	pg_atomic_uint32 trips;		/* openings without an answer in between */
-	pg_atomic_uint32 doubted;	/* somebody has failed: a probe is wanted */
-	pg_atomic_uint64 proofs;	/* probes that have succeeded */
-	pg_atomic_uint64 since;		/* time stamp of the last change of state */
-	pg_atomic_uint32 connections;
-	pg_atomic_uint32 idle;		/* of these, not used lately */
-	pg_atomic_uint32 reserved;	/* the worker wants one, and has none */
-	pg_atomic_uint32 places;	/* how many there may be; 0: not known */
-	pg_atomic_uint64 round_trip;	/* moving average, in nanoseconds */
-	pg_atomic_uint64 times[BREAKER_TIMES];	/* round trips */
-	pg_atomic_uint64 counters[REDIS_COUNTERS];
-	char		error[BREAKER_ERROR];	/* the last one; breaker lock */
-} Breaker;
-
-extern Breaker *shared_breaker;
-extern LWLock *shared_breaker_lock;
+#define BREAKER_ERROR		160		/* bytes of the text of an error */
 
 extern const SegmentPart breaker_part;
 
@@ -83,7 +60,11 @@ extern bool breaker_has_doubt(void);
 extern bool breaker_is_doubted(void);
 extern uint64 breaker_proofs(void);
 extern uint32 breaker_trips(void);
+extern TimestampTz breaker_since(void);
+extern void breaker_error(char *error);
+extern uint64 breaker_round_trip(void);
 extern void breaker_count(RedisCounter counter, uint64 n);
+extern uint64 breaker_counted(RedisCounter counter);
 extern double breaker_percentile(double part);
 
 #endif							/* CACHE_BREAKER_H */

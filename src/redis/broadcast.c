@@ -119,7 +119,7 @@ broadcast_put(uint64 cache, uint64 hash, uint64 xid, bool prepared,
 	item.prepared = prepared ? xid : 0;
 	if (breaker_state() != BREAKER_DOWN && queue_put(&item, "", message, true))
 		return;
-	pg_atomic_write_u32(&shared_queue->lost, 1);
+	queue_note_loss();
 	if (item.hash != 0)
 		breaker_count(REDIS_DELETES_DROPPED, 1);
 	breaker_count(REDIS_MESSAGES_DROPPED, 1);

@@ -22,16 +22,43 @@
 #include <limits.h>
 
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/timeout.h"
 
 #include "base/devel.h"
 #include "redis/address.h"
-#include "redis/breaker.h"
 #include "redis/pool.h"
 
 #define IDLE_MS		1000
+
+/* What all processes know of each other's connections. */
+typedef struct SharedPool
+{
+	pg_atomic_uint32 connections;
+	pg_atomic_uint32 idle;		/* of these, not used lately */
+	pg_atomic_uint32 reserved;	/* the worker wants one, and has none */
+	pg_atomic_uint32 places;	/* how many there may be; 0: not known */
+} SharedPool;
+
+static SharedPool *shared_pool;
+
+static void
+pool_init(void)
+{
+	pg_atomic_init_u32(&shared_pool->connections, 0);
+	pg_atomic_init_u32(&shared_pool->idle, 0);
+	pg_atomic_init_u32(&shared_pool->reserved, 0);
+	pg_atomic_init_u32(&shared_pool->places, 0);
+}
+
+const SegmentPart pool_part = {
+	.name = "header",
+	.address = (void **) &shared_pool,
+	.bytes = sizeof(SharedPool),
+	.init = pool_init,
+};
 
 /* cache.redis_pool_size, cache.redis_min_idle_conns */
 static int	pool_size = 10;
@@ -74,7 +101,7 @@ not_idle(void)
 	if (pool_idle)
 	{
 		pool_idle = false;
-		pg_atomic_fetch_sub_u32(&shared_breaker->idle, 1);
+		pg_atomic_fetch_sub_u32(&shared_pool->idle, 1);
 	}
 }
 
@@ -86,8 +113,8 @@ give_place_back(void)
 	{
 		pool_placed = false;
 		if (pool_reserving)
-			pg_atomic_write_u32(&shared_breaker->reserved, 1);
-		pg_atomic_fetch_sub_u32(&shared_breaker->connections, 1);
+			pg_atomic_write_u32(&shared_pool->reserved, 1);
+		pg_atomic_fetch_sub_u32(&shared_pool->connections, 1);
 	}
 }
 
@@ -97,13 +124,13 @@ places(void)
 {
 	if (pool_size == 1 || pool_reserving)
 		return pool_size;
-	return pool_size - pg_atomic_read_u32(&shared_breaker->reserved);
+	return pool_size - pg_atomic_read_u32(&shared_pool->reserved);
 }
 
 static bool
 take_place(void)
 {
-	pg_atomic_uint32 *connections = &shared_breaker->connections;
+	pg_atomic_uint32 *connections = &shared_pool->connections;
 	uint32		now = pg_atomic_read_u32(connections);
 
 	while (now < places())
@@ -112,7 +139,7 @@ take_place(void)
 		{
 			pool_placed = true;
 			if (pool_reserving)
-				pg_atomic_write_u32(&shared_breaker->reserved, 0);
+				pg_atomic_write_u32(&shared_pool->reserved, 0);
 			return true;
 		}
 	}
@@ -126,11 +153,11 @@ take_place(void)
 static bool
 pool_is_full(void)
 {
-	Breaker    *breaker = shared_breaker;
-	uint32		size = pg_atomic_read_u32(&breaker->places);
+	SharedPool *pool = shared_pool;
+	uint32		size = pg_atomic_read_u32(&pool->places);
 
-	return size != 0 && pg_atomic_read_u32(&breaker->connections) +
-		pg_atomic_read_u32(&breaker->reserved) >= size;
+	return size != 0 && pg_atomic_read_u32(&pool->connections) +
+		pg_atomic_read_u32(&pool->reserved) >= size;
 }
 
 /*
@@ -147,10 +174,10 @@ pool_tick(void)
 		if (!pool_idle)
 		{
 			pool_idle = true;
-			pg_atomic_fetch_add_u32(&shared_breaker->idle, 1);
+			pg_atomic_fetch_add_u32(&shared_pool->idle, 1);
 		}
 		if (pool_is_full() ||
-			pg_atomic_read_u32(&shared_breaker->idle) > (uint32) min_idle_conns)
+			pg_atomic_read_u32(&shared_pool->idle) > (uint32) min_idle_conns)
 		{
 			redis_shut(pool_conn);
 			give_place_back();
@@ -195,7 +222,7 @@ void
 pool_reserve(void)
 {
 	pool_reserving = true;
-	pg_atomic_write_u32(&shared_breaker->reserved, 1);
+	pg_atomic_write_u32(&shared_pool->reserved, 1);
 }
 
 /*
@@ -204,7 +231,7 @@ pool_reserve(void)
 void
 pool_tell_settings(void)
 {
-	pg_atomic_write_u32(&shared_breaker->places, pool_size);
+	pg_atomic_write_u32(&shared_pool->places, pool_size);
 }
 
 /*
@@ -292,4 +319,14 @@ pool_end_transaction(void)
 		pool_discard();
 	else if (pool_placed)
 		pool_start_timer();
+}
+
+/*
+ * How many connections the server has, and how many of them are idle.
+ */
+void
+pool_count(uint32 *connections, uint32 *idle)
+{
+	*connections = pg_atomic_read_u32(&shared_pool->connections);
+	*idle = pg_atomic_read_u32(&shared_pool->idle);
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "redis/redis.h"
+#include "segment.h"
 
 typedef enum PoolResult
 {
@@ -23,6 +24,8 @@ typedef enum PoolResult
 	POOL_FAILED
 } PoolResult;
 
+extern const SegmentPart pool_part;
+
 extern void pool_define_settings(void);
 extern void pool_reserve(void);
 extern void pool_tell_settings(void);
@@ -30,5 +33,6 @@ extern PoolResult pool_get(RedisConn **conn, char *error);
 extern void pool_release(void);
 extern void pool_discard(void);
 extern void pool_end_transaction(void);
+extern void pool_count(uint32 *connections, uint32 *idle);
 
 #endif							/* CACHE_POOL_H */

@@ -17,13 +17,27 @@
  */
 #include "postgres.h"
 
+#include "port/atomics.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 
 #include "redis/queue.h"
 
-Queue	   *shared_queue;
+typedef struct Queue
+{
+	/* Counted in bytes and never reduced; the queue lock. */
+	uint64		head;			/* put in so far */
+	uint64		tail;			/* taken out so far */
+	uint32		size;			/* of the ring */
+	int			reader;			/* the worker's procno, -1: none */
+
+	char		apart[PG_CACHE_LINE_SIZE];	/* from what changes often */
+	pg_atomic_uint32 sleeping;	/* the worker waits for its latch */
+	pg_atomic_uint32 lost;		/* invalidations have been dropped */
+} Queue;
+
+static Queue *shared_queue;
 static char *shared_ring;
 static LWLock *shared_queue_lock;
 
@@ -164,6 +178,15 @@ queue_take(char *to, uint32 size)
 }
 
 /*
+ * How many bytes the ring has.
+ */
+uint32
+queue_size(void)
+{
+	return shared_queue->size;
+}
+
+/*
  * How many bytes wait in the queue.
  */
 uint64
@@ -198,4 +221,31 @@ queue_sleep(void)
 	pg_atomic_exchange_u32(&shared_queue->sleeping, 1);
 	pg_memory_barrier();
 	return queue_bytes() == 0;
+}
+
+/*
+ * Some invalidation has been dropped: those who listen have to hear of it.
+ */
+void
+queue_note_loss(void)
+{
+	pg_atomic_write_u32(&shared_queue->lost, 1);
+}
+
+/*
+ * Has any been, that they have not heard of yet?
+ */
+bool
+queue_has_loss(void)
+{
+	return pg_atomic_read_u32(&shared_queue->lost) != 0;
+}
+
+/*
+ * They are about to hear of all that have been.
+ */
+void
+queue_forget_loss(void)
+{
+	pg_atomic_write_u32(&shared_queue->lost, 0);
 }

@@ -12,8 +12,6 @@
 
 #include "postgres.h"
 
-#include "port/atomics.h"
-
 #include "segment.h"
 
 typedef enum QueueKind
@@ -37,21 +35,6 @@ typedef struct QueueItem
 	int64		expires;		/* of a fill, in milliseconds from now */
 } QueueItem;
 
-typedef struct Queue
-{
-	/* Counted in bytes and never reduced; the queue lock. */
-	uint64		head;			/* put in so far */
-	uint64		tail;			/* taken out so far */
-	uint32		size;			/* of the ring */
-	int			reader;			/* the worker's procno, -1: none */
-
-	char		apart[PG_CACHE_LINE_SIZE];	/* from what changes often */
-	pg_atomic_uint32 sleeping;	/* the worker waits for its latch */
-	pg_atomic_uint32 lost;		/* invalidations have been dropped */
-} Queue;
-
-extern Queue *shared_queue;
-
 extern const SegmentPart queue_part;
 extern const SegmentPart queue_ring_part;
 
@@ -61,8 +44,12 @@ extern bool queue_put(QueueItem *item, const char *name, const char *payload,
 					  bool important);
 extern void queue_wake(void);
 extern uint32 queue_take(char *to, uint32 size);
+extern uint32 queue_size(void);
 extern uint64 queue_bytes(void);
 extern void queue_attach(int procno);
 extern bool queue_sleep(void);
+extern void queue_note_loss(void);
+extern bool queue_has_loss(void);
+extern void queue_forget_loss(void);
 
 #endif							/* CACHE_QUEUE_H */

@@ -135,7 +135,7 @@ static bool
 loader_is_faster(int slot)
 {
 	uint64		state = pg_atomic_read_u64(&shared_slots[slot].load_time);
-	uint64		round_trip = pg_atomic_read_u64(&shared_breaker->round_trip);
+	uint64		round_trip = breaker_round_trip();
 
 	return (state >> LOAD_BITS) >= LOADS_TO_JUDGE &&
 		(state & LOAD_MASK) < round_trip;
@@ -270,7 +270,7 @@ take_value(uint64 cache, const StoreKey *key, const RedisReply *reply,
 	value->isnull = decoded->isnull;
 	value->expires = decoded->expires;
 	value->cost = decoded->cost;
-	value->load_time = pg_atomic_read_u64(&shared_breaker->round_trip);
+	value->load_time = breaker_round_trip();
 	value->len = decoded->len;
 	value->data = decoded->isnull ? NULL : unconstify(char *, decoded->data);
 	return true;

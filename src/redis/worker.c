@@ -204,12 +204,6 @@ batch_fill(const QueueItem *item, const char *payload)
 	pfree(value);
 }
 
-static bool
-messages_are_lost(void)
-{
-	return pg_atomic_read_u32(&shared_queue->lost) != 0;
-}
-
 /* Count what did not get through. */
 static void
 batch_lose(ListCell *from)
@@ -220,7 +214,7 @@ batch_lose(ListCell *from)
 
 		breaker_count(command->dropped, command->n * command->replies);
 		if (command->done != REDIS_FILLS)
-			pg_atomic_write_u32(&shared_queue->lost, 1);
+			queue_note_loss();
 	}
 }
 
@@ -230,7 +224,7 @@ batch_refused(const Sent *command)
 {
 	breaker_count(command->dropped, command->n);
 	if (command->done == REDIS_MESSAGES)
-		pg_atomic_write_u32(&shared_queue->lost, 1);
+		queue_note_loss();
 	else
 	{
 		/* Whoever wants to know more asks for it: see probe.c. */
@@ -377,7 +371,7 @@ drop_item(const QueueItem *item, const char *payload)
 	if (item->hash != 0)
 		breaker_count(REDIS_DELETES_DROPPED, 1);
 	breaker_count(REDIS_MESSAGES_DROPPED, 1);
-	pg_atomic_write_u32(&shared_queue->lost, 1);
+	queue_note_loss();
 }
 
 /*
@@ -467,7 +461,7 @@ send_item(const QueueItem *item, const char *payload)
 static bool
 send_queue(bool usable)
 {
-	uint32		size = shared_queue->size / 2;
+	uint32		size = queue_size() / 2;
 	char	   *items;
 	uint32		taken;
 	bool		began;
@@ -499,11 +493,11 @@ send_lost(void)
 	static TimestampTz last = 0;
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (!messages_are_lost() ||
+	if (!queue_has_loss() ||
 		!TimestampDifferenceExceeds(last, now, LOST_MS) || !batch_begin())
 		return;
 	last = now;
-	pg_atomic_write_u32(&shared_queue->lost, 0);
+	queue_forget_loss();
 	broadcast_lost(&publishing);
 	batch_publish(&publishing);
 	batch_end();
@@ -545,7 +539,7 @@ worker_round(void)
 	due = probe_due(PROBE_UP_MS, PROBE_DOWN_MS);
 	if (waiting != NIL)
 		due = Min(due, PREPARED_MS);
-	if (messages_are_lost())
+	if (queue_has_loss())
 		due = Min(due, PROBE_DOWN_MS);
 	return due;
 }
@@ -601,7 +595,7 @@ cache_worker_main(Datum arg)
 	wait_for_unknown();
 
 	/* Nobody knows what an earlier process had taken and not sent. */
-	pg_atomic_write_u32(&shared_queue->lost, 1);
+	queue_note_loss();
 
 	while (!ShutdownRequestPending)
 	{

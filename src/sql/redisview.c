@@ -3,7 +3,7 @@
  * redisview.c
  *		The view cache_redis.
  *
- * Locking: the breaker lock, for the last error; counters are atomic.
+ * Locking: none here.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,11 +17,11 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "base/devel.h"
 #include "definition/definition.h"
 #include "redis/address.h"
 #include "redis/breaker.h"
 #include "redis/keyname.h"
+#include "redis/pool.h"
 #include "redis/queue.h"
 #include "segment.h"
 
@@ -58,28 +58,27 @@ cache_redis_row(PG_FUNCTION_ARGS)
 	bool		nulls[OTHER_COLUMNS + REDIS_COUNTERS] = {0};
 	char		error[BREAKER_ERROR];
 	double		percentile[2];
-	Breaker    *breaker;
+	uint32		connections;
+	uint32		idle;
 	TupleDesc	desc;
 	int			col = 0;
 
 	segment_require();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	breaker = shared_breaker;
-	LWLockAcquire(shared_breaker_lock, LW_SHARED);
-	strlcpy(error, breaker->error, sizeof(error));
-	LWLockRelease(shared_breaker_lock);
+	breaker_error(error);
+	pool_count(&connections, &idle);
 	percentile[0] = breaker_percentile(0.5);
 	percentile[1] = breaker_percentile(0.99);
 
 	values[col++] = CStringGetTextDatum(state_name());
-	values[col++] = TimestampTzGetDatum((TimestampTz) pg_atomic_read_u64(&breaker->since));
+	values[col++] = TimestampTzGetDatum(breaker_since());
 	nulls[col] = error[0] == '\0';
 	values[col++] = CStringGetTextDatum(error);
-	values[col++] = Int32GetDatum(pg_atomic_read_u32(&breaker->connections));
-	values[col++] = Int32GetDatum(pg_atomic_read_u32(&breaker->idle));
+	values[col++] = Int32GetDatum(connections);
+	values[col++] = Int32GetDatum(idle);
 	for (int i = 0; i < REDIS_COUNTERS; i++)
-		values[col++] = Int64GetDatum(pg_atomic_read_u64(&breaker->counters[i]));
+		values[col++] = Int64GetDatum(breaker_counted(i));
 	for (int i = 0; i < 2; i++)
 	{
 		nulls[col] = isnan(percentile[i]);

@@ -23,9 +23,9 @@
  * the times alone, not by when memory is reclaimed.
  *
  * Memory: one segment of cache.rate_limit_memory, fixed at start, cut into
- * blocks of one size, so it cannot fragment.  A key has one block for itself
- * and a list of blocks of times, which grows and shrinks with the requests
- * that are allowed, whatever max_requests is.  Free blocks are in one pool.
+ * blocks of one size (block.c).  A key has one block for itself and a list of
+ * blocks of times, which grows and shrinks with the requests that are allowed,
+ * whatever max_requests is (timelog.c).
  *
  * Keys are spread over partitions by their hash.  Each partition has a heap of
  * its keys, by the time from which on some block can be given back ("due").
@@ -44,8 +44,8 @@
  *
  * Locking: a partition's lock protects its chains, keys, lists of times, heap
  * and counters.  Nobody holds two of them, or takes any other lock of the
- * module under one.  The pool has a spinlock, taken under a partition's lock
- * or none.  Nothing raises an error under either.
+ * module under one, but for the spinlock of block.c.  Nothing raises an error
+ * under it.
  *
  *-------------------------------------------------------------------------
  */
@@ -61,57 +61,44 @@
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "storage/spin.h"
 #include "utils/guc.h"
 
 #include "base/devel.h"
+#include "ratelimit/block.h"
+#include "ratelimit/timelog.h"
 #include "ratelimit/window.h"
 
 #define SEGMENT_NAME		"cache rate limits"
 #define TRANCHE_NAME		"cache_rate_limit"
 
 #define WINDOW_PARTITIONS	32	/* a power of two */
-#define WINDOW_BLOCK		128 /* bytes */
-#define BLOCK_TIMES			15
-#define KEY_INLINE			61	/* bytes of a key that need no digest */
-#define KEY_DIGEST			UINT8_MAX	/* length of a key that has one */
+#define WINDOW_KEY			63	/* bytes of a key that need no digest */
+#define WINDOW_DIGEST		UINT8_MAX	/* length of a key that has one */
 #define NEVER				PG_INT64_MAX
+
+/* A bucket for four blocks; a key has two or more. */
+#define BLOCKS_PER_BUCKET	4
 
 /* Keys that are due and are looked at for each one that is added. */
 #define RECLAIM_STEPS		4
 
-/* A block, as its number from 1 on; 0 is none. */
-typedef uint32 BlockRef;
-
-typedef struct TimeBlock
-{
-	BlockRef	next;			/* later times, or next free block */
-	uint32		unused;
-	int64		times[BLOCK_TIMES];
-} TimeBlock;
-
+/* A key.  Its log keeps as many times as the largest max_requests asked for. */
 typedef struct Window
 {
-	int64		newest;			/* the latest time in the log */
+	TimeLog		log;
 	int64		keep;			/* longest period asked for */
 	int64		due;			/* in the heap: not before this time */
 	uint64		hash;
 	BlockRef	chain;			/* next in bucket */
 	BlockRef	left;			/* in the heap */
 	BlockRef	right;
-	BlockRef	head;			/* oldest times; 0 if there are none */
-	BlockRef	tail;			/* latest times */
-	uint32		n;				/* times */
-	uint32		most;			/* largest max_requests asked for */
 	Oid			dbid;
-	uint16		first;			/* place of the oldest time in its block */
-	uint8		keylen;			/* KEY_DIGEST: the SHA-256 of a longer key */
-	char		key[KEY_INLINE];
+	uint8		keylen;			/* WINDOW_DIGEST: the SHA-256 of a longer key */
+	char		key[WINDOW_KEY];
 } Window;
 
-StaticAssertDecl(sizeof(Window) == WINDOW_BLOCK, "a key fills a block");
-StaticAssertDecl(sizeof(TimeBlock) == WINDOW_BLOCK, "so do times");
-StaticAssertDecl(PG_SHA256_DIGEST_LENGTH <= KEY_INLINE, "a digest is a key");
+StaticAssertDecl(sizeof(Window) == BLOCK_BYTES, "a key fills a block");
+StaticAssertDecl(PG_SHA256_DIGEST_LENGTH <= WINDOW_KEY, "a digest is a key");
 
 typedef struct Partition
 {
@@ -139,31 +126,26 @@ typedef struct Windows
 	/* Written once, by the postmaster. */
 	uint64		seed;			/* of hashes */
 	uint32		nbuckets;		/* a power of two, >= WINDOW_PARTITIONS */
-	uint32		nblocks;
 
-	/* The pool; under the spinlock. */
-	slock_t		mutex;
-	BlockRef	free;			/* list of those given back */
-	uint32		touched;		/* blocks that have ever been used */
-	uint32		used;
+	BlockPool	pool;
 } Windows;
 
 /* Where each part of the segment begins. */
-typedef struct Layout
+typedef struct WindowLayout
 {
 	uint32		nbuckets;
 	uint32		nblocks;
 	Size		buckets;
 	Size		blocks;
 	Size		total;
-} Layout;
+} WindowLayout;
 
 /* A key as it is found. */
 typedef struct WindowKey
 {
 	uint64		hash;
 	uint8		len;
-	char		bytes[KEY_INLINE];
+	char		bytes[WINDOW_KEY];
 } WindowKey;
 
 /* cache.rate_limit_memory */
@@ -171,7 +153,6 @@ int			window_memory_kb = 8 * 1024;
 
 static Windows *shared_windows = NULL;
 static BlockRef *shared_window_buckets;
-static char *shared_window_blocks;
 static LWLockPadded *shared_window_locks;
 
 #ifdef CACHE_DEVEL
@@ -214,20 +195,19 @@ window_define_settings(void)
  *-------------------------------------------------------------------------
  */
 
-/* A bucket for four blocks; a key has two or more. */
 static void
-window_layout(Layout *layout)
+window_layout(WindowLayout *layout)
 {
 	Size		memory = mul_size((Size) window_memory_kb, 1024);
 
-	layout->nbuckets = pg_prevpower2_32(memory / WINDOW_BLOCK / 4);
+	layout->nbuckets = pg_prevpower2_32(memory / BLOCK_BYTES / BLOCKS_PER_BUCKET);
 	layout->buckets = CACHELINEALIGN(sizeof(Windows));
 	layout->blocks = CACHELINEALIGN(add_size(layout->buckets,
 											 mul_size(layout->nbuckets,
 													  sizeof(BlockRef))));
 	Assert(layout->nbuckets >= WINDOW_PARTITIONS);
 	Assert(layout->blocks < memory);
-	layout->nblocks = (memory - layout->blocks) / WINDOW_BLOCK;
+	layout->nblocks = (memory - layout->blocks) / BLOCK_BYTES;
 	layout->total = add_size(memory, PG_CACHE_LINE_SIZE);
 }
 
@@ -237,7 +217,7 @@ window_layout(Layout *layout)
 Size
 window_size(void)
 {
-	Layout		layout;
+	WindowLayout layout;
 
 	window_layout(&layout);
 	return layout.total;
@@ -249,7 +229,7 @@ window_size(void)
 void
 window_shmem_request(void)
 {
-	Layout		layout;
+	WindowLayout layout;
 
 	window_layout(&layout);
 	RequestAddinShmemSpace(layout.total);
@@ -263,7 +243,7 @@ window_shmem_request(void)
 void
 window_shmem_startup(void)
 {
-	Layout		layout;
+	WindowLayout layout;
 	char	   *base;
 	bool		found;
 
@@ -274,7 +254,7 @@ window_shmem_startup(void)
 	base = (char *) CACHELINEALIGN(base);
 	shared_windows = (Windows *) base;
 	shared_window_buckets = (BlockRef *) (base + layout.buckets);
-	shared_window_blocks = base + layout.blocks;
+	block_attach(&shared_windows->pool, base + layout.blocks);
 	shared_window_locks = GetNamedLWLockTranche(TRANCHE_NAME);
 
 	if (!found)
@@ -285,8 +265,7 @@ window_shmem_startup(void)
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("could not generate a random number")));
 		shared_windows->nbuckets = layout.nbuckets;
-		shared_windows->nblocks = layout.nblocks;
-		SpinLockInit(&shared_windows->mutex);
+		block_init(layout.nblocks);
 		for (int i = 0; i < WINDOW_PARTITIONS; i++)
 			pg_atomic_init_u64(&shared_windows->partitions[i].partition.next_due, NEVER);
 	}
@@ -296,189 +275,21 @@ window_shmem_startup(void)
 static inline Window *
 window_at(BlockRef ref)
 {
-	return (Window *) (shared_window_blocks + (Size) (ref - 1) * WINDOW_BLOCK);
+	return block_at(ref);
 }
 
-static inline TimeBlock *
-times_at(BlockRef ref)
-{
-	return (TimeBlock *) (shared_window_blocks + (Size) (ref - 1) * WINDOW_BLOCK);
-}
-
+/* Which partition a key is in. */
 static inline uint32
-key_partition(uint64 hash)
+window_partition(uint64 hash)
 {
 	return hash & (WINDOW_PARTITIONS - 1);
 }
 
+/* The chain of a key. */
 static inline BlockRef *
-bucket_of(uint64 hash)
+window_chain(uint64 hash)
 {
 	return &shared_window_buckets[hash & (shared_windows->nbuckets - 1)];
-}
-
-/* Take a block from the pool; 0 if there is none. */
-static BlockRef
-pool_take(void)
-{
-	BlockRef	ref;
-
-	SpinLockAcquire(&shared_windows->mutex);
-	ref = shared_windows->free;
-	if (ref != 0)
-		shared_windows->free = times_at(ref)->next;
-	else if (shared_windows->touched < shared_windows->nblocks)
-		ref = ++shared_windows->touched;
-	if (ref != 0)
-		shared_windows->used++;
-	SpinLockRelease(&shared_windows->mutex);
-	return ref;
-}
-
-static void
-pool_give(BlockRef ref)
-{
-	SpinLockAcquire(&shared_windows->mutex);
-	times_at(ref)->next = shared_windows->free;
-	shared_windows->free = ref;
-	shared_windows->used--;
-	SpinLockRelease(&shared_windows->mutex);
-}
-
-/*-------------------------------------------------------------------------
- * Logs
- *
- * All under the lock of the key's partition.  The times fill the blocks of
- * the list without a gap, from `first` in its first block on.
- *-------------------------------------------------------------------------
- */
-
-/*
- * Drop the oldest time.  Gives the block that has become free by that, or 0.
- */
-static BlockRef
-log_drop(Window *window)
-{
-	BlockRef	ref = window->head;
-
-	window->n--;
-	window->first++;
-	if (window->n > 0 && window->first < BLOCK_TIMES)
-		return 0;
-	window->first = 0;
-	window->head = times_at(ref)->next;
-	return ref;
-}
-
-/* Drop all times up to this one.  Gives the number of blocks given back. */
-static uint32
-log_prune(Window *window, int64 horizon)
-{
-	uint32		given = 0;
-
-	while (window->n > 0 && times_at(window->head)->times[window->first] <= horizon)
-	{
-		BlockRef	ref = log_drop(window);
-
-		if (ref != 0)
-		{
-			pool_give(ref);
-			given++;
-		}
-	}
-	return given;
-}
-
-/* The number of times after this one. */
-static uint32
-log_count(const Window *window, int64 horizon)
-{
-	BlockRef	ref = window->head;
-	uint32		at = window->first;
-	uint32		left = window->n;
-
-	while (left > 0)
-	{
-		const TimeBlock *block = times_at(ref);
-		uint32		here = Min(BLOCK_TIMES - at, left);
-
-		if (block->times[at + here - 1] > horizon)
-		{
-			while (block->times[at++] <= horizon)
-				left--;
-			break;
-		}
-		left -= here;
-		at = 0;
-		ref = block->next;
-	}
-	return left;
-}
-
-/* The i-th oldest time, from 0 on. */
-static int64
-log_time(const Window *window, uint32 i)
-{
-	BlockRef	ref = window->head;
-
-	Assert(i < window->n);
-	for (i += window->first; i >= BLOCK_TIMES; i -= BLOCK_TIMES)
-		ref = times_at(ref)->next;
-	return times_at(ref)->times[i];
-}
-
-/*
- * Add a time, the latest, and if there are `most` already, drop the oldest.
- * False, and nothing has changed, if there is no memory.
- */
-static bool
-log_add(Window *window, int64 time)
-{
-	bool		drop = window->n == window->most;
-	bool		gains = drop && (window->n == 1 || window->first == BLOCK_TIMES - 1);
-	bool		needs = (drop && window->n == 1) ||
-		(window->first + window->n) % BLOCK_TIMES == 0;
-	BlockRef	ref = 0;
-	uint32		at;
-
-	if (needs && !gains)
-	{
-		ref = pool_take();
-		if (ref == 0)
-			return false;
-	}
-	if (drop)
-	{
-		BlockRef	gained = log_drop(window);
-
-		if (needs && gains)
-			ref = gained;
-		else if (gained != 0)
-			pool_give(gained);
-	}
-	if (needs)
-	{
-		times_at(ref)->next = 0;
-		if (window->n == 0)
-			window->head = ref;
-		else
-			times_at(window->tail)->next = ref;
-		window->tail = ref;
-	}
-	at = (window->first + window->n) % BLOCK_TIMES;
-	times_at(window->tail)->times[at] = time;
-	window->n++;
-	window->newest = time;
-	return true;
-}
-
-/* When can some block be given back?  The log is not empty. */
-static int64
-log_due(const Window *window)
-{
-	if (window->head == window->tail)
-		return window->newest + window->keep;
-	return times_at(window->head)->times[BLOCK_TIMES - 1] + window->keep;
 }
 
 /*-------------------------------------------------------------------------
@@ -520,7 +331,7 @@ heap_add(Partition *partition, BlockRef ref)
 {
 	Window	   *window = window_at(ref);
 
-	window->due = log_due(window);
+	window->due = timelog_due(&window->log, window->keep);
 	window->left = window->right = 0;
 	partition->heap = heap_merge(partition->heap, ref);
 }
@@ -537,12 +348,12 @@ heap_note(Partition *partition)
 static void
 window_remove(Partition *partition, BlockRef ref)
 {
-	BlockRef   *link = bucket_of(window_at(ref)->hash);
+	BlockRef   *link = window_chain(window_at(ref)->hash);
 
 	while (*link != ref)
 		link = &window_at(*link)->chain;
 	*link = window_at(ref)->chain;
-	pool_give(ref);
+	block_give(ref);
 	partition->keys--;
 	partition->reclaimed++;
 }
@@ -564,8 +375,8 @@ partition_reclaim(Partition *partition, int64 now, uint32 steps)
 		if (window->due > now)
 			break;
 		partition->heap = heap_merge(window->left, window->right);
-		given += log_prune(window, now - window->keep);
-		if (window->n > 0)
+		given += timelog_prune(&window->log, now - window->keep);
+		if (window->log.n > 0)
 			heap_add(partition, ref);
 		else
 		{
@@ -643,7 +454,7 @@ static void
 window_key(WindowKey *key, const char *bytes, Size len)
 {
 	memset(key, 0, sizeof(WindowKey));
-	if (len <= KEY_INLINE)
+	if (len <= WINDOW_KEY)
 	{
 		key->len = len;
 		memcpy(key->bytes, bytes, len);
@@ -659,10 +470,10 @@ window_key(WindowKey *key, const char *bytes, Size len)
 			elog(ERROR, "could not compute SHA-256 of a key: %s",
 				 pg_cryptohash_error(context));
 		pg_cryptohash_free(context);
-		key->len = KEY_DIGEST;
+		key->len = WINDOW_DIGEST;
 	}
 	key->hash = hash_bytes_extended((const unsigned char *) key->bytes,
-									KEY_INLINE,
+									WINDOW_KEY,
 									shared_windows->seed + key->len +
 									((uint64) MyDatabaseId << 32));
 }
@@ -671,7 +482,7 @@ window_key(WindowKey *key, const char *bytes, Size len)
 static BlockRef
 window_find(const WindowKey *key)
 {
-	BlockRef	ref = *bucket_of(key->hash);
+	BlockRef	ref = *window_chain(key->hash);
 
 	while (ref != 0)
 	{
@@ -679,7 +490,7 @@ window_find(const WindowKey *key)
 
 		if (window->hash == key->hash && window->dbid == MyDatabaseId &&
 			window->keylen == key->len &&
-			memcmp(window->key, key->bytes, KEY_INLINE) == 0)
+			memcmp(window->key, key->bytes, WINDOW_KEY) == 0)
 			break;
 		ref = window->chain;
 	}
@@ -694,28 +505,28 @@ window_add(Partition *partition, const WindowKey *key,
 		   const WindowRequest *request, int64 now)
 {
 	BlockRef	ref;
-	BlockRef   *bucket = bucket_of(key->hash);
+	BlockRef   *chain = window_chain(key->hash);
 	Window	   *window;
 
 	(void) partition_reclaim(partition, now, RECLAIM_STEPS);
-	ref = pool_take();
+	ref = block_take();
 	if (ref == 0)
 		return false;
 	window = window_at(ref);
 	memset(window, 0, sizeof(Window));
 	window->keep = request->period;
-	window->most = request->max_requests;
+	window->log.most = request->max_requests;
 	window->hash = key->hash;
 	window->dbid = MyDatabaseId;
 	window->keylen = key->len;
-	memcpy(window->key, key->bytes, KEY_INLINE);
-	if (!log_add(window, now))
+	memcpy(window->key, key->bytes, WINDOW_KEY);
+	if (!timelog_add(&window->log, now))
 	{
-		pool_give(ref);
+		block_give(ref);
 		return false;
 	}
-	window->chain = *bucket;
-	*bucket = ref;
+	window->chain = *chain;
+	*chain = ref;
 	partition->keys++;
 	heap_add(partition, ref);
 	heap_note(partition);
@@ -742,28 +553,29 @@ window_decide(Partition *partition, const WindowKey *key,
 	else
 	{
 		Window	   *window = window_at(ref);
+		TimeLog    *log = &window->log;
 
-		now = Max(now, window->newest);
-		(void) log_prune(window, now - window->keep);
-		if (window->n == 0)
+		now = Max(now, log->newest);
+		(void) timelog_prune(log, now - window->keep);
+		if (log->n == 0)
 		{
 			window->keep = request->period;
-			window->most = most;
+			log->most = most;
 		}
 		window->keep = Max(window->keep, request->period);
-		window->most = Max(window->most, most);
-		count = request->period == window->keep ? window->n :
-			log_count(window, now - request->period);
+		log->most = Max(log->most, most);
+		count = request->period == window->keep ? log->n :
+			timelog_count(log, now - request->period);
 		if (count >= most)
 		{
 			answer->allowed = false;
 			answer->remaining = 0;
-			answer->retry_after = log_time(window, window->n - most) +
+			answer->retry_after = timelog_time(log, log->n - most) +
 				request->period - now;
 			partition->refused++;
 			return true;
 		}
-		noted = log_add(window, now);
+		noted = timelog_add(log, now);
 	}
 
 	answer->allowed = noted || request->open;
@@ -800,8 +612,8 @@ window_ask(const WindowRequest *request, WindowAnswer *answer)
 	Assert(request->max_requests > 0);
 	Assert(request->period > 0 && request->period <= WINDOW_MAX_PERIOD);
 	window_key(&key, request->key, request->len);
-	partition = &shared_windows->partitions[key_partition(key.hash)].partition;
-	lock = &shared_window_locks[key_partition(key.hash)].lock;
+	partition = &shared_windows->partitions[window_partition(key.hash)].partition;
+	lock = &shared_window_locks[window_partition(key.hash)].lock;
 
 	for (;;)
 	{
@@ -847,7 +659,5 @@ window_usage(WindowUsage *usage)
 		usage->reclaimed += partition->reclaimed;
 		LWLockRelease(&shared_window_locks[p].lock);
 	}
-	SpinLockAcquire(&shared_windows->mutex);
-	usage->bytes = (uint64) shared_windows->used * WINDOW_BLOCK;
-	SpinLockRelease(&shared_windows->mutex);
+	usage->bytes = (uint64) block_used() * BLOCK_BYTES;
 }

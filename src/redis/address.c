@@ -124,15 +124,16 @@ address_define_settings(GucStringAssignHook assign)
 							   check_addr, assign, NULL);
 }
 
-/* Does the address need no resolver? */
-static bool
-is_literal(const RedisAddress *address)
+/*
+ * Is it an IP address, and no host name?
+ */
+bool
+address_is_literal(const char *host)
 {
-	char		binary[16];
+	struct in6_addr binary;		/* has room for the shorter one, too */
 
-	return address->port == 0 ||
-		inet_pton(AF_INET, address->host, binary) == 1 ||
-		inet_pton(AF_INET6, address->host, binary) == 1;
+	return inet_pton(AF_INET, host, &binary) == 1 ||
+		inet_pton(AF_INET6, host, &binary) == 1;
 }
 
 /*
@@ -147,7 +148,7 @@ address_get(RedisAddress *address)
 	address->host[0] = '\0';
 	if (!address_is_set() || address_parse(address_setting, address) != NULL)
 		return false;
-	if (is_literal(address))
+	if (address->port == 0 || address_is_literal(address->host))
 		return true;
 	LWLockAcquire(shared_address_lock, LW_SHARED);
 	known = strcmp(shared_resolved->setting, address_setting) == 0;

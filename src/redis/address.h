@@ -30,6 +30,7 @@ extern const SegmentPart address_part;
 extern char *address_setting;	/* cache.redis_addr */
 
 extern void address_define_settings(GucStringAssignHook assign);
+extern bool address_is_literal(const char *host);
 extern bool address_get(RedisAddress *address);
 extern void address_configured(RedisAddress *address);
 extern bool address_resolve(bool again, char *error, size_t size);

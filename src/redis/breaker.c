@@ -30,7 +30,15 @@
 /* Weight of the newest time in the average: 1 / 2^n */
 #define ROUND_TRIP_SHIFT	4
 
-#define BREAKER_TIMES		96	/* intervals of the histogram */
+/*
+ * The histogram of round trips: of what is not shorter than 2^SHORTEST_BITS
+ * nanoseconds, some intervals for each power of two.
+ */
+#define HISTOGRAM			96	/* intervals */
+#define SHORTEST_BITS		10
+#define PER_POWER_BITS		2
+#define PER_POWER			(1 << PER_POWER_BITS)
+#define NS_PER_MS			1e6
 
 typedef struct Breaker
 {
@@ -41,7 +49,7 @@ typedef struct Breaker
 	pg_atomic_uint64 proofs;	/* probes that have succeeded */
 	pg_atomic_uint64 since;		/* time stamp of the last change of state */
 	pg_atomic_uint64 round_trip;	/* moving average, in nanoseconds */
-	pg_atomic_uint64 times[BREAKER_TIMES];	/* round trips */
+	pg_atomic_uint64 times[HISTOGRAM];	/* round trips */
 	pg_atomic_uint64 counters[REDIS_COUNTERS];
 	char		error[BREAKER_ERROR];	/* the last one; breaker lock */
 } Breaker;
@@ -61,7 +69,7 @@ breaker_init(void)
 	pg_atomic_init_u64(&breaker->proofs, 0);
 	pg_atomic_init_u64(&breaker->since, GetCurrentTimestamp());
 	pg_atomic_init_u64(&breaker->round_trip, 0);
-	for (int i = 0; i < BREAKER_TIMES; i++)
+	for (int i = 0; i < HISTOGRAM; i++)
 		pg_atomic_init_u64(&breaker->times[i], 0);
 	for (int i = 0; i < REDIS_COUNTERS; i++)
 		pg_atomic_init_u64(&breaker->counters[i], 0);
@@ -110,18 +118,19 @@ breaker_reset(void)
 	change_state(BREAKER_CONNECTING);
 }
 
-/* The interval of a time: four of them for each power of two. */
+/* The interval of a time; the first one is for all that are shorter. */
 static int
 time_interval(uint64 nanoseconds)
 {
 	int			power;
 	int			interval;
 
-	if (nanoseconds < 1024)
+	if (nanoseconds < UINT64CONST(1) << SHORTEST_BITS)
 		return 0;
 	power = pg_leftmost_one_pos64(nanoseconds);
-	interval = (power - 10) * 4 + ((nanoseconds >> (power - 2)) & 3) + 1;
-	return Min(interval, BREAKER_TIMES - 1);
+	interval = (power - SHORTEST_BITS) * PER_POWER +
+		((nanoseconds >> (power - PER_POWER_BITS)) & (PER_POWER - 1)) + 1;
+	return Min(interval, HISTOGRAM - 1);
 }
 
 /*
@@ -341,19 +350,20 @@ double
 breaker_percentile(double part)
 {
 	Breaker    *breaker = shared_breaker;
-	uint64		times[BREAKER_TIMES];
+	uint64		times[HISTOGRAM];
 	uint64		all = 0;
 	uint64		sum = 0;
 
-	for (int i = 0; i < BREAKER_TIMES; i++)
+	for (int i = 0; i < HISTOGRAM; i++)
 		all += times[i] = pg_atomic_read_u64(&breaker->times[i]);
 	if (all == 0)
 		return NAN;
-	for (int i = 0; i < BREAKER_TIMES; i++)
+	for (int i = 0; i < HISTOGRAM; i++)
 	{
 		sum += times[i];
 		if (sum >= part * all)
-			return ldexp(1.0 + (i % 4) / 4.0, 10 + i / 4) / 1e6;
+			return ldexp(1.0 + (i % PER_POWER) / (double) PER_POWER,
+						 SHORTEST_BITS + i / PER_POWER) / NS_PER_MS;
 	}
 	return INFINITY;
 }

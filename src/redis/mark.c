@@ -23,6 +23,9 @@
 #define MARKS_PER_STAMP		16	/* bits; a power of two */
 #define WORD_BITS			32
 
+/* The first bit of the hash that chooses the mark */
+#define HASH_SHIFT			8
+
 static pg_atomic_uint32 *shared_marks;
 
 /* After the stamps, in the order of parts. */
@@ -51,7 +54,7 @@ const SegmentPart marks_part = {
 static pg_atomic_uint32 *
 mark_find(uint64 hash, uint32 *bit)
 {
-	uint32		index = (hash >> 8) & (key_nstamps * MARKS_PER_STAMP - 1);
+	uint32		index = (hash >> HASH_SHIFT) & (key_nstamps * MARKS_PER_STAMP - 1);
 
 	*bit = (uint32) 1 << (index % WORD_BITS);
 	return &shared_marks[index / WORD_BITS];

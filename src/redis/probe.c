@@ -25,6 +25,7 @@
 #include "redis/redis.h"
 
 #define MAX_DOUBLINGS	6
+#define EXPIRE_MS		"60000" /* of the key that is written */
 
 static TimestampTz last_probe = 0;
 
@@ -69,8 +70,8 @@ ask_for(RedisConn *conn, const char *name)
 static void
 write_it(RedisConn *conn, const char *name)
 {
-	const char *args[5] = {"SET", name, "1", "PX", "60000"};
-	size_t		lengths[5] = {3, strlen(name), 1, 2, 5};
+	const char *args[5] = {"SET", name, "1", "PX", EXPIRE_MS};
+	size_t		lengths[5] = {3, strlen(name), 1, 2, strlen(EXPIRE_MS)};
 
 	redis_command(conn, 5, args, lengths);
 }

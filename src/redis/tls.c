@@ -23,7 +23,6 @@
 #include "postgres.h"
 
 #ifdef HIREDIS_HAS_TLS
-#include <arpa/inet.h>
 #include <hiredis/hiredis.h>
 #include <hiredis/hiredis_ssl.h>
 #include <openssl/err.h>
@@ -38,6 +37,7 @@
 #include "utils/builtins.h"
 
 #include "base/compat.h"
+#include "redis/address.h"
 #include "redis/tls.h"
 
 /* OpenSSL before 3.0 */
@@ -266,10 +266,7 @@ tls_wanted(const redisContext *context)
 static bool
 expect_host(SSL *ssl, const char *host)
 {
-	char		binary[16];
-
-	if (inet_pton(AF_INET, host, binary) == 1 ||
-		inet_pton(AF_INET6, host, binary) == 1)
+	if (address_is_literal(host))
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	return SSL_set1_host(ssl, host) == 1 &&

@@ -68,6 +68,7 @@
 #define LAST_BATCHES	4
 
 #define UNLINK_MAX		64		/* keys in one command */
+#define REPLY_MAX		(64 * 1024) /* bytes: numbers and errors are shorter */
 
 /* An invalidation that waits for the end of a prepared transaction. */
 typedef struct Waiting
@@ -248,7 +249,7 @@ batch_end(void)
 
 		for (; command->replies > 0; command->replies--)
 		{
-			RedisReply *reply = redis_reply(conn, 64 * 1024, deadline);
+			RedisReply *reply = redis_reply(conn, REPLY_MAX, deadline);
 
 			if (reply == NULL)
 			{

@@ -23,7 +23,6 @@
 
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
-#include "nodes/makefuncs.h"
 #include "nodes/primnodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
@@ -32,6 +31,7 @@
 #include "utils/typcache.h"
 
 #include "base/compat.h"
+#include "base/param.h"
 #include "definition/coercion.h"
 #include "definition/extension.h"
 
@@ -41,15 +41,9 @@
 static bool
 cast_setup(KeyCast *cast, Oid from, Oid to, CoercionContext context)
 {
-	Param	   *param = makeNode(Param);
+	Param	   *param = param_make(1, from);
 	Node	   *expr;
 
-	param->paramkind = PARAM_EXTERN;
-	param->paramid = 1;
-	param->paramtype = from;
-	param->paramtypmod = -1;
-	param->paramcollid = get_typcollation(from);
-	param->location = -1;
 	expr = coerce_to_target_type(NULL, (Node *) param, from, to, -1,
 								 context, COERCE_IMPLICIT_CAST, -1);
 	if (expr == NULL)

@@ -714,6 +714,19 @@ definition_follow(CacheDef *def)
 }
 
 /*
+ * The collations that a cache's keys are compared under, palloc'd.
+ */
+Oid *
+definition_collations(const CacheDef *def)
+{
+	Oid		   *collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
+
+	for (int i = 0; i < def->nkeys; i++)
+		collations[i] = def->keys[i].collation;
+	return collations;
+}
+
+/*
  * A name given by a user; an error if no cache can have it.
  */
 char *

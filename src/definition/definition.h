@@ -67,6 +67,7 @@ extern void definition_require_loader(CacheDef *def);
 extern void definition_use(CacheDef *def);
 extern void definition_release(CacheDef *def);
 extern void definition_follow(CacheDef *def);
+extern Oid *definition_collations(const CacheDef *def);
 extern void definition_require_read(CacheDef *def);
 extern bool definition_is_owner(CacheDef *def);
 extern void definition_require_owner(CacheDef *def);

@@ -37,6 +37,7 @@
 #include "utils/typcache.h"
 
 #include "base/compat.h"
+#include "base/param.h"
 #include "definition/value.h"
 
 #define COMPRESSION_OFF		0	/* else as in pg_attribute.attcompression */
@@ -286,17 +287,10 @@ value_from_jsonb(Oid type, Datum jsonb)
 void
 value_jsonb_setup(FmgrInfo *function, Oid type)
 {
-	Param	   *param = makeNode(Param);
-
-	param->paramkind = PARAM_EXTERN;
-	param->paramid = 1;
-	param->paramtype = type;
-	param->paramtypmod = -1;
-	param->paramcollid = get_typcollation(type);
-	param->location = -1;
 	fmgr_info_cxt(F_TO_JSONB, function, CurrentMemoryContext);
 	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID,
-											 list_make1(param), InvalidOid,
-											 InvalidOid, COERCE_EXPLICIT_CALL),
+											 list_make1(param_make(1, type)),
+											 InvalidOid, InvalidOid,
+											 COERCE_EXPLICIT_CALL),
 					   function);
 }

@@ -17,7 +17,6 @@
 #include "access/table.h"
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -28,7 +27,7 @@
 #include "base/compat.h"
 #include "base/textarray.h"
 #include "definition/anchor.h"
-#include "definition/extension.h"
+#include "definition/definition.h"
 #include "definition/keyexpr.h"
 #include "definition/owner.h"
 #include "definition/rows.h"
@@ -36,47 +35,14 @@
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
 #include "segment.h"
-#include "sql/admin.h"
+#include "sql/command.h"
 #include "sql/watch.h"
+#include "sql/watchcheck.h"
 #include "write/anchored.h"
 
 /* The argument of cache_create() and cache_alter() */
 #define TRUST_ARGUMENT	7
 #define KEY_ARGUMENT	8
-
-/*
- * An argument such as if_exists: NULL is false, as is one that the function
- * does not have in the extension's version.
- */
-bool
-admin_option(FunctionCallInfo fcinfo, int arg)
-{
-	return PG_NARGS() > arg && !PG_ARGISNULL(arg) && PG_GETARG_BOOL(arg);
-}
-
-/*
- * Begin to change a cache that the caller owns, or its watches.  The cache's
- * loader may be gone.  NULL, and a NOTICE, if there is no such cache and
- * missing_ok.
- */
-CacheDef *
-admin_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
-{
-	char	   *name = definition_name_argument(fcinfo, name_arg);
-	CacheDef   *def;
-
-	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
-	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
-	anchored_mend(false);
-	def = missing_ok ? definition_find(name) : definition_get(name);
-	if (def != NULL)
-		definition_require_owner(def);
-	else
-		ereport(NOTICE,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("cache \"%s\" does not exist, skipping", name)));
-	return def;
-}
 
 /*-------------------------------------------------------------------------
  * Checking arguments
@@ -291,8 +257,6 @@ static void
 set_loader(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def, Oid loader,
 		   bool anew, const char *present)
 {
-	Oid		   *collations;
-
 	(void) loader_describe(def, loader, true);
 	read_key_argument(fcinfo, row, def, present);
 	if (anew)
@@ -302,11 +266,8 @@ set_loader(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def, Oid loader,
 		rows_name_loader(row, loader);
 		rows_change(row, ANUM_SETTINGS, PointerGetDatum(settings_record()));
 	}
-	watch_check_all(def);
-	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
-	for (int i = 0; i < def->nkeys; i++)
-		collations[i] = def->keys[i].collation;
-	rows_name_collations(row, collations, def->nkeys);
+	watchcheck_all(def);
+	rows_name_collations(row, definition_collations(def), def->nkeys);
 }
 
 /*-------------------------------------------------------------------------
@@ -336,7 +297,7 @@ cache_create(PG_FUNCTION_ARGS)
 	anchored_mend(false);
 	if (definition_find(name) != NULL)
 	{
-		bool		skip = admin_option(fcinfo, 6);
+		bool		skip = command_option(fcinfo, 6);
 
 		ereport(skip ? NOTICE : ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -412,7 +373,7 @@ cache_alter(PG_FUNCTION_ARGS)
 	Oid			loader;
 
 	segment_require();
-	def = admin_begin(fcinfo, 0, false);
+	def = command_begin(fcinfo, 0, false);
 	name = def->name;
 	owner = def->owner;
 	loader = def->loader;
@@ -466,7 +427,7 @@ cache_drop(PG_FUNCTION_ARGS)
 	NameData	name;
 
 	segment_require();
-	def = admin_begin(fcinfo, 0, admin_option(fcinfo, 1));
+	def = command_begin(fcinfo, 0, command_option(fcinfo, 1));
 	if (def == NULL)
 		PG_RETURN_VOID();
 	name = def->name;

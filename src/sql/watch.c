@@ -25,12 +25,10 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -39,200 +37,16 @@
 #include "base/textarray.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
-#include "definition/key.h"
 #include "definition/keyexpr.h"
 #include "definition/rows.h"
 #include "definition/watches.h"
 #include "protocol/invalidate.h"
 #include "segment.h"
-#include "sql/admin.h"
+#include "sql/command.h"
 #include "sql/watch.h"
+#include "sql/watchcheck.h"
 #include "write/keyfunction.h"
 #include "write/watchtrigger.h"
-
-/*-------------------------------------------------------------------------
- * Checking columns
- *-------------------------------------------------------------------------
- */
-
-/* Check what a column, or an expression, is of. */
-static Oid
-check_type(CacheDef *def, int i, const char *column, Oid type, Oid collation)
-{
-	KeyHash		hash;
-	KeyCoercion *coercion;
-
-	if (!key_column_fits(&def->keys[i], type, &hash))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" of type %s does not compare like key %d of cache \"%s\", which is of type %s",
-						column, format_type_be(type), i + 1,
-						NameStr(def->name), format_type_be(def->keys[i].type)),
-				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
-	if (!keyexpr_coercion(&coercion, def, i, type))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" of type %s has values that key %d of cache \"%s\", which is of type %s and compared by an expression, cannot have",
-						column, format_type_be(type), i + 1,
-						NameStr(def->name), format_type_be(def->keys[i].type)),
-				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
-	if (!OidIsValid(collation) || get_collation_isdeterministic(collation))
-		return InvalidOid;
-	if (!key_type_obeys(type, collation) ||
-		!key_type_obeys(def->keys[i].type, collation))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("column \"%s\" or key %d of cache \"%s\" holds names that would be compared under the nondeterministic collation \"%s\"",
-						column, i + 1, NameStr(def->name),
-						get_collation_name(collation)),
-				 errhint("Use text instead of name, or watch the whole cache by naming no columns.")));
-	return collation;
-}
-
-/*
- * Check one column of a watch.  Gives the collation under which the key has
- * to be compared because of it, or InvalidOid.
- */
-static Oid
-check_column(CacheDef *def, int i, Relation rel, const char *column)
-{
-	AttrNumber	attnum = get_attnum(RelationGetRelid(rel), column);
-	Form_pg_attribute att;
-
-	if (attnum == InvalidAttrNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of relation \"%s\" does not exist",
-						column, RelationGetRelationName(rel))));
-	if (attnum < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("system column \"%s\" cannot be watched", column)));
-	att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
-	if (CACHE_IS_VIRTUAL(att))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("virtual generated column \"%s\" cannot be watched",
-						column),
-				 errhint("Use a stored generated column, or watch the whole cache by naming no columns.")));
-	if (!keyexpr_collation_fits(def, i, att->attcollation))
-		ereport(ERROR,
-				(errcode(ERRCODE_COLLATION_MISMATCH),
-				 errmsg("column \"%s\" has collation \"%s\", under which the expression of key %d of cache \"%s\" may give something else",
-						column, get_collation_name(att->attcollation), i + 1,
-						NameStr(def->name)),
-				 errhint("Name what the loader compares instead of the column, such as lower(%s).",
-						 quote_identifier(column))));
-	return check_type(def, i, column, att->atttypid, att->attcollation);
-}
-
-/* The same of an expression. */
-static Oid
-check_expression(CacheDef *def, int i, Relation rel, const char *text)
-{
-	Node	   *tree = keyexpr_parse(text, rel, true);
-
-	return check_type(def, i, text, exprType(tree), exprCollation(tree));
-}
-
-/*
- * Check all columns, or expressions, of a watch; fill in the collations that they
- * demand.
- */
-static void
-check_columns(CacheDef *def, Relation rel, char **columns, int n,
-			  bool expressions, Oid *collations)
-{
-	if (n == 0)
-		return;
-	if (n != def->nkeys)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg_plural("cache \"%s\" has %d key, but %d columns were given",
-							   "cache \"%s\" has %d keys, but %d columns were given",
-							   def->nkeys,
-							   NameStr(def->name), def->nkeys, n),
-				 errhint("Name one column for each argument of the loader, or none to watch the whole cache.")));
-	for (int i = 0; i < n; i++)
-	{
-		Oid			collation = expressions ?
-			check_expression(def, i, rel, columns[i]) :
-			check_column(def, i, rel, columns[i]);
-
-		if (!OidIsValid(collation) || collation == collations[i])
-			continue;
-		if (OidIsValid(collations[i]) &&
-			!get_collation_isdeterministic(collations[i]))
-			ereport(ERROR,
-					(errcode(ERRCODE_COLLATION_MISMATCH),
-					 errmsg("key %d of cache \"%s\" is already compared under another nondeterministic collation",
-							i + 1, NameStr(def->name)),
-					 errhint("Watch the whole cache by naming no columns.")));
-		collations[i] = collation;
-	}
-}
-
-/* Does the key function of a watch fit the cache? */
-static void
-check_key_function(CacheDef *def, char **args, Relation rel)
-{
-	Oid			function;
-	Oid			relid;
-
-	/* One that is gone makes each write invalidate the whole cache. */
-	if (watch_find_function(args, &function, &relid))
-		key_function_check(def, function, rel, &relid);
-}
-
-/* Wait for all who write to partitions without going through the parent. */
-static void
-lock_partitions(Relation rel)
-{
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		(void) find_all_inheritors(RelationGetRelid(rel),
-								   ShareRowExclusiveLock, NULL);
-}
-
-/*
- * After a cache has got another loader: do its watches still fit?  Locks the
- * watched tables against writers, whose keys may be pending by the hashes of
- * the old one.
- */
-void
-watch_check_all(CacheDef *def)
-{
-	List	   *watches = watch_triggers(NameStr(def->name), InvalidOid);
-	Oid		   *collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
-	ListCell   *lc;
-
-	for (int i = 0; i < def->nkeys; i++)
-		collations[i] = def->keys[i].collation;
-	foreach(lc, watches)
-	{
-		Watch	   *watch = (Watch *) lfirst(lc);
-		Relation	rel = try_relation_open(watch->relid, ShareRowExclusiveLock);
-
-		if (rel == NULL)
-			continue;
-		lock_partitions(rel);
-		if (watch->rows && watch->function)
-			check_key_function(def, watch->args, rel);
-		else if (watch->rows && watch->expressions)
-			check_columns(def, rel, watch->args + WATCH_EXPRESSIONS,
-						  watch->ncolumns + 1 - WATCH_EXPRESSIONS, true, collations);
-		else if (watch->rows)
-			check_columns(def, rel, watch->columns, watch->ncolumns, false,
-						  collations);
-		relation_close(rel, NoLock);
-	}
-	for (int i = 0; i < def->nkeys; i++)
-		def->keys[i].collation = collations[i];
-}
-
-/*-------------------------------------------------------------------------
- * SQL functions
- *-------------------------------------------------------------------------
- */
 
 /* Complain if the relation is not one whose rows can be watched. */
 static void
@@ -449,13 +263,10 @@ wait_for_writers(CacheDef *def)
 {
 	for (int i = 0; i < def->nwatched; i++)
 	{
-		Relation	rel = try_relation_open(def->watched[i],
-											ShareRowExclusiveLock);
+		Relation	rel = watchcheck_open(def->watched[i]);
 
-		if (rel == NULL)
-			continue;
-		lock_partitions(rel);
-		relation_close(rel, NoLock);
+		if (rel != NULL)
+			relation_close(rel, NoLock);
 	}
 }
 
@@ -513,10 +324,8 @@ watch_columns(CacheDef *def, Relation rel, char **columns, int ncolumns,
 	if (is_watched(def, rel, args, ncolumns > 0 ? " by these columns" : "",
 				   skip))
 		return;
-	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
-	for (int i = 0; i < def->nkeys; i++)
-		collations[i] = def->keys[i].collation;
-	check_columns(def, rel, columns, ncolumns, expressions, collations);
+	collations = definition_collations(def);
+	watchcheck_columns(def, rel, columns, ncolumns, expressions, collations);
 	for (int i = 0; i < def->nkeys; i++)
 		recollate |= collations[i] != def->keys[i].collation;
 	create_watch(def, rel, args);
@@ -542,7 +351,7 @@ cache_watch(PG_FUNCTION_ARGS)
 	int			ncolumns;
 
 	segment_require();
-	def = admin_begin(fcinfo, 0, false);
+	def = command_begin(fcinfo, 0, false);
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -552,7 +361,7 @@ cache_watch(PG_FUNCTION_ARGS)
 	for (int i = 0; i < ncolumns; i++)
 		require_column(columns[i] == NULL);
 	rel = open_argument(fcinfo, 1);
-	watch_columns(def, rel, columns, ncolumns, admin_option(fcinfo, 3));
+	watch_columns(def, rel, columns, ncolumns, command_option(fcinfo, 3));
 	relation_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
@@ -571,7 +380,7 @@ cache_watch_columns(PG_FUNCTION_ARGS)
 	char	  **columns = palloc(sizeof(char *) * Max(ncolumns, 1));
 
 	segment_require();
-	def = admin_begin(fcinfo, 0, false);
+	def = command_begin(fcinfo, 0, false);
 	for (int i = 0; i < ncolumns; i++)
 	{
 		require_column(PG_ARGISNULL(2 + i));
@@ -580,7 +389,7 @@ cache_watch_columns(PG_FUNCTION_ARGS)
 	require_loader(def);
 	rel = open_argument(fcinfo, 1);
 	watch_columns(def, rel, columns, ncolumns,
-				  admin_option(fcinfo, PG_NARGS() - 1));
+				  command_option(fcinfo, PG_NARGS() - 1));
 	relation_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
@@ -600,7 +409,7 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 	List	   *args;
 
 	segment_require();
-	def = admin_begin(fcinfo, 0, false);
+	def = command_begin(fcinfo, 0, false);
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -612,7 +421,7 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 	watchtrigger_check_rights(RelationGetRelid(rel), function);
 	args = watch_function_arguments(function, relid);
 	if (!is_watched(def, rel, args, " by this function",
-					admin_option(fcinfo, 3)))
+					command_option(fcinfo, 3)))
 	{
 		if (!def->mapped)
 			wait_for_writers(def);
@@ -680,13 +489,13 @@ PG_FUNCTION_INFO_V1(cache_unwatch);
 Datum
 cache_unwatch(PG_FUNCTION_ARGS)
 {
-	bool		skip = admin_option(fcinfo, 2);
+	bool		skip = command_option(fcinfo, 2);
 	Oid			relid = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
 	CacheDef   *def;
 	List	   *watches = NIL;
 
 	segment_require();
-	def = admin_begin(fcinfo, 0, skip);
+	def = command_begin(fcinfo, 0, skip);
 	if (def == NULL)
 		PG_RETURN_VOID();
 	if (PG_ARGISNULL(1) && !skip)

@@ -15,6 +15,5 @@
 #include "definition/definition.h"
 
 extern void watch_drop_all(CacheDef *def);
-extern void watch_check_all(CacheDef *def);
 
 #endif							/* CACHE_WATCH_H */

@@ -125,9 +125,7 @@ take_apart(const CacheDef *def)
 	parts->version = def->version;
 	parts->loader = def->loader;
 	parts->nkeys = def->usable ? def->nkeys : 0;
-	parts->collations = palloc(sizeof(Oid) * Max(parts->nkeys, 1));
-	for (int i = 0; i < parts->nkeys; i++)
-		parts->collations[i] = def->keys[i].collation;
+	parts->collations = definition_collations(def);
 	parts->trusted = list_copy(def->trusted);
 	foreach(lc, def->untraced)
 		parts->untraced = lappend(parts->untraced, pstrdup(lfirst(lc)));

@@ -182,7 +182,6 @@ admit(Relation rel, HeapTuple tuple, const char *name)
 	};
 	CacheDef   *def;
 	Oid			owner;
-	Oid		   *collations;
 	List	   *trust = NIL;
 	ListCell   *lc;
 
@@ -213,13 +212,11 @@ admit(Relation rel, HeapTuple tuple, const char *name)
 	if (def->plain)
 		return rows_renew(rel, tuple, owner, InvalidOid, NULL, 0, NIL, NULL);
 	definition_require_read(def);
-	collations = palloc(sizeof(Oid) * Max(def->nkeys, 1));
-	for (int i = 0; i < def->nkeys; i++)
-		collations[i] = def->keys[i].collation;
 	foreach(lc, def->trusted)
 		trust = lappend(trust, format_procedure_qualified(lfirst_oid(lc)));
-	return rows_renew(rel, tuple, owner, def->loader, collations, def->nkeys,
-					  trust, record_again(def));
+	return rows_renew(rel, tuple, owner, def->loader,
+					  definition_collations(def), def->nkeys, trust,
+					  record_again(def));
 }
 
 /*

@@ -258,30 +258,65 @@ look_of(const Activation *activation)
 	return look;
 }
 
+/* Before a statement of this call is executed; checked: its flag, or NULL */
 static void
-compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+look_before(Activation *activation, PLpgSQL_stmt *stmt, bool *checked)
+{
+	KeptLook	look = look_of(activation);
+
+	if (GUARD_REMOVED("compiled"))
+		look.complete = false;
+	else if (!plexpr_visit(activation->function, stmt, keptexpr_before, &look))
+		loads_note(REASON_OPAQUE, activation->function->fn_oid);
+	note_statement(activation->estate, stmt);
+	if (checked != NULL)
+		*checked = look.complete && stmt->cmd_type != PLPGSQL_STMT_OPEN &&
+			stmt->cmd_type != PLPGSQL_STMT_FETCH;
+}
+
+/* The same afterwards */
+static void
+look_after(Activation *activation, PLpgSQL_stmt *stmt, bool *checked)
+{
+	KeptLook	look = look_of(activation);
+	Portal		portal;
+
+	if (!plexpr_visit(activation->function, stmt, keptexpr_after, &look))
+		look.complete = false;
+	if (stmt->cmd_type == PLPGSQL_STMT_OPEN)
+	{
+		portal = cursor_of(activation->estate, ((PLpgSQL_stmt_open *) stmt)->curvar);
+		if (portal != NULL)
+			((CursorMark *) mark_make(portal->portalContext, cursor_tag,
+									  sizeof(CursorMark), &activation->now))->load =
+				current_load->number;
+		look.complete = false;
+	}
+	if (stmt->cmd_type == PLPGSQL_STMT_FETCH)
+		look.complete = false;
+	if (checked != NULL)
+		*checked = look.complete;
+}
+
+/* Look at a statement in a load, unless there is nothing new about it. */
+static void
+look_at(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt,
+		void (*look) (Activation *activation, PLpgSQL_stmt *stmt, bool *checked))
 {
 	Activation *activation = activation_find(estate);
 	bool	   *checked;
 
-	if (current_load != NULL && activation != NULL)
-	{
-		checked = statement_flag(activation, stmt);
-		if (checked == NULL || !*checked)
-		{
-			KeptLook	look = look_of(activation);
+	if (current_load == NULL || activation == NULL)
+		return;
+	checked = statement_flag(activation, stmt);
+	if (checked == NULL || !*checked)
+		look(activation, stmt, checked);
+}
 
-			if (GUARD_REMOVED("compiled"))
-				look.complete = false;
-			else if (!plexpr_visit(activation->function, stmt,
-								   keptexpr_before, &look))
-				loads_note(REASON_OPAQUE, activation->function->fn_oid);
-			note_statement(estate, stmt);
-			if (checked != NULL)
-				*checked = look.complete && stmt->cmd_type != PLPGSQL_STMT_OPEN &&
-					stmt->cmd_type != PLPGSQL_STMT_FETCH;
-		}
-	}
+static void
+compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
+{
+	look_at(estate, stmt, look_before);
 	if (other_plugin != NULL && other_plugin->stmt_beg)
 		other_plugin->stmt_beg(estate, stmt);
 }
@@ -289,34 +324,7 @@ compiled_before(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 static void
 compiled_after(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 {
-	Activation *activation = activation_find(estate);
-	bool	   *checked;
-
-	if (current_load != NULL && activation != NULL)
-	{
-		checked = statement_flag(activation, stmt);
-		if (checked == NULL || !*checked)
-		{
-			KeptLook	look = look_of(activation);
-			Portal		portal;
-
-			if (!plexpr_visit(activation->function, stmt, keptexpr_after, &look))
-				look.complete = false;
-			if (stmt->cmd_type == PLPGSQL_STMT_OPEN)
-			{
-				portal = cursor_of(estate, ((PLpgSQL_stmt_open *) stmt)->curvar);
-				if (portal != NULL)
-					((CursorMark *) mark_make(portal->portalContext, cursor_tag,
-											  sizeof(CursorMark), &activation->now))->load =
-						current_load->number;
-				look.complete = false;
-			}
-			if (stmt->cmd_type == PLPGSQL_STMT_FETCH)
-				look.complete = false;
-			if (checked != NULL)
-				*checked = look.complete;
-		}
-	}
+	look_at(estate, stmt, look_after);
 	if (other_plugin != NULL && other_plugin->stmt_end)
 		other_plugin->stmt_end(estate, stmt);
 }

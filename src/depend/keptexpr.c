@@ -58,6 +58,16 @@ plan_tag(void *arg)
 {
 }
 
+/* What has been made of an expression; NIL: it has not been evaluated yet. */
+static List *
+sources_of(PLpgSQL_expr *expr, KeptLook *look)
+{
+	if (expr->plan != NULL)
+		return SPI_plan_get_plan_sources(expr->plan);
+	look->complete = false;
+	return NIL;
+}
+
 /*
  * Before: what was not made in a load like this one is made anew.
  *
@@ -71,12 +81,7 @@ keptexpr_before(PLpgSQL_expr *expr, void *arg)
 	KeptLook   *look = arg;
 	ListCell   *lc;
 
-	if (expr->plan == NULL)
-	{
-		look->complete = false;
-		return;
-	}
-	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
+	foreach(lc, sources_of(expr, look))
 	{
 		CachedPlanSource *source = lfirst(lc);
 		QueryMark  *query;
@@ -170,12 +175,7 @@ keptexpr_after(PLpgSQL_expr *expr, void *arg)
 	KeptLook   *look = arg;
 	ListCell   *lc;
 
-	if (expr->plan == NULL)
-	{
-		look->complete = false;
-		return;
-	}
-	foreach(lc, SPI_plan_get_plan_sources(expr->plan))
+	foreach(lc, sources_of(expr, look))
 	{
 		CachedPlanSource *source = lfirst(lc);
 		QueryMark  *query;

@@ -22,8 +22,10 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "definition/definition.h"
 #include "definition/keytext.h"
 #include "definition/settings.h"
+#include "definition/watches.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
 #include "redis/broadcast.h"
@@ -150,6 +152,31 @@ void
 invalidate_cache(CacheDef *def)
 {
 	invalidate_cache_by(def, NULL);
+}
+
+/*
+ * The transaction does something to a relation that the row triggers of its watches
+ * do not see: invalidate each cache that watches it, in this way.  When no definition
+ * can be read at present, that is all of the database.
+ */
+void
+invalidate_watching(Oid relid, void (*invalidate) (CacheDef *def))
+{
+	List	   *caches = watch_caches_of(relid);
+	ListCell   *lc;
+
+	if (caches != NIL && !definition_is_readable())
+	{
+		pending_add_database(MyDatabaseId);
+		return;
+	}
+	foreach(lc, caches)
+	{
+		CacheDef   *def = definition_find(lfirst(lc));
+
+		if (def != NULL)
+			invalidate(def);
+	}
 }
 
 /*

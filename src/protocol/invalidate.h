@@ -21,6 +21,8 @@ extern void invalidate_mapped(CacheDef *def);
 extern void invalidate_told(CacheDef *def, bool known);
 extern void invalidate_cache(CacheDef *def);
 extern void invalidate_cache_by(CacheDef *def, const ColumnChange *change);
+extern void invalidate_watching(Oid relid,
+								void (*invalidate) (CacheDef *def));
 extern void invalidate_dropped(CacheDef *def);
 extern PendingHandle invalidate_key(CacheDef *def, uint64 hash,
 									const ColumnChange *change);

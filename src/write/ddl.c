@@ -80,11 +80,11 @@
 #include "base/devel.h"
 #include "definition/anchor.h"
 #include "definition/definition.h"
-#include "definition/watches.h"
 #include "depend/dependency.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
 #include "protocol/catalogs.h"
+#include "protocol/invalidate.h"
 #include "protocol/pending.h"
 #include "protocol/publish.h"
 #include "protocol/statement.h"
@@ -707,28 +707,10 @@ add_dependent(uint64 id)
 	}
 }
 
-/*
- * The caches that watch a relation: what a rewrite of it does to rows their
- * triggers do not see.
- */
 static void
-add_watching(Oid relid)
+add_watching(CacheDef *def)
 {
-	List	   *caches = watch_caches_of(relid);
-	ListCell   *lc;
-
-	if (caches != NIL && !definition_is_readable())
-	{
-		pending_add_database(MyDatabaseId);
-		return;
-	}
-	foreach(lc, caches)
-	{
-		CacheDef   *def = definition_find(lfirst(lc));
-
-		if (def != NULL)
-			add_dependent(def->id);
-	}
+	add_dependent(def->id);
 }
 
 /* Which caches depend on the relations that are touched, or on catalogs? */
@@ -747,8 +729,10 @@ add_dependents(const Touched *touched, bool results)
 	}
 	foreach(lc, slot_dependents(MyDatabaseId, relids, n, true))
 		add_dependent(((SlotCache *) lfirst(lc))->id);
+
+	/* What a rewrite does to rows the triggers of watches do not see. */
 	for (int i = 0; i < n; i++)
-		add_watching(relids[i]);
+		invalidate_watching(relids[i], add_watching);
 }
 
 /* What is loaded in the names of roles */

@@ -47,7 +47,6 @@
 #include "definition/anchor.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
-#include "definition/watches.h"
 #include "depend/loads.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
@@ -145,18 +144,15 @@ results_unless(bool temporary)
 	return temporary ? EFFECT_TEMPORARY : EFFECT_RESULTS;
 }
 
-static CommandEffect
-command_effect(Node *command)
+/*
+ * Commands of the session and its transaction, and those that only run queries:
+ * there is nothing to be done about them here, and they are many.
+ */
+static inline bool
+concerns_session(NodeTag tag)
 {
-	switch (nodeTag(command))
+	switch (tag)
 	{
-		case T_RenameStmt:
-			return results_unless(is_temporary(((RenameStmt *) command)->relation));
-
-			/*
-			 * These change nothing that a query's result depends on, unless
-			 * it reads catalogs of indexes or statistics.
-			 */
 		case T_TransactionStmt:
 		case T_DeclareCursorStmt:
 		case T_ClosePortalStmt:
@@ -166,16 +162,36 @@ command_effect(Node *command)
 		case T_DeallocateStmt:
 		case T_VariableSetStmt:
 		case T_VariableShowStmt:
-		case T_CopyStmt:
 		case T_LockStmt:
 		case T_ListenStmt:
 		case T_UnlistenStmt:
 		case T_NotifyStmt:
+		case T_ConstraintsSetStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static CommandEffect
+command_effect(Node *command)
+{
+	if (concerns_session(nodeTag(command)))
+		return EFFECT_NONE;
+	switch (nodeTag(command))
+	{
+		case T_RenameStmt:
+			return results_unless(is_temporary(((RenameStmt *) command)->relation));
+
+			/*
+			 * These change nothing that a query's result depends on, unless
+			 * it reads catalogs of indexes or statistics.
+			 */
+		case T_CopyStmt:
 		case T_DoStmt:
 		case T_CallStmt:
 		case T_LoadStmt:
 		case T_CheckPointStmt:
-		case T_ConstraintsSetStmt:
 		case T_AlterSystemStmt:
 			return EFFECT_NONE;
 
@@ -328,35 +344,6 @@ does_itself(Node *command)
 	return true;
 }
 
-/*
- * Commands of the session and its transaction, and those that only run queries:
- * there is nothing to be done about them here, and they are many.
- */
-static inline bool
-concerns_session(NodeTag tag)
-{
-	switch (tag)
-	{
-		case T_TransactionStmt:
-		case T_DeclareCursorStmt:
-		case T_ClosePortalStmt:
-		case T_FetchStmt:
-		case T_PrepareStmt:
-		case T_ExecuteStmt:
-		case T_DeallocateStmt:
-		case T_VariableSetStmt:
-		case T_VariableShowStmt:
-		case T_LockStmt:
-		case T_ListenStmt:
-		case T_UnlistenStmt:
-		case T_NotifyStmt:
-		case T_ConstraintsSetStmt:
-			return true;
-		default:
-			return false;
-	}
-}
-
 static inline void
 next_process_utility(PlannedStmt *pstmt, const char *query_string,
 					 bool read_only_tree, ProcessUtilityContext context,
@@ -484,30 +471,6 @@ cache_process_utility(PlannedStmt *pstmt, const char *query_string,
 }
 
 /*
- * All caches that watch the relation are pending; all of the database, when no
- * definition can be read at present.
- */
-static void
-caches_pending(Oid relid)
-{
-	List	   *caches = watch_caches_of(relid);
-	ListCell   *lc;
-
-	if (caches != NIL && !definition_is_readable())
-	{
-		pending_add_database(MyDatabaseId);
-		return;
-	}
-	foreach(lc, caches)
-	{
-		CacheDef   *def = definition_find(lfirst(lc));
-
-		if (def != NULL)
-			invalidate_cache(def);
-	}
-}
-
-/*
  * A relation is about to be truncated.  If it is a partition it has the row
  * triggers of its watched parents, though not those for TRUNCATE.
  */
@@ -517,7 +480,7 @@ relation_truncated(Oid relid)
 	if (pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK)
 		return;
 	partition_lock_ancestors(relid);
-	caches_pending(relid);
+	invalidate_watching(relid, invalidate_cache);
 }
 
 static pg_noinline void
@@ -568,7 +531,7 @@ utility_find_truncated(void)
 
 		if (messages[i].id == SHAREDINVALRELCACHE_ID && OidIsValid(relid) &&
 			get_rel_relispartition(relid))
-			caches_pending(relid);
+			invalidate_watching(relid, invalidate_cache);
 	}
 }
 

@@ -105,17 +105,32 @@ load_begin(Load *load, CacheDef *def, bool keys)
 }
 
 /*
+ * Is it noted of this load's cache, and of those whose loads it is a part of, that
+ * they depend on the relation?  An earlier load of just one of them may have read it.
+ */
+static bool
+all_depend_on(const Load *load, Oid relid)
+{
+	for (; load != NULL; load = load->outer)
+	{
+		if (load->keys || load->def->slot < 0 ||
+			!slot_depends_on(load->def->slot, relid))
+			return false;
+	}
+	return true;
+}
+
+/*
  * The load is through, without an error: it depends also on what it speaks of
- * and has not read.  Before its result is stored.
+ * and has not read, and so do those that it is a part of.  Before its result is
+ * stored.
  */
 void
 load_note_unread(Load *load)
 {
-	int			slot = load->keys ? -1 : load->def->slot;
-
 	for (int i = 0; i < load->nanalysed; i++)
 	{
-		if (slot < 0 || !slot_depends_on(slot, load->analysed[i]))
+		if (!all_depend_on(load, load->analysed[i]))
 			dependency_note_mention(load->analysed[i]);
 	}
 }

@@ -1,7 +1,7 @@
 -- What a loader names and does not read: without it the loader is an error.
 \ir exact.psql
 SET client_min_messages = error;
-SELECT plan(51);
+SELECT plan(53);
 CREATE SCHEMA ahead;
 CREATE TABLE t (id int PRIMARY KEY, v int);
 INSERT INTO t VALUES (1, 10);
@@ -55,6 +55,27 @@ ALTER TABLE tenants ADD more int;
 SELECT is(hits('with', 'SELECT cache_get(''with'', 1)'), 1::bigint, 'a table that the planner has had read concerns no other cache');
 ALTER TABLE beside ADD more int;
 SELECT is(hits('with', 'SELECT cache_get(''with'', 1)'), 1::bigint, 'nor does one that nobody names');
+
+-- Nor is what one cache's load has read taken for read by another one's, which a
+-- load of the first is a part of.
+INSERT INTO t VALUES (2, 20);
+CREATE TABLE once (y int);
+CREATE FUNCTION several(k int) RETURNS SETOF int LANGUAGE sql STABLE AS
+  'WITH unused AS (SELECT y FROM once) SELECT v FROM t WHERE id = k';
+CREATE FUNCTION load_inner(k int) RETURNS int LANGUAGE plpgsql STABLE AS
+  $$BEGIN
+      IF k = 1 THEN RETURN (SELECT max(y) FROM once); END IF;
+      RETURN (SELECT m FROM several(k) m);
+    END$$;
+CREATE FUNCTION load_outer(k int) RETURNS jsonb LANGUAGE plpgsql STABLE AS
+  $$BEGIN RETURN cache_get('inner', k); END$$;
+SELECT cache_create('inner', 'load_inner(int)'), cache_watch('inner', 't', 'id'), cache_watch('inner', 'once');
+SELECT cache_create('outer', 'load_outer(int)'), cache_watch('outer', 't', 'id');
+SELECT cache_get('inner', 1);
+SELECT cache_get('outer', 2);
+SELECT is(hits('outer', 'SELECT cache_get(''outer'', 2)'), 1::bigint, 'a load with a load inside is stored');
+ALTER TABLE once RENAME TO twice;
+SELECT agrees('outer', '2', 'load_outer', 'and depends on what that one speaks of');
 
 -- An array type comes with its element's, and has a name of its own.
 SET search_path = ahead, public;

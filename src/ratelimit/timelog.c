@@ -77,10 +77,14 @@ timelog_prune(TimeLog *log, int64 horizon)
 {
 	uint32		given = 0;
 
-	while (log->n > 0 && timelog_time(log, 0) <= horizon)
+	while (log->n > 0)
 	{
-		BlockRef	ref = timelog_drop(log);
+		const TimeBlock *block = times_at(log->head);
+		BlockRef	ref;
 
+		if (block->times[block->first] > horizon)
+			break;
+		ref = timelog_drop(log);
 		if (ref != 0)
 		{
 			block_give(ref);

@@ -453,10 +453,12 @@ window_clock(void)
 static void
 window_key(WindowKey *key, const char *bytes, Size len)
 {
+	Size		used = PG_SHA256_DIGEST_LENGTH;
+
 	memset(key, 0, sizeof(WindowKey));
 	if (len <= WINDOW_KEY)
 	{
-		key->len = len;
+		used = key->len = len;
 		memcpy(key->bytes, bytes, len);
 	}
 	else
@@ -472,8 +474,7 @@ window_key(WindowKey *key, const char *bytes, Size len)
 		pg_cryptohash_free(context);
 		key->len = WINDOW_DIGEST;
 	}
-	key->hash = hash_bytes_extended((const unsigned char *) key->bytes,
-									WINDOW_KEY,
+	key->hash = hash_bytes_extended((const unsigned char *) key->bytes, used,
 									shared_windows->seed + key->len +
 									((uint64) MyDatabaseId << 32));
 }

@@ -42,7 +42,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy.h"
+#include "policy/policy.h"
 
 #define OBJECTS		20000
 #define REQUESTS	400000

@@ -102,7 +102,8 @@ build = +@sh test/lib/step.sh "building for $$('$(1)' --version)" 'built and ins
 deps:
 	@sh test/lib/deps.sh
 
-# LAYERS="unit regress pgtap isolation tap torture" and TESTS="name ..." choose.
+# LAYERS="layout unit regress pgtap isolation tap torture" and TESTS="name ..." choose;
+# the name of a folder of src/ stands for its tests: see test/README.md.
 # OLDBINDIR: an older server's programs, for the test of pg_upgrade.
 check:
 	@sh test/lib/deps.sh install

@@ -1,21 +1,23 @@
 #!/bin/sh
 # Runs the tests, layer by layer, on scratch servers:
 #
-#   unit       the policy, the arena, the codec and the hash by themselves,
-#              without a server
+#   layout     that the sources keep to the floors of test/layout/rules, and the
+#              tests to the folders of the sources (test/layout/*.pl)
+#   unit       test/unit/FOLDER/*_test.c: parts by themselves, without a server
 #   regress    sql/*.sql against expected/*.out (not_preloaded*: on a server
-#              that does not preload the library)
-#   pgtap      test/pgtap/*.sql
-#   isolation  test/isolation/specs/*.spec
-#   tap        test/t/*.pl, on servers of their own
+#              that does not preload the library); their folders are in
+#              test/regress/folders
+#   pgtap      test/pgtap/FOLDER/*.sql
+#   isolation  test/isolation/FOLDER/specs/*.spec
+#   tap        test/tap/FOLDER/*.pl, on servers of their own
 #   torture    the random load of "make torture", for a short time, without Redis
 #              (plain) and with one that is hostile, little memory and the
 #              other eviction policy (redis)
 #
 # Each test has a fresh database with the extension created in it (pgtap: both
-# extensions; not_preloaded*: none). LAYERS and TESTS choose among them by name,
-# KEEP=1 keeps the scratch directory. The last line is the total: "N passed, N
-# failed".
+# extensions; not_preloaded*: none). LAYERS chooses among the layers, TESTS among
+# tests: by name, by folder, by FOLDER/NAME. KEEP=1 keeps the scratch directory.
+# The last line is the total: "N passed, N failed".
 set -eu
 . "$(dirname "$0")/scratch.sh"
 scratch_enter "$@"
@@ -80,13 +82,32 @@ failures() {
     }' "$1"
 }
 
-# tests lists the tests $1/*.$2 that are wanted, without directory and suffix.
+# wanted says whether TESTS asks for the test $1, FOLDER/NAME.
+wanted() {
+  case " ${TESTS:-$1} " in *" $1 "* | *" ${1%/*} "* | *" ${1#*/} "*) ;; *) return 1 ;; esac
+}
+
+# tests lists the tests of layer $1 that are wanted, each as FOLDER/NAME, whose files
+# are test/$1/FOLDER/$2NAME$3.
 tests() {
-  for file in "$1"/*."$2"; do
+  for file in "test/$1"/*/"$2"*"$3"; do
+    folder=${file#"test/$1/"}
     name=${file##*/}
-    name=${name%."$2"}
-    case $name in cache--* | '*') continue ;; esac
-    case " ${TESTS:-$name} " in *" $name "*) echo "$name" ;; esac
+    test=${folder%%/*}/${name%"$3"}
+    [ ! -e "$file" ] || ! wanted "$test" || echo "$test"
+  done
+}
+
+# regress_tests lists those of sql/, whose folders are in a file.
+regress_tests() {
+  for file in sql/*.sql; do
+    name=${file##*/}
+    name=${name%.sql}
+    case $name in cache--*) continue ;; esac
+    folder=$(awk -v name="$name" '!/^#/ { for (i = 2; i <= NF; i++) if ($i == name) print $1 }' \
+      test/regress/folders)
+    test=${folder:-whole}/$name
+    ! wanted "$test" || echo "$test"
   done
 }
 
@@ -94,8 +115,9 @@ tests() {
 # environment and the options that follow, and counts its assertions.
 tap() {
   layer=$1
-  name=$2
+  test=$2
   shift 2
+  name=${test#*/}
   log=$SCRATCH/$layer-$name.log
   lost=0
   run env "$@" >"$log" 2>&1 || lost=1
@@ -108,7 +130,7 @@ tap() {
     ! grep -q '^Bailout called' "$log" || find "$SCRATCH/$layer/$name" -name '*.log' \
       -exec ls -t {} + | head -n 1 | xargs tail -n 8 >>"$log.failures"
   fi
-  report "$layer" "$name" "$good" "$bad" "$log.failures"
+  report "$layer" "$test" "$good" "$bad" "$log.failures"
 }
 
 # server_preloaded starts the server that most layers share.
@@ -124,46 +146,55 @@ server_bare() {
   server_start bare
 }
 
-# unit makes the target $3 in the directory $2, as the test $1.
-unit() {
-  case " ${TESTS:-$1} " in *" $1 "*) ;; *) return 0 ;; esac
-  log=$SCRATCH/unit-$1.log
-  if run make -s -C "$2" "$3" >"$log" 2>&1; then
-    report unit "$1" 1 0
+# command_test runs the test $2 of layer $1, which is the command that follows.
+command_test() {
+  layer=$1
+  test=$2
+  shift 2
+  log=$SCRATCH/$layer-${test#*/}.log
+  if run "$@" >"$log" 2>&1; then
+    report "$layer" "$test" 1 0
   else
-    report unit "$1" 0 1 "$log"
+    report "$layer" "$test" 0 1 "$log"
   fi
 }
 
+layer_layout() {
+  ! wanted layout/floors || command_test layout layout/floors perl test/layout/layout.pl
+  ! wanted layout/mirror || command_test layout layout/mirror perl test/layout/mirror.pl
+  ! wanted layout/layout_test ||
+    tap layout layout/layout_test prove --verbose --merge test/layout/layout_test.pl
+}
+
 layer_unit() {
-  unit policy test/hitratio check
-  unit arena test/arena test
-  unit codec test/codec check
-  unit siphash test/siphash check
+  for test in $(tests unit '' _test.c); do
+    command_test unit "$test" make -s -C test/unit "${test#*/}"
+  done
 }
 
 # regress runs the test $2 of layer $1 with the program $3 and its options.
 regress() {
   layer=$1
-  name=$2
+  test=$2
   shift 2
+  name=${test#*/}
   out=$SCRATCH/$layer/$name
   mkdir -p "$out"
   if run "$@" --outputdir="$out" --bindir="$bindir" \
     --host="$PGHOST" --port="$PGPORT" --user=postgres \
     "$name" >"$out/log" 2>&1; then
-    report "$layer" "$name" 1 0
+    report "$layer" "$test" 1 0
   elif [ -s "$out/regression.diffs" ]; then
-    report "$layer" "$name" 0 1 "$out/regression.diffs"
+    report "$layer" "$test" 0 1 "$out/regression.diffs"
   else
-    report "$layer" "$name" 0 1 "$out/log"
+    report "$layer" "$test" 0 1 "$out/log"
   fi
 }
 
 layer_regress() {
-  for test in $(tests sql sql); do
+  for test in $(regress_tests); do
     case $test in
-      not_preloaded*)
+      */not_preloaded*)
         server_bare
         PGHOST=$SCRATCH/bare extension=
         ;;
@@ -180,16 +211,16 @@ layer_regress() {
 layer_isolation() {
   server_preloaded
   PGHOST=$SCRATCH/main
-  for test in $(tests test/isolation/specs spec); do
+  for test in $(tests isolation specs/ .spec); do
     regress isolation "$test" "$pgxs/src/test/isolation/pg_isolation_regress" \
-      --inputdir=test/isolation --dbname=isolation --load-extension=cache
+      --inputdir="test/isolation/${test%/*}" --dbname=isolation --load-extension=cache
   done
 }
 
 layer_pgtap() {
   server_preloaded
   PGHOST=$SCRATCH/main
-  for test in $(tests test/pgtap sql); do
+  for test in $(tests pgtap '' .sql); do
     dropdb --if-exists pgtap 2>/dev/null
     createdb pgtap
     psql -XAtq -d pgtap -c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION cache'
@@ -200,13 +231,13 @@ layer_pgtap() {
 }
 
 layer_tap() {
-  for test in $(tests test/t pl); do
-    dir=$SCRATCH/tap/$test
+  for test in $(tests tap '' .pl); do
+    dir=$SCRATCH/tap/${test#*/}
     mkdir -p "$dir"
-    tap tap "$test" PERL5LIB="$pgxs/src/test/perl:$PWD/test/t" \
+    tap tap "$test" PERL5LIB="$pgxs/src/test/perl:$PWD/test/lib" \
       PG_REGRESS="$pgxs/src/test/regress/pg_regress" \
       TESTDIR="$dir" TESTDATADIR="$dir/data" TESTLOGDIR="$dir/log" \
-      prove --verbose --merge "test/t/$test.pl"
+      prove --verbose --merge "test/tap/$test.pl"
   done
 }
 
@@ -214,7 +245,7 @@ layer_tap() {
 torture() {
   name=$1
   shift
-  case " ${TESTS:-$name} " in *" $name "*) ;; *) return 0 ;; esac
+  wanted "whole/$name" || return 0
   log=$SCRATCH/torture-$name.log
   if run perl test/torture/torture.pl --clients "${CLIENTS:-4}" \
     --time "${TIME:-20}" --seed "${SEED:-$$}" "$@" >"$log" 2>&1; then
@@ -239,7 +270,7 @@ for layer in ${LAYERS:-unit regress pgtap isolation tap torture}; do
   before=$((passed + failed))
   started=$(date +%s)
   case $layer in
-    unit | regress | pgtap | isolation | tap | torture) "layer_$layer" ;;
+    layout | unit | regress | pgtap | isolation | tap | torture) "layer_$layer" ;;
     *) report "$layer" 'no such layer' 0 1 ;;
   esac
   if [ $((passed + failed)) = $before ] && [ -z "${TESTS-}" ]; then

@@ -37,7 +37,7 @@ use IO::Select;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-use lib $FindBin::Bin;
+use lib $FindBin::Bin, "$FindBin::Bin/../lib";
 use Client qw(run attempt fault connect_client begin block pick chance upto weighted %count %client);
 use HostileRedis;
 use Kinds;

@@ -72,7 +72,7 @@ for my $file (@files)
 {
 	(my $unit = $file) =~ s/\.[ch]$//;
 	my $floor = floor_of($unit);
-	complain("$src/$file: the rules have no $floor")
+	complain("$src/$file:1: is on a floor $floor ($rules: there is none)")
 	  if !$may{$floor} && !$told{$floor}++;
 }
 

@@ -37,11 +37,11 @@ use IO::Select;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-use lib $FindBin::Bin, "$FindBin::Bin/../lib";
+use lib $FindBin::Bin;
 use Client qw(run attempt fault connect_client begin block pick chance upto weighted %count %client);
 use HostileRedis;
 use Kinds;
-use Oracle qw(%cache names compare check fetch fill write_something);
+use Oracle qw(%cache names check fetch fill write_something);
 
 my ($clients, $seconds, $seed) = (8, 60, 1);
 my $changes_a_second = 2;    # by all clients together

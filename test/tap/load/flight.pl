@@ -5,7 +5,6 @@
 use strict;
 use warnings;
 use CacheTest;
-use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $sessions = 50;

@@ -50,8 +50,8 @@ sub values_in_redis
 	return $copy;
 }
 
-# pass updates what the server does not know to be read.
-sub pass
+# update_note changes what the server does not know to be read.
+sub update_note
 {
 	my ($title) = @_;
 
@@ -74,12 +74,12 @@ foreach my $watch ("cache_watch('c', 'item')", "cache_watch('c', 'item', 'id')")
 	is(sql("SELECT redis_hits FROM cache_stats WHERE name = 'c'"), 1, "$watch: from Redis");
 
 	$copy = values_in_redis();
-	pass("$watch: an update");
+	update_note("$watch: an update");
 	$redis->paste($copy);
 	is(sql($probe), 't', "$watch: what the value was made from is respected");
 
 	$copy = values_in_redis();
-	pass("$watch: an update before a restart");
+	update_note("$watch: an update before a restart");
 	$node->restart;
 	wait_state($node, 'up');
 	$redis->paste($copy);
@@ -87,7 +87,7 @@ foreach my $watch ("cache_watch('c', 'item')", "cache_watch('c', 'item', 'id')")
 
 	next if $watch =~ /id/;
 	$copy = values_in_redis();
-	pass('without the guard');
+	update_note('without the guard');
 	$redis->paste($copy);
 	is(sql("SET cache.removed_guard = 'recalled'; $probe"), 'f', "$watch: not so without the guard");
 	sql("SELECT cache_invalidate('c')");

@@ -5,25 +5,16 @@
 use strict;
 use warnings;
 use CacheTest;
-use HostileRedis;
-use PostgreSQL::Test::Utils;
+use RedisTest;
 use Test::More;
 
-my $socket = PostgreSQL::Test::Utils::tempdir_short() . '/redis.sock';
-my $redis = HostileRedis->new($socket);
-$redis->launch;
-END { local $?; $redis->stop if $redis }
+my $redis = start_redis('redis');
+my $node = redis_node('old', $redis);
 
-my $node = new_node('old', conf => <<"END");
-cache.redis_addr = '$socket'
-cache.redis_force = on
-cache.redis_timeout = 10s
-END
 setup_item($node, 20);
 $node->safe_psql('postgres', <<'END');
 SELECT cache_alter('c', redis => true);
 END
-$node->poll_query_until('postgres', q{SELECT state = 'up' FROM cache_redis});
 
 my %kept;
 
@@ -31,13 +22,11 @@ my %kept;
 sub fill_with
 {
 	my ($run) = @_;
-	my $before = $node->safe_psql('postgres', 'SELECT fills FROM cache_redis');
+	my $before = redis_row($node, 'fills');
 
 	$run->();
-	$node->poll_query_until('postgres', "SELECT fills > $before FROM cache_redis");
-	my @keys = $redis->some_keys(1000);
-	my @dumps = $redis->ask(map { [ 'DUMP', $_ ] } @keys);
-	$kept{ $keys[$_] } //= $dumps[$_] for 0 .. $#keys;
+	wait_for($node, "fills > $before FROM cache_redis");
+	%kept = (%{ $redis->copy }, %kept);
 	return;
 }
 
@@ -55,23 +44,22 @@ my $last = 1000;
 sub put_back
 {
 	load(++$last);
-	$redis->ask(map { [ 'RESTORE', $_, 0, $kept{$_}, 'REPLACE' ] } keys %kept);
+	$redis->paste(\%kept);
 	return;
 }
 
 sub write_row { return $node->safe_psql('postgres', "UPDATE item SET price = price + 1 WHERE id = $_[0]") }
 sub get { return $node->safe_psql('postgres', "SELECT cache_get('c', $_[0])") }
-sub counter { return $node->safe_psql('postgres', "SELECT $_[0] FROM cache_redis") }
 
 load(1);
 $node->restart;
 put_back();
 is(get(1), '10', 'after a restart, a value that is still right');
-is(counter('hits'), 1, 'is taken from Redis');
+is(redis_row($node, 'hits'), 1, 'is taken from Redis');
 write_row(1);
 put_back();
 is(get(1), '11', 'after a write it is not');
-is(counter('stale'), 1, 'because it is too old');
+is(redis_row($node, 'stale'), 1, 'because it is too old');
 
 # Nothing is remembered of the write but what is in the file.
 load(2);

@@ -7,7 +7,6 @@
 use strict;
 use warnings;
 use CacheTest;
-use PostgreSQL::Test::Utils;
 use RedisTest;
 use Test::More;
 

@@ -4,7 +4,6 @@
 use strict;
 use warnings;
 use CacheTest;
-use PostgreSQL::Test::Utils;
 use RedisTest;
 use Test::More;
 

@@ -4,8 +4,6 @@
 use strict;
 use warnings;
 use CacheTest;
-use PostgreSQL::Test::Cluster;
-use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_node('node');

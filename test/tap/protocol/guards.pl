@@ -1073,6 +1073,41 @@ END
 		steps => [ "w > BEGIN; $line", "f > $move; $fill", 'w > COMMIT', "r = SELECT cache_get('c', 3) IS NOT DISTINCT FROM to_jsonb(loader(3))" ]
 	},
 	{
+		guard => 'caught_error',
+		title => 'what a loader makes of an error that it has caught is not stored',
+		setup => $item . <<'END',
+CREATE OR REPLACE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN (SELECT price FROM item WHERE id = $1);
+EXCEPTION WHEN lock_not_available THEN
+  RETURN 0;
+END$$;
+END
+		steps => [
+			'w > BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE',
+			"f > SET lock_timeout = '10ms'",
+			"f > $get",
+			'f > RESET lock_timeout',
+			'w > ROLLBACK',
+			"r = $probe"
+		]
+	},
+	{
+		guard => 'compiled',
+		title => 'what PL/pgSQL has compiled under settings of the session is not run by a load',
+		setup => <<'END',
+CREATE FUNCTION loader(integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN $1 + extract(epoch FROM timestamptz '2020-01-01')::bigint;
+END$$;
+SELECT cache_create('c', 'loader(integer)');
+END
+		steps => [
+			"w > SET TimeZone = 'Asia/Tokyo'", 'w > SELECT loader(1)', "w > $get", 'w > RESET TimeZone',
+			"r = $probe"
+		]
+	},
+	{
 		guard => 'nested_hit',
 		title => 'a hit in a load counts as reading what its cache reads',
 		setup => $item . <<'END',

@@ -862,7 +862,6 @@ ddl_decide(void)
 	if (touched.shared)
 		catalogs_begin_change(InvalidOid);
 	publish_begin_ddl(dbid, xid, true);
-	STOP_POINT("deciding");
 	decide(&touched, results, xid);
 	STOP_POINT("decided");
 }

@@ -8,7 +8,8 @@
 # Each layer keeps its tests in folders of the names of src/'s; those that are
 # about several go to the topmost of these, or to "whole". No two tests of a layer
 # have the same name. All that a test needs is there: what is expected of it, and
-# its folder, where its place does not tell that.
+# its folder, where its place does not tell that. And for each guard there is a test
+# that takes it out, for each stop point one that stops there.
 
 use strict;
 use warnings;
@@ -92,6 +93,28 @@ for my $file (glob 'expected/*.out')
 {
 	complain("$file: there is no such test")
 	  if !-e ($file =~ s{^expected/(\w+?)(_\d)?\.out$}{sql/$1.sql}r);
+}
+
+# Guards and stop points
+my $tests = '';
+for my $file (glob 'test/tap/*/*.pl test/isolation/*/specs/*.spec test/pgtap/*/*.sql sql/*.sql')
+{
+	open my $in, '<', $file or die "$file: $!\n";
+	local $/;
+	$tests .= <$in>;
+}
+for my $file (glob 'src/*.[ch] src/*/*.[ch]')
+{
+	open my $in, '<', $file or die "$file: $!\n";
+	while (<$in>)
+	{
+		while (/\b(GUARD_REMOVED|STOP_POINT)\("(\w+)"\)/g)
+		{
+			complain("$file:$.: no test knows the ", $1 eq 'STOP_POINT' ? 'stop point' : 'guard', " \"$2\"")
+			  if $tests !~ /['"\$][\w, ]*\b$2\b[\w, ]*['"\$]/;
+		}
+	}
+	close $in;
 }
 
 print "$count tests: ", $failed ? "$failed mistakes\n" : "each in a folder of src/\n";

@@ -11,6 +11,7 @@
 #   my $client = client($node, $sql, ...);    # a psql that runs by itself
 #   $client->{run}->finish;                   # waits for its end: {out}, {err}
 #   terminate($node, $pid);                   # ends a session of the server
+#   crash($node, $pid);                       # kills a process of it: it restarts itself
 #
 # A test that dies says where, in which statement and of what.
 package CacheTest;
@@ -23,7 +24,7 @@ use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_node session client terminate worker_pid hold release setup_table setup_item
+our @EXPORT = qw(new_node session client terminate crash worker_pid hold release setup_table setup_item
   mismatches);
 
 # What a session is about to do, for whoever asks why the test died
@@ -226,6 +227,22 @@ sub terminate
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 	$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)")
 	  or die "session $pid does not end";
+	return;
+}
+
+# crash kills a process of the server, a session unless told, and returns when it has
+# restarted itself: with restart_after_crash = on.
+sub crash
+{
+	my ($node, $pid) = @_;
+	my ($victim, $witness) = map { session($node, $_) } qw(victim witness);
+
+	kill 'KILL', $pid // $victim->run('SELECT pg_backend_pid()');
+
+	# Only then has the server heard of it.
+	eval { $witness->run("SELECT pg_sleep(2 * $PostgreSQL::Test::Utils::timeout_default)") };
+	eval { $_->quit } for $victim, $witness;
+	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
 	return;
 }
 

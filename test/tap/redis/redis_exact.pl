@@ -442,8 +442,7 @@ COMMIT;
 END
 is($other->safe_psql('postgres', $fill), $all, 'values that will be lost');
 $redis->wait_entries($all, names($other));
-kill 'KILL', $walwriter;
-$other->poll_query_until('postgres', 'SELECT true');
+crash($other, $walwriter);
 is($other->safe_psql('postgres', 'SELECT price FROM item WHERE id = 1'), $price, 'a transaction is lost');
 is(probe($other, ''), 0, 'a crash that loses a transaction');
 $again = $other->safe_psql('postgres',

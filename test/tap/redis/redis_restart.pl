@@ -229,11 +229,7 @@ foreach my $how ('immediate', 'a backend is killed')
 	}
 	else
 	{
-		my $victim = session($node, 'victim');
-
-		kill 'KILL', $victim->run('SELECT pg_backend_pid()');
-		eval { $victim->quit };
-		$node->poll_query_until('postgres', 'SELECT true');
+		crash($node);
 	}
 	$redis->put_back;
 	cold($how);

@@ -222,7 +222,7 @@ describe_argument(CacheDef *def, int i, Oid type, const char *signature,
 	collatable = OidIsValid(key->collation);
 	if (collatable && get_collation_isdeterministic(key->collation))
 		key->collation = DEFAULT_COLLATION_OID;
-	if (!key_type_obeys(type, key->collation))
+	if (!key_hash_obeys(type, key->collation))
 		UNSUITABLE(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				   errmsg("type %s holds names that are compared under a nondeterministic collation",
 						  format_type_be(type)),
@@ -289,7 +289,7 @@ describe_function(CacheDef *def, Form_pg_proc proc, bool report)
  * error, or (report false) false.  Works in the current memory context.
  */
 bool
-loader_describe(CacheDef *def, Oid loader, bool report)
+definition_describe(CacheDef *def, Oid loader, bool report)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(loader));
 	bool		suitable;
@@ -437,7 +437,7 @@ definition_read(Relation rel, HeapTuple tuple)
 									 VALUE(ANUM_LOADER_ARGS),
 									 &def->signature);
 		def->usable = OidIsValid(def->loader) &&
-			loader_describe(def, def->loader, false);
+			definition_describe(def, def->loader, false);
 	}
 	if (!IS_NULL(ANUM_KEY))
 		def->key = TextDatumGetCString(VALUE(ANUM_KEY));
@@ -448,7 +448,7 @@ definition_read(Relation rel, HeapTuple tuple)
 	if (!IS_NULL(ANUM_TRUST))
 		read_trust(def, VALUE(ANUM_TRUST));
 	def->made_under = made_under(def);
-	watch_read(NameStr(def->name), &watched);
+	watches_read(NameStr(def->name), &watched);
 	def->nwatched = watched.n;
 	def->watched = watched.relids;
 	def->mapped = watched.mapped;
@@ -664,7 +664,7 @@ definition_require_loader(CacheDef *def)
 				 errmsg("loader function %s of cache \"%s\" does not exist",
 						def->signature, NameStr(def->name)),
 				 errhint("Create the function again, or name another one with cache_alter().")));
-	(void) loader_describe(def, def->loader, true);
+	(void) definition_describe(def, def->loader, true);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("a collation of the keys of cache \"%s\" does not exist",

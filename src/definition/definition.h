@@ -78,6 +78,6 @@ extern char *definition_name(text *name);
 extern char *definition_name_argument(FunctionCallInfo fcinfo, int arg);
 extern List *definition_names(void);
 
-extern bool loader_describe(CacheDef *def, Oid loader, bool report);
+extern bool definition_describe(CacheDef *def, Oid loader, bool report);
 
 #endif							/* CACHE_DEFINITION_H */

@@ -51,7 +51,7 @@ key_collation_fits(const CacheDef *def, Oid collation)
 		if (def->keys[i].normal != NULL && !GUARD_REMOVED("normal_collation"))
 			return false;
 	}
-	if (!key_is_loose(collation))
+	if (!key_hash_is_loose(collation))
 		return true;
 	for (int i = 0; i < def->nkeys; i++)
 	{

@@ -427,7 +427,7 @@ set_normal(CacheDef *def, int i, Node *tree)
 	(void) renumber_walker(tree, NULL);
 
 	/* What a watch tells may be such a value: it has to be of the key's type. */
-	if (key_column_fits(key, exprType(tree), &hash))
+	if (key_hash_fits(key, exprType(tree), &hash))
 	{
 		Oid			base = getBaseType(key->type);
 

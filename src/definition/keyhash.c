@@ -121,7 +121,7 @@ key_hash_lookup(Oid type, KeyHash *hash)
  * Can values be equal under the collation that have different bytes?
  */
 bool
-key_is_loose(Oid collation)
+key_hash_is_loose(Oid collation)
 {
 	return OidIsValid(collation) && collation != DEFAULT_COLLATION_OID &&
 		collation != C_COLLATION_OID &&
@@ -144,8 +144,8 @@ row_obeys(Oid type)
 
 		if (!att->attisdropped)
 			obeys = getBaseType(att->atttypid) == NAMEOID ?
-				!key_is_loose(att->attcollation) :
-				key_type_obeys(att->atttypid, att->attcollation);
+				!key_hash_is_loose(att->attcollation) :
+				key_hash_obeys(att->atttypid, att->attcollation);
 	}
 	ReleaseTupleDesc(desc);
 	return obeys;
@@ -156,23 +156,23 @@ row_obeys(Oid type)
  * there are names inside, which key_hash_add() does not see.
  */
 bool
-key_type_obeys(Oid type, Oid collation)
+key_hash_obeys(Oid type, Oid collation)
 {
 	Oid			base = getBaseType(type);
 	Oid			inner = get_base_element_type(base);
 
 	check_stack_depth();
 	if (OidIsValid(inner))
-		return getBaseType(inner) == NAMEOID ? !key_is_loose(collation) :
-			key_type_obeys(inner, collation);
+		return getBaseType(inner) == NAMEOID ? !key_hash_is_loose(collation) :
+			key_hash_obeys(inner, collation);
 	if (type_is_multirange(base))
 		base = get_multirange_range(base);
 	if (type_is_range(base))
 	{
 		inner = get_range_subtype(base);
 		collation = get_range_collation(base);
-		return getBaseType(inner) == NAMEOID ? !key_is_loose(collation) :
-			key_type_obeys(inner, collation);
+		return getBaseType(inner) == NAMEOID ? !key_hash_is_loose(collation) :
+			key_hash_obeys(inner, collation);
 	}
 	if (get_typtype(base) == TYPTYPE_COMPOSITE)
 		return row_obeys(base);
@@ -184,9 +184,9 @@ key_type_obeys(Oid type, Oid collation)
  * Sets up the column's hash function in the current memory context.
  */
 bool
-key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash)
+key_hash_fits(const KeyColumn *key, Oid type, KeyHash *hash)
 {
-	if (!key_type_obeys(type, key->collation))
+	if (!key_hash_obeys(type, key->collation))
 		return false;
 	if (!key_hash_lookup(type, hash) || hash->opfamily != key->hash.opfamily)
 		return false;
@@ -239,7 +239,7 @@ extended_hash(KeyHash *how, Oid collation, Datum value)
 			return hash_bytes_extended((const unsigned char *) DatumGetPointer(value),
 									   UUID_LEN, 0);
 		case F_HASHNAMEEXTENDED:
-			if (key_is_loose(collation))
+			if (key_hash_is_loose(collation))
 				return name_hash(value, collation);
 			/* FALLTHROUGH */
 		default:

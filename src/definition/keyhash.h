@@ -48,9 +48,9 @@ key_hash_start(uint64 cache)
 }
 
 extern bool key_hash_lookup(Oid type, KeyHash *hash);
-extern bool key_is_loose(Oid collation);
-extern bool key_type_obeys(Oid type, Oid collation);
-extern bool key_column_fits(const KeyColumn *key, Oid type, KeyHash *hash);
+extern bool key_hash_is_loose(Oid collation);
+extern bool key_hash_obeys(Oid type, Oid collation);
+extern bool key_hash_fits(const KeyColumn *key, Oid type, KeyHash *hash);
 extern uint64 key_hash_add(uint64 hash, KeyHash *how, Oid collation,
 						   Datum value, bool isnull);
 extern uint64 key_hash_plain(uint64 cache, KeyHash *how, Datum key);

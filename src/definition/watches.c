@@ -50,7 +50,7 @@
  * Are there expressions behind the cache's name in a trigger's arguments?
  */
 bool
-watch_has_expressions(int nargs, char **args)
+watches_has_expressions(int nargs, char **args)
 {
 	return nargs > WATCH_EXPRESSIONS && args[1][0] == '\0' && args[2][0] == '\0';
 }
@@ -59,7 +59,7 @@ watch_has_expressions(int nargs, char **args)
  * Do a trigger's arguments name a key function?
  */
 bool
-watch_has_function(int nargs, char **args)
+watches_has_function(int nargs, char **args)
 {
 	return nargs == WATCH_FUNCTION_ARGS && args[1][0] == '\0' && args[2][0] != '\0';
 }
@@ -69,7 +69,7 @@ watch_has_function(int nargs, char **args)
  * takes; false if they are gone.  Asks for no privileges.
  */
 bool
-watch_find_function(char **args, Oid *function, Oid *relid)
+watches_find_function(char **args, Oid *function, Oid *relid)
 {
 	Oid			schema = get_namespace_oid(args[2], true);
 	Oid			relschema = get_namespace_oid(args[4], true);
@@ -93,7 +93,7 @@ watch_find_function(char **args, Oid *function, Oid *relid)
  * the cache's name among a trigger's arguments.
  */
 List *
-watch_function_arguments(Oid function, Oid relid)
+watches_function_arguments(Oid function, Oid relid)
 {
 	return list_make5(makeString(pstrdup("")),
 					  makeString(get_namespace_name(get_func_namespace(function))),
@@ -107,7 +107,7 @@ watch_function_arguments(Oid function, Oid relid)
  * its row in pg_trigger.  NULL if it has none.
  */
 char **
-watch_arguments(HeapTuple tuple, Relation pg_trigger, int n)
+watches_arguments(HeapTuple tuple, Relation pg_trigger, int n)
 {
 	bool		isnull;
 	Datum		datum = heap_getattr(tuple, Anum_pg_trigger_tgargs,
@@ -130,7 +130,7 @@ watch_arguments(HeapTuple tuple, Relation pg_trigger, int n)
  * The counterpart: strings as the arguments of a trigger, in a bytea.
  */
 Datum
-watch_arguments_datum(char **args, int n)
+watches_arguments_datum(char **args, int n)
 {
 	StringInfoData bytes;
 
@@ -146,7 +146,7 @@ watch_arguments_datum(char **args, int n)
  * The arguments of a trigger in a command, as C strings that are the command's.
  */
 char **
-watch_command_arguments(List *list)
+watches_command_arguments(List *list)
 {
 	char	  **args = palloc(sizeof(char *) * Max(list_length(list), 1));
 	ListCell   *lc;
@@ -178,7 +178,7 @@ is_watch(const Trigger *trigger, const Extension *extension)
  * fire, NULL: there are no more.  at: 0 to begin with.
  */
 Trigger *
-watch_next(Relation rel, const char *cache, int *at)
+watches_next(Relation rel, const char *cache, int *at)
 {
 	const Extension *extension = extension_find();
 	TriggerDesc *triggers = rel->trigdesc;
@@ -198,11 +198,11 @@ watch_next(Relation rel, const char *cache, int *at)
  * Do writes to this table invalidate what they should in the cache?
  */
 bool
-watch_covers(Relation rel, const char *cache)
+watches_covers(Relation rel, const char *cache)
 {
 	int			at = 0;
 
-	return watch_next(rel, cache, &at) != NULL;
+	return watches_next(rel, cache, &at) != NULL;
 }
 
 /*
@@ -210,7 +210,7 @@ watch_covers(Relation rel, const char *cache)
  * a name may be there twice.
  */
 List *
-watch_caches(Relation rel)
+watches_caches(Relation rel)
 {
 	const Extension *extension;
 	List	   *names = NIL;
@@ -250,7 +250,7 @@ has_triggers(Oid relid)
  * been changed: their descriptors, which are stale, are made anew only if need be.
  */
 List *
-watch_caches_of(Oid relid)
+watches_caches_of(Oid relid)
 {
 	Relation	rel;
 	List	   *names;
@@ -260,7 +260,7 @@ watch_caches_of(Oid relid)
 	rel = RelationIdGetRelation(relid);
 	if (!RelationIsValid(rel))
 		return NIL;
-	names = watch_caches(rel);
+	names = watches_caches(rel);
 	RelationClose(rel);
 	return names;
 }
@@ -332,8 +332,8 @@ find_triggers(const char *cache, Oid relid, bool inherited)
 				form->tgnargs >= 1 &&
 				(!OidIsValid(relid) || form->tgrelid == relid))
 			{
-				char	  **args = watch_arguments(tuple, pg_trigger,
-												   form->tgnargs);
+				char	  **args = watches_arguments(tuple, pg_trigger,
+													 form->tgnargs);
 
 				if (args != NULL &&
 					(cache == NULL || strcmp(args[0], cache) == 0))
@@ -348,8 +348,9 @@ find_triggers(const char *cache, Oid relid, bool inherited)
 					watch->enabled = form->tgenabled == TRIGGER_FIRES_ALWAYS;
 					watch->sound = is_sound(form, tuple, pg_trigger);
 					watch->args = args;
-					watch->function = watch_has_function(form->tgnargs, args);
-					watch->expressions = watch_has_expressions(form->tgnargs, args);
+					watch->function = watches_has_function(form->tgnargs, args);
+					watch->expressions = watches_has_expressions(form->tgnargs,
+																 args);
 					watch->ncolumns = form->tgnargs - 1;
 					watch->columns = args + 1;
 					found = lappend(found, watch);
@@ -368,7 +369,7 @@ find_triggers(const char *cache, Oid relid, bool inherited)
  * The same, without those of partitions.
  */
 List *
-watch_triggers(const char *cache, Oid relid)
+watches_triggers(const char *cache, Oid relid)
 {
 	return find_triggers(cache, relid, false);
 }
@@ -377,22 +378,22 @@ watch_triggers(const char *cache, Oid relid)
  * All triggers of watches, for all caches, those of partitions included.
  */
 List *
-watch_list(void)
+watches_list(void)
 {
 	return find_triggers(NULL, InvalidOid, true);
 }
 
 /*
  * The names of the caches that watch a partition of a partitioned table, but
- * not the table itself; as watch_caches.  Locks nothing.
+ * not the table itself; as watches_caches.  Locks nothing.
  */
 List *
-watch_caches_below(Oid parent)
+watches_caches_below(Oid parent)
 {
 	List	   *names = NIL;
 	ListCell   *lc;
 
-	foreach(lc, watch_triggers(NULL, InvalidOid))
+	foreach(lc, watches_triggers(NULL, InvalidOid))
 	{
 		Watch	   *watch = lfirst(lc);
 
@@ -408,7 +409,7 @@ watch_caches_below(Oid parent)
  * TRUNCATE.
  */
 bool
-watch_has_companion(List *watches, const Watch *watch)
+watches_has_companion(List *watches, const Watch *watch)
 {
 	ListCell   *lc;
 
@@ -431,7 +432,7 @@ watch_has_companion(List *watches, const Watch *watch)
  * stand for?
  */
 bool
-watch_is_same(const Watch *watch, char **columns, int n)
+watches_is_same(const Watch *watch, char **columns, int n)
 {
 	if (watch->ncolumns != n)
 		return false;
@@ -448,7 +449,7 @@ watch_is_same(const Watch *watch, char **columns, int n)
  * work: a sentence with the command, palloc'd; else NULL.
  */
 char *
-watch_repair(const char *cache, Oid relid)
+watches_repair(const char *cache, Oid relid)
 {
 	List	   *watches = find_triggers(cache, relid, true);
 	StringInfoData commands;
@@ -466,7 +467,7 @@ watch_repair(const char *cache, Oid relid)
 							 quote_identifier(watch->name));
 		else
 			altered |= !watch->sound ||
-				(!watch->inherited && !watch_has_companion(watches, watch));
+				(!watch->inherited && !watches_has_companion(watches, watch));
 	}
 	if (altered)
 		return pstrdup("Call cache_unwatch() and cache_watch() again.");
@@ -507,13 +508,13 @@ is_private(const Oid *relids, int n)
  * is in the current memory context.
  */
 void
-watch_read(const char *cache, WatchedTables *watched)
+watches_read(const char *cache, WatchedTables *watched)
 {
 	List	   *oids = NIL;
 	ListCell   *lc;
 
 	watched->mapped = false;
-	foreach(lc, watch_triggers(cache, InvalidOid))
+	foreach(lc, watches_triggers(cache, InvalidOid))
 	{
 		Watch	   *watch = lfirst(lc);
 

@@ -55,25 +55,25 @@ typedef struct WatchedTables
 	bool		private;		/* one has a temporary child of this session */
 } WatchedTables;
 
-extern bool watch_has_expressions(int nargs, char **args);
-extern bool watch_has_function(int nargs, char **args);
-extern bool watch_find_function(char **args, Oid *function, Oid *relid);
-extern List *watch_function_arguments(Oid function, Oid relid);
-extern char **watch_arguments(HeapTuple tuple, Relation pg_trigger, int n);
-extern Datum watch_arguments_datum(char **args, int n);
-extern char **watch_command_arguments(List *list);
+extern bool watches_has_expressions(int nargs, char **args);
+extern bool watches_has_function(int nargs, char **args);
+extern bool watches_find_function(char **args, Oid *function, Oid *relid);
+extern List *watches_function_arguments(Oid function, Oid relid);
+extern char **watches_arguments(HeapTuple tuple, Relation pg_trigger, int n);
+extern Datum watches_arguments_datum(char **args, int n);
+extern char **watches_command_arguments(List *list);
 
-extern Trigger *watch_next(Relation rel, const char *cache, int *at);
-extern bool watch_covers(Relation rel, const char *cache);
-extern List *watch_caches(Relation rel);
-extern List *watch_caches_of(Oid relid);
+extern Trigger *watches_next(Relation rel, const char *cache, int *at);
+extern bool watches_covers(Relation rel, const char *cache);
+extern List *watches_caches(Relation rel);
+extern List *watches_caches_of(Oid relid);
 
-extern List *watch_triggers(const char *cache, Oid relid);
-extern List *watch_list(void);
-extern List *watch_caches_below(Oid parent);
-extern bool watch_has_companion(List *watches, const Watch *watch);
-extern bool watch_is_same(const Watch *watch, char **columns, int n);
-extern char *watch_repair(const char *cache, Oid relid);
-extern void watch_read(const char *cache, WatchedTables *watched);
+extern List *watches_triggers(const char *cache, Oid relid);
+extern List *watches_list(void);
+extern List *watches_caches_below(Oid parent);
+extern bool watches_has_companion(List *watches, const Watch *watch);
+extern bool watches_is_same(const Watch *watch, char **columns, int n);
+extern char *watches_repair(const char *cache, Oid relid);
+extern void watches_read(const char *cache, WatchedTables *watched);
 
 #endif							/* CACHE_WATCHES_H */

@@ -342,7 +342,7 @@ loads_note_relation(Relation rel, Columns columns)
 	{
 		if (!temporary && !GUARD_REMOVED("unwatched") &&
 			(relkind == RELKIND_FOREIGN_TABLE ||
-			 !watch_covers(rel, NameStr(load->def->name))))
+			 !watches_covers(rel, NameStr(load->def->name))))
 			reasons_note(&load->why, REASON_UNWATCHED, relid);
 
 		/* By what it reads, a key function tells what DDL concerns. */

@@ -39,6 +39,7 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "base/param.h"
 #include "definition/key.h"
 #include "definition/keyexpr.h"
 #include "definition/watches.h"
@@ -236,10 +237,10 @@ is_another(Node *node, const Lookup *lookup)
 		datumIsEqual(value, *lookup->arg, lookup->key->typbyval,
 					 lookup->key->typlen))
 		return false;
-	if (key_column_fits(lookup->key, type, &hash))
+	if (key_hash_fits(lookup->key, type, &hash))
 		return differs(&hash, type, value, lookup);
 	element = get_base_element_type(type);
-	if (!OidIsValid(element) || !key_column_fits(lookup->key, element, &hash))
+	if (!OidIsValid(element) || !key_hash_fits(lookup->key, element, &hash))
 		return false;
 	iterator = array_create_iterator(DatumGetArrayTypeP(value), 0, NULL);
 	while (!found && array_iterate(iterator, &value, &isnull))
@@ -485,21 +486,6 @@ replace_column(Node *node, void *context)
 	return expression_tree_mutator(node, replace_column, context);
 }
 
-/* The loader's argument for the column, from 0, as a parameter */
-static Param *
-argument_param(const Lookup *lookup, int i)
-{
-	Param	   *param = makeNode(Param);
-
-	param->paramkind = PARAM_EXTERN;
-	param->paramid = i + 1;
-	param->paramtype = lookup->key->type;
-	param->paramtypmod = -1;
-	param->paramcollid = get_typcollation(lookup->key->type);
-	param->location = -1;
-	return param;
-}
-
 /* Is there a parameter but this one? */
 static bool
 other_parameter_walker(Node *node, void *context)
@@ -590,7 +576,7 @@ static char *
 advise(CacheDef *def, Relation rel, const Lookup *lookup, int i,
 	   const Finding *found)
 {
-	Replacement with = {lookup, argument_param(lookup, i)};
+	Replacement with = {lookup, param_make(i + 1, lookup->key->type)};
 	Node	   *value = strip_labels(found->value, lookup);
 	int			number = i + 1;
 	char	   *key;
@@ -675,7 +661,7 @@ is_narrow_for(Load *load, Relation rel, Lookup *lookup)
 	int			at = 0;
 	Trigger    *watch;
 
-	while ((watch = watch_next(rel, NameStr(def->name), &at)) != NULL)
+	while ((watch = watches_next(rel, NameStr(def->name), &at)) != NULL)
 	{
 		AttrNumber	columns[FUNC_MAX_ARGS];
 		int			n = Min(watch->tgnargs - 1, def->nkeys);

@@ -273,7 +273,7 @@ reason_problem(Reason reason, Oid object, const char *cache)
 {
 	char	   *name = reason_object(reason, object);
 
-	if (reason == REASON_UNWATCHED && watch_repair(cache, object) != NULL)
+	if (reason == REASON_UNWATCHED && watches_repair(cache, object) != NULL)
 		return psprintf("its loader reads table %s, whose watch does not work",
 						name);
 	return name == NULL ? pstrdup(reasons[reason].problem) :
@@ -350,7 +350,7 @@ reason_hint(Reason reason, Oid object, const char *cache, const char *loader,
 			return psprintf("If the function only reads, declare it so: ALTER FUNCTION %s STABLE.",
 							loader);
 		case REASON_UNWATCHED:
-			repair = watch_repair(cache, object);
+			repair = watches_repair(cache, object);
 			if (repair != NULL)
 				return repair;
 			return is_watchable(object) ?

@@ -36,9 +36,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
@@ -49,6 +47,7 @@
 #include "utils/varlena.h"
 
 #include "base/compat.h"
+#include "base/textarray.h"
 #include "definition/extension.h"
 #include "definition/settings.h"
 #include "depend/loads.h"
@@ -168,14 +167,12 @@ recorded_path(const CacheDef *def)
 static bool
 sets_path(Datum config)
 {
-	Datum	   *elems;
 	int			n;
+	char	  **settings = textarray_read(config, &n);
 
-	deconstruct_array(DatumGetArrayTypeP(config), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elems, NULL, &n);
 	for (int i = 0; i < n; i++)
 	{
-		if (strncmp(TextDatumGetCString(elems[i]), "search_path=", 12) == 0)
+		if (settings[i] != NULL && strncmp(settings[i], "search_path=", 12) == 0)
 			return true;
 	}
 	return false;

@@ -429,7 +429,7 @@ warn_keys(CacheDef *def, Oid function, const Reasons *why)
 	if (!unstored_first(def, why->object[reason] ^ reason, true))
 		return;
 	if (reason == REASON_UNWATCHED)
-		repair = watch_repair(NameStr(def->name), why->object[reason]);
+		repair = watches_repair(NameStr(def->name), why->object[reason]);
 	ereport(WARNING,
 			(errmsg("key function %s invalidates all of cache \"%s\"",
 					format_procedure(function), NameStr(def->name)),

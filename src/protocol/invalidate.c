@@ -162,7 +162,7 @@ invalidate_cache(CacheDef *def)
 void
 invalidate_watching(Oid relid, void (*invalidate) (CacheDef *def))
 {
-	List	   *caches = watch_caches_of(relid);
+	List	   *caches = watches_caches_of(relid);
 	ListCell   *lc;
 
 	if (caches != NIL && !definition_is_readable())

@@ -202,10 +202,10 @@ collect_caches(Oid relid, bool *partitioned)
 	*partitioned = false;
 	if (!RelationIsValid(rel))
 		return NIL;
-	names = watch_caches(rel);
+	names = watches_caches(rel);
 	*partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	if (*partitioned)
-		names = list_concat(names, watch_caches_below(relid));
+		names = list_concat(names, watches_caches_below(relid));
 	RelationClose(rel);
 	return names;
 }

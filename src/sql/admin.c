@@ -257,7 +257,7 @@ static void
 set_loader(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def, Oid loader,
 		   bool anew, const char *present)
 {
-	(void) loader_describe(def, loader, true);
+	(void) definition_describe(def, loader, true);
 	read_key_argument(fcinfo, row, def, present);
 	if (anew)
 	{

@@ -124,8 +124,8 @@ tells_keys(CacheDef *def, const Watch *watch, Relation rel)
 		for (int i = WATCH_EXPRESSIONS; i <= watch->ncolumns; i++)
 		{
 			if (i - WATCH_EXPRESSIONS >= def->nkeys ||
-				!key_column_fits(&def->keys[i - WATCH_EXPRESSIONS],
-								 keyexpr_open(watch->args[i], rel)->type, &hash))
+				!key_hash_fits(&def->keys[i - WATCH_EXPRESSIONS],
+							   keyexpr_open(watch->args[i], rel)->type, &hash))
 				return false;
 		}
 		return watch->ncolumns + 1 - WATCH_EXPRESSIONS == def->nkeys;
@@ -135,9 +135,9 @@ tells_keys(CacheDef *def, const Watch *watch, Relation rel)
 		AttrNumber	attnum = get_attnum(watch->relid, watch->columns[i]);
 
 		if (i >= def->nkeys || attnum <= 0 ||
-			!key_column_fits(&def->keys[i],
-							 TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid,
-							 &hash))
+			!key_hash_fits(&def->keys[i],
+						   TupleDescAttr(RelationGetDescr(rel), attnum - 1)->atttypid,
+						   &hash))
 			return false;
 	}
 	return watch->ncolumns == def->nkeys;
@@ -180,7 +180,7 @@ check_trigger(Check *check, const Watch *watch)
 	}
 	if (watch->inherited)
 		return;
-	if (!watch_has_companion(check->watches, watch))
+	if (!watches_has_companion(check->watches, watch))
 		report_relation(check, cache, watch->relid,
 						watch->rows ? "the watch has lost its trigger for TRUNCATE" :
 						"the watch has lost its trigger for rows",
@@ -227,7 +227,7 @@ check_children(Check *check, CacheDef *def, Oid parent)
 							"the watched table has a foreign table below it, whose changes elsewhere go unnoticed",
 							"Give the cache a ttl.");
 		else if (rel->rd_rel->relpersistence != RELPERSISTENCE_TEMP &&
-				 !watch_covers(rel, NameStr(def->name)))
+				 !watches_covers(rel, NameStr(def->name)))
 			report_relation(check, NameStr(def->name), relid,
 							rel->rd_rel->relispartition ?
 							"the partition of a watched table is not watched" :
@@ -260,7 +260,7 @@ check_read(Check *check, CacheDef *def, Oid relid)
 		report_relation(check, NameStr(def->name), relid,
 						"the loader reads what cannot be watched, so that results are not stored",
 						"Give the cache a ttl.");
-	else if (!watch_covers(rel, NameStr(def->name)))
+	else if (!watches_covers(rel, NameStr(def->name)))
 		report_relation(check, NameStr(def->name), relid,
 						"the loader reads a table that is not watched, so that results are not stored",
 						"Watch it with cache_watch(), or give the cache a ttl.");
@@ -323,7 +323,7 @@ is_mended(CacheDef *def, Reason reason, Oid object)
 		return true;
 	mended = reason == REASON_ROW_SECURITY ? !rel->rd_rel->relrowsecurity :
 		rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE &&
-		watch_covers(rel, NameStr(def->name));
+		watches_covers(rel, NameStr(def->name));
 	relation_close(rel, NoLock);
 	return mended;
 }
@@ -440,7 +440,7 @@ cache_check(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	check.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	stats_flush();
-	check.watches = watch_list();
+	check.watches = watches_list();
 	foreach(lc, check.watches)
 		check_trigger(&check, lfirst(lc));
 	foreach(lc, definition_names())

@@ -118,7 +118,7 @@ create_trigger(Oid relid, char *name, List *args, bool rows)
 	CommandCounterIncrement();
 	ObjectAddressSet(owner, ExtensionRelationId, extension.oid);
 	recordDependencyOn(&trigger, &owner, DEPENDENCY_AUTO_EXTENSION);
-	watchtrigger_depend(trigger.objectId, relid, watch_command_arguments(args),
+	watchtrigger_depend(trigger.objectId, relid, watches_command_arguments(args),
 						list_length(args));
 }
 
@@ -178,17 +178,17 @@ open_argument(FunctionCallInfo fcinfo, int arg)
 static bool
 is_watched(CacheDef *def, Relation rel, List *args, const char *how, bool skip)
 {
-	char	  **columns = watch_command_arguments(args);
+	char	  **columns = watches_command_arguments(args);
 	int			n = list_length(args);
 	ListCell   *lc;
 
-	foreach(lc, watch_triggers(NameStr(def->name), RelationGetRelid(rel)))
+	foreach(lc, watches_triggers(NameStr(def->name), RelationGetRelid(rel)))
 	{
 		char	   *repair;
 
-		if (!watch_is_same(lfirst(lc), columns, n))
+		if (!watches_is_same(lfirst(lc), columns, n))
 			continue;
-		repair = watch_repair(NameStr(def->name), RelationGetRelid(rel));
+		repair = watches_repair(NameStr(def->name), RelationGetRelid(rel));
 		ereport(skip ? NOTICE : ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 skip ?
@@ -214,7 +214,7 @@ note_useless(CacheDef *def, Relation rel, bool whole)
 {
 	ListCell   *lc;
 
-	foreach(lc, watch_triggers(NameStr(def->name), RelationGetRelid(rel)))
+	foreach(lc, watches_triggers(NameStr(def->name), RelationGetRelid(rel)))
 	{
 		if ((((Watch *) lfirst(lc))->ncolumns == 0) == whole)
 			continue;
@@ -419,7 +419,7 @@ cache_watch_keys(PG_FUNCTION_ARGS)
 	rel = open_argument(fcinfo, 1);
 	key_function_check(def, function, rel, &relid);
 	watchtrigger_check_rights(RelationGetRelid(rel), function);
-	args = watch_function_arguments(function, relid);
+	args = watches_function_arguments(function, relid);
 	if (!is_watched(def, rel, args, " by this function",
 					command_option(fcinfo, 3)))
 	{
@@ -454,7 +454,7 @@ drop_watches(CacheDef *def, List *watches)
 void
 watch_drop_all(CacheDef *def)
 {
-	drop_watches(def, watch_triggers(NameStr(def->name), InvalidOid));
+	drop_watches(def, watches_triggers(NameStr(def->name), InvalidOid));
 }
 
 /* Complain that a relation is not watched; if that is skipped, with a NOTICE. */
@@ -503,7 +503,7 @@ cache_unwatch(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("relation must not be null")));
 	if (OidIsValid(relid))
-		watches = watch_triggers(NameStr(def->name), relid);
+		watches = watches_triggers(NameStr(def->name), relid);
 	if (watches == NIL)
 		not_watched(def, relid, skip);
 	else

@@ -32,7 +32,7 @@ check_type(CacheDef *def, int i, const char *column, Oid type, Oid collation)
 	KeyHash		hash;
 	KeyCoercion *coercion;
 
-	if (!key_column_fits(&def->keys[i], type, &hash))
+	if (!key_hash_fits(&def->keys[i], type, &hash))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of type %s does not compare like key %d of cache \"%s\", which is of type %s",
@@ -48,8 +48,8 @@ check_type(CacheDef *def, int i, const char *column, Oid type, Oid collation)
 				 errhint("Give the loader an argument of the column's type, or watch the whole cache by naming no columns.")));
 	if (!OidIsValid(collation) || get_collation_isdeterministic(collation))
 		return InvalidOid;
-	if (!key_type_obeys(type, collation) ||
-		!key_type_obeys(def->keys[i].type, collation))
+	if (!key_hash_obeys(type, collation) ||
+		!key_hash_obeys(def->keys[i].type, collation))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" or key %d of cache \"%s\" holds names that would be compared under the nondeterministic collation \"%s\"",
@@ -150,7 +150,7 @@ check_key_function(CacheDef *def, char **args, Relation rel)
 	Oid			relid;
 
 	/* One that is gone makes each write invalidate the whole cache. */
-	if (watch_find_function(args, &function, &relid))
+	if (watches_find_function(args, &function, &relid))
 		key_function_check(def, function, rel, &relid);
 }
 
@@ -176,7 +176,7 @@ watchcheck_open(Oid relid)
 void
 watchcheck_all(CacheDef *def)
 {
-	List	   *watches = watch_triggers(NameStr(def->name), InvalidOid);
+	List	   *watches = watches_triggers(NameStr(def->name), InvalidOid);
 	Oid		   *collations = definition_collations(def);
 	ListCell   *lc;
 

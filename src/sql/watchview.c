@@ -34,7 +34,7 @@ watch_state(List *watches, const Watch *watch)
 
 	if (definition_find(watch->args[0]) == NULL)
 		return "no cache";
-	if (!watch->rows || !watch_has_companion(watches, watch))
+	if (!watch->rows || !watches_has_companion(watches, watch))
 		return "incomplete";
 	foreach(lc, watches)
 	{
@@ -44,7 +44,7 @@ watch_state(List *watches, const Watch *watch)
 			continue;
 		if (other->inherited ? strcmp(other->name, watch->name) == 0 :
 			other->relid == watch->relid &&
-			watch_is_same(other, watch->columns, watch->ncolumns))
+			watches_is_same(other, watch->columns, watch->ncolumns))
 		{
 			enabled &= other->enabled;
 			sound &= other->sound;
@@ -93,7 +93,7 @@ cache_watches_rows(PG_FUNCTION_ARGS)
 
 	segment_require();
 	InitMaterializedSRF(fcinfo, 0);
-	watches = watch_list();
+	watches = watches_list();
 	foreach(lc, watches)
 	{
 		Watch	   *watch = lfirst(lc);
@@ -103,7 +103,7 @@ cache_watches_rows(PG_FUNCTION_ARGS)
 
 		/* The trigger for TRUNCATE stands for the watch if it is alone. */
 		if (watch->inherited ||
-			(!watch->rows && watch_has_companion(watches, watch)))
+			(!watch->rows && watches_has_companion(watches, watch)))
 			continue;
 		values[0] = CStringGetTextDatum(watch->args[0]);
 		values[1] = ObjectIdGetDatum(watch->relid);

@@ -67,7 +67,7 @@ describe_key(KeyFunction *keys, CacheDef *def, int i, AttrNumber attnum,
 	Form_pg_attribute att = TupleDescAttr(keys->result, attnum - 1);
 	KeyColumn  *key = &def->keys[i];
 
-	if (!key_column_fits(key, att->atttypid, &keys->keys[i].hash) ||
+	if (!key_hash_fits(key, att->atttypid, &keys->keys[i].hash) ||
 		(keys->composite && OidIsValid(att->attcollation) &&
 		 att->attcollation != key->collation &&
 		 !get_collation_isdeterministic(att->attcollation)) ||
@@ -102,7 +102,7 @@ describe_result(KeyFunction *keys, CacheDef *def, Form_pg_proc proc,
 
 			/* A key may be of a composite type itself. */
 			keys->composite = def->nkeys != 1 ||
-				!key_column_fits(&def->keys[0], type, &hash);
+				!key_hash_fits(&def->keys[0], type, &hash);
 			break;
 		default:
 			UNSUITABLE(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
@@ -228,7 +228,7 @@ key_function_open(CacheDef *def, char **args, Relation rel)
 	Oid			function;
 	Oid			relid;
 
-	if (!watch_find_function(args, &function, &relid))
+	if (!watches_find_function(args, &function, &relid))
 		return NULL;
 	if (relid != RelationGetRelid(rel) &&
 		!typeInheritsFrom(rel->rd_rel->reltype, get_rel_type_id(relid)))

@@ -61,7 +61,7 @@ watched_ancestors(Oid relid)
 		return NIL;
 	foreach(lc, get_partition_ancestors(relid))
 	{
-		if (watch_caches_of(lfirst_oid(lc)) != NIL)
+		if (watches_caches_of(lfirst_oid(lc)) != NIL)
 			watched = lcons_oid(lfirst_oid(lc), watched);
 	}
 	return watched;

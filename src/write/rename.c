@@ -186,7 +186,7 @@ set_arguments(Relation pg_trigger, HeapTuple tuple, char **args, int n)
 	bool		nulls[Natts_pg_trigger] = {0};
 	bool		replace[Natts_pg_trigger] = {0};
 
-	values[Anum_pg_trigger_tgargs - 1] = watch_arguments_datum(args, n);
+	values[Anum_pg_trigger_tgargs - 1] = watches_arguments_datum(args, n);
 	replace[Anum_pg_trigger_tgargs - 1] = true;
 	tuple = heap_modify_tuple(tuple, RelationGetDescr(pg_trigger),
 							  values, nulls, replace);
@@ -248,10 +248,10 @@ follow_column(Relation pg_trigger, Oid relid, const char *from, const char *to)
 
 		if (form->tgfoid != extension_get()->trigger_function)
 			continue;
-		args = watch_arguments(tuple, pg_trigger, form->tgnargs);
-		if (args == NULL || watch_has_function(form->tgnargs, args))
+		args = watches_arguments(tuple, pg_trigger, form->tgnargs);
+		if (args == NULL || watches_has_function(form->tgnargs, args))
 			continue;
-		if (watch_has_expressions(form->tgnargs, args))
+		if (watches_has_expressions(form->tgnargs, args))
 			renamed = rename_in_expressions(relid, args, form->tgnargs, from, to);
 		else
 			renamed = rename_in_columns(args, form->tgnargs, from, to);
@@ -319,13 +319,13 @@ remember_watches(void)
 	List	   *all = NIL;
 	ListCell   *lc;
 
-	foreach(lc, watch_list())
+	foreach(lc, watches_list())
 	{
 		Watch	   *watch = lfirst(lc);
 		WatchParts *parts = palloc(sizeof(WatchParts));
 
 		if (!watch->function ||
-			!watch_find_function(watch->args, &parts->function, &parts->relid))
+			!watches_find_function(watch->args, &parts->function, &parts->relid))
 			continue;
 		parts->trigger = watch->trigger;
 		all = lappend(all, parts);
@@ -349,8 +349,8 @@ follow_watch(Relation pg_trigger, const WatchParts *parts)
 	if (HeapTupleIsValid(tuple))
 	{
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-		char	  **args = watch_arguments(tuple, pg_trigger, form->tgnargs);
-		List	   *names = watch_function_arguments(parts->function, parts->relid);
+		char	  **args = watches_arguments(tuple, pg_trigger, form->tgnargs);
+		List	   *names = watches_function_arguments(parts->function, parts->relid);
 		bool		renamed = false;
 
 		for (int i = 1; i < WATCH_FUNCTION_ARGS; i++)

@@ -161,7 +161,7 @@ column_setup(RowColumn *column, CacheDef *def, int i, Relation rel,
 		return false;
 	if (!expression && !keyexpr_collation_fits(def, i, collation))
 		return false;
-	return key_column_fits(key, column->type, &column->hash) &&
+	return key_hash_fits(key, column->type, &column->hash) &&
 		keyexpr_coercion(&column->coercion, def, i, column->type);
 }
 
@@ -184,12 +184,12 @@ build_keys(TriggerData *data)
 		keys->def = definition_find(trigger->tgargs[0]);
 	keys->generation = definition_generation;
 	keys->catalogs = catalogs_state();
-	expressions = watch_has_expressions(trigger->tgnargs, trigger->tgargs);
+	expressions = watches_has_expressions(trigger->tgnargs, trigger->tgargs);
 	first = expressions ? WATCH_EXPRESSIONS : 1;
 	keys->ncolumns = trigger->tgnargs - first;
 	if (keys->def == NULL)
 		return keys;
-	if (watch_has_function(trigger->tgnargs, trigger->tgargs))
+	if (watches_has_function(trigger->tgnargs, trigger->tgargs))
 	{
 		if (keys->def->usable)
 			keys->function = key_function_open(keys->def, trigger->tgargs,

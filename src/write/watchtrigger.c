@@ -101,10 +101,10 @@ watchtrigger_depend(Oid trigger, Oid relid, char **args, int nargs)
 	Oid			argument;
 
 	anchor_hold(args[0], trigger);
-	if (watch_has_expressions(nargs, args))
+	if (watches_has_expressions(nargs, args))
 		depend_on_expressions(trigger, relid, args, nargs);
-	else if (watch_has_function(nargs, args) &&
-			 watch_find_function(args, &function, &argument))
+	else if (watches_has_function(nargs, args) &&
+			 watches_find_function(args, &function, &argument))
 		depend_on_function(trigger, function);
 }
 
@@ -116,7 +116,7 @@ watchtrigger_mend(void)
 {
 	ListCell   *lc;
 
-	foreach(lc, watch_list())
+	foreach(lc, watches_list())
 	{
 		Watch	   *watch = lfirst(lc);
 
@@ -130,11 +130,11 @@ watchtrigger_mend(void)
 static bool
 key_function_of(CreateTrigStmt *stmt, Oid *function)
 {
-	char	  **args = watch_command_arguments(stmt->args);
+	char	  **args = watches_command_arguments(stmt->args);
 	Oid			relid;
 
-	return watch_has_function(list_length(stmt->args), args) &&
-		watch_find_function(args, function, &relid);
+	return watches_has_function(list_length(stmt->args), args) &&
+		watches_find_function(args, function, &relid);
 }
 
 /*
@@ -188,6 +188,6 @@ watchtrigger_created(CreateTrigStmt *stmt)
 		get_trigger_oid(relid, stmt->trigname, true) : InvalidOid;
 	if (!OidIsValid(trigger) || stmt->args == NIL)
 		return;
-	watchtrigger_depend(trigger, relid, watch_command_arguments(stmt->args),
+	watchtrigger_depend(trigger, relid, watches_command_arguments(stmt->args),
 						list_length(stmt->args));
 }

@@ -266,7 +266,7 @@ layer_torture() {
   torture redis --redis "$SCRATCH/redis/redis.sock" --data "$SCRATCH/redis/data"
 }
 
-for layer in ${LAYERS:-unit regress pgtap isolation tap torture}; do
+for layer in ${LAYERS:-layout unit regress pgtap isolation tap torture}; do
   before=$((passed + failed))
   started=$(date +%s)
   case $layer in

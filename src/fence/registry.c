@@ -55,6 +55,10 @@ static uint32 unflushed = 0;
 
 #define STATS_FLUSH_EVERY	1024
 
+/* Where slots were found, by the lowest bits of the cache's id; 0: nowhere yet */
+#define LATELY_FOUND	256		/* a power of two */
+static uint16 lately_found[LATELY_FOUND];
+
 /* Nobody has passed: nothing is in that fence, nor in its floor. */
 static void
 slot_forget_passed(CacheSlot *slot)
@@ -211,15 +215,25 @@ slot_find_locked(Oid dbid, uint64 id)
 
 /*
  * The slot of a cache, -1 if it has none.
+ *
+ * Who writes asks at each commit, and most slots stay where they are: so this
+ * backend looks first where it has found one lately.
  */
 int
 slot_find(Oid dbid, uint64 id)
 {
-	int			index;
+	uint16	   *place = &lately_found[id & (LATELY_FOUND - 1)];
+	int			index = (int) *place - 1;
 
+	if (index >= 0 && slot_is_of(index, dbid, id))
+	{
+		pg_read_barrier();
+		return index;
+	}
 	LWLockAcquire(shared_registry_lock, LW_SHARED);
 	index = slot_find_locked(dbid, id);
 	LWLockRelease(shared_registry_lock);
+	*place = index + 1;
 	return index;
 }
 

@@ -40,6 +40,7 @@
 #include "fence/recentxid.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
+#include "fence/stats.h"
 #include "load/flight.h"
 #include "policy/policy.h"
 #include "protocol/coherence.h"
@@ -82,7 +83,7 @@ static const SegmentPart *const parts[] = {
 	&ready_part, &recent_xid_part, &registry_part, &role_fences_part,
 	&mapping_part, &dependencies_part, &lineage_part, &persist_part,
 	&store_part, &flight_part, &breaker_part, &pool_part, &address_part,
-	&queue_part, &registry_slots_part, &flight_notes_part,
+	&queue_part, &registry_slots_part, &stats_part, &flight_notes_part,
 	&queue_ring_part, &key_fences_part, &key_stamps_part, &marks_part,
 	&store_buckets_part, &store_pool_part, &store_arena_part
 };

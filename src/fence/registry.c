@@ -30,30 +30,16 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/devel.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "fence/witness.h"
 
 SharedRegistry *shared_registry;
 CacheSlot  *shared_slots;
-
-/* Counts of this backend that are not in shared memory yet. */
-typedef struct LocalCounts
-{
-	bool		dirty;			/* beside the count of hits */
-	uint64		counts[STATS_COUNTERS];
-} LocalCounts;
-
-static LocalCounts *local_counts[REGISTRY_SLOTS]; /* made when first needed */
-static uint16 dirty_slots[REGISTRY_SLOTS];
-static int	ndirty = 0;
-static uint32 unflushed = 0;
-
-#define STATS_FLUSH_EVERY	1024
 
 /* Where slots were found, by the lowest bits of the cache's id; 0: nowhere yet */
 #define LATELY_FOUND	256		/* a power of two */
@@ -100,9 +86,6 @@ slot_init(CacheSlot *slot)
 	pg_atomic_init_u32(&slot->nvariants, 0);
 	pg_atomic_init_u32(&slot->nprefixes, 0);
 	pg_atomic_init_u64(&slot->load_time, 0);
-	pg_atomic_init_u64(&slot->counters_began, 0);
-	for (int i = 0; i < STATS_COUNTERS; i++)
-		pg_atomic_init_u64(&slot->counters[i], 0);
 }
 
 static void
@@ -163,16 +146,15 @@ registry_begin(uint64 floor)
 }
 
 /*
- * Begin to count anew.  since: 0, if nothing can have been counted before.
+ * Begin to count anew what there is of a cache, and why results were not stored.
+ * since: 0, if nothing can have been counted before.
  */
 void
-stats_begin(CacheSlot *slot, TimestampTz since)
+slot_begin_counting(int index, TimestampTz since)
 {
-	pg_atomic_write_u64(&slot->counters_began, (uint64) since);
-	for (int i = 0; i < STATS_COUNTERS; i++)
-		pg_atomic_write_u64(&slot->counters[i], 0);
+	stats_begin(index, since);
 	for (int i = 0; i < REASONS; i++)
-		pg_atomic_write_u64(&slot->unstored[i], 0);
+		pg_atomic_write_u64(&shared_slots[index].unstored[i], 0);
 }
 
 /* The number of the fences that a database has, perhaps with others. */
@@ -200,7 +182,10 @@ catalog_fence(Oid dbid)
 	return &shared_registry->catalog_fences[fence_number(dbid)];
 }
 
-static int
+/*
+ * The slot of a cache, -1 if it has none.  The caller holds the registry lock.
+ */
+int
 slot_find_locked(Oid dbid, uint64 id)
 {
 	for (uint32 i = 0; i < shared_registry->nslots; i++)
@@ -330,7 +315,8 @@ slot_attach_locked(Oid dbid, uint64 id, bool remote)
 	slot_reset_reads(slot);
 	pg_atomic_write_u32(&slot->unknown, remote);
 	pg_atomic_write_u64(&slot->load_time, 0);
-	stats_begin(slot, shared_registry->counters_lost ? GetCurrentTimestamp() : 0);
+	slot_begin_counting(index,
+						shared_registry->counters_lost ? GetCurrentTimestamp() : 0);
 	pg_atomic_write_u32(&slot->unstored_mask, 0);
 	memset(slot->watches, 0, sizeof(slot->watches));
 	for (int i = 0; i < SLOT_WATCHES; i++)
@@ -441,7 +427,7 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 				  &others->floor, witness_last());
 	STOP_POINT("fenced");
 	slot_reset_reads(&shared_slots[index]);
-	pg_atomic_fetch_add_u64(&shared_slots[index].counters[STATS_INVALIDATIONS], 1);
+	stats_count_shared(index, STATS_INVALIDATIONS, 1);
 	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
 	LWLockRelease(shared_registry_lock);
 }
@@ -476,7 +462,7 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 			fence_publish(&slot->fence, xid, witness_last());
 			mapping_fence_running(&slot->fence, slot->dbid, slot->id);
 			slot_reset_reads(slot);
-			pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
+			stats_count_shared(i, STATS_FLUSHES, 1);
 		}
 	}
 	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
@@ -501,7 +487,7 @@ slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid)
 		fence_publish(&slot->fence, xid, witness_last());
 		mapping_fence_running(&slot->fence, dbid, id);
 		slot_reset_reads(slot);
-		pg_atomic_fetch_add_u64(&slot->counters[STATS_FLUSHES], 1);
+		stats_count_shared(index, STATS_FLUSHES, 1);
 		pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
 	}
 	LWLockRelease(shared_registry_lock);
@@ -1003,132 +989,4 @@ slot_variants(Oid dbid, uint64 id, uint32 *variants)
 	}
 	LWLockRelease(shared_registry_lock);
 	return n;
-}
-
-/* The place of a watch in a slot, -1: it has none. */
-static int
-watch_place(CacheSlot *slot, uint32 watch)
-{
-	for (int i = 0; i < SLOT_WATCHES; i++)
-	{
-		if (slot->watches[i] == watch)
-			return i;
-	}
-	return -1;
-}
-
-/*
- * Add to the rows that a watch has seen, if the cache has a slot.  known: where
- * the caller saw that last, or -1; kept up to date.  Raises no errors.
- */
-void
-slot_count_rows(Oid dbid, uint64 id, int *known, uint32 watch, uint64 rows)
-{
-	int			index = *known;
-	int			place = -1;
-
-	LWLockAcquire(shared_registry_lock, LW_SHARED);
-	if (index < 0 || !shared_slots[index].used ||
-		shared_slots[index].id != id || shared_slots[index].dbid != dbid)
-		index = slot_find_locked(dbid, id);
-	*known = index;
-	if (index >= 0)
-		place = watch_place(&shared_slots[index], watch);
-	if (place >= 0)
-		pg_atomic_fetch_add_u64(&shared_slots[index].watch_rows[place], rows);
-	LWLockRelease(shared_registry_lock);
-	if (index < 0 || place >= 0)
-		return;
-
-	/* Its first ones */
-	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
-	index = slot_find_locked(dbid, id);
-	if (index >= 0)
-	{
-		place = watch_place(&shared_slots[index], watch);
-		if (place < 0)
-			place = watch_place(&shared_slots[index], 0);
-		if (place >= 0)
-		{
-			shared_slots[index].watches[place] = watch;
-			pg_atomic_fetch_add_u64(&shared_slots[index].watch_rows[place], rows);
-		}
-	}
-	LWLockRelease(shared_registry_lock);
-}
-
-/*
- * The rows that a watch has seen; -1 if the cache's slot has no place for more
- * watches.
- */
-int64
-slot_read_rows(Oid dbid, uint64 id, uint32 watch)
-{
-	int64		rows = 0;
-	int			index;
-
-	LWLockAcquire(shared_registry_lock, LW_SHARED);
-	index = slot_find_locked(dbid, id);
-	if (index >= 0)
-	{
-		int			place = watch_place(&shared_slots[index], watch);
-
-		if (place >= 0)
-			rows = pg_atomic_read_u64(&shared_slots[index].watch_rows[place]);
-		else if (watch_place(&shared_slots[index], 0) < 0)
-			rows = -1;
-	}
-	LWLockRelease(shared_registry_lock);
-	return rows;
-}
-
-/*
- * Count something, in this backend first.
- */
-void
-stats_count(int slot, StatsCounter counter, uint64 n)
-{
-	LocalCounts *local;
-
-	if (slot < 0)
-		return;
-	local = local_counts[slot];
-	if (unlikely(local == NULL))
-	{
-		local = MemoryContextAllocZero(TopMemoryContext, sizeof(LocalCounts));
-		local_counts[slot] = local;
-	}
-	local->counts[counter] += n;
-	if (!local->dirty)
-	{
-		local->dirty = true;
-		dirty_slots[ndirty++] = slot;
-	}
-	if (++unflushed >= STATS_FLUSH_EVERY)
-		stats_flush();
-}
-
-/*
- * Add this backend's counts to the shared ones.  Called at the end of each
- * transaction; raises no errors.
- */
-void
-stats_flush(void)
-{
-	SEGMENT_BATCH(true);
-	for (int i = 0; i < ndirty; i++)
-	{
-		LocalCounts *local = local_counts[dirty_slots[i]];
-		CacheSlot  *slot = &shared_slots[dirty_slots[i]];
-
-		for (int c = 0; c < STATS_COUNTERS; c++)
-		{
-			if (local->counts[c] != 0)
-				pg_atomic_fetch_add_u64(&slot->counters[c], local->counts[c]);
-		}
-		memset(local, 0, sizeof(LocalCounts));
-	}
-	ndirty = 0;
-	unflushed = 0;
-	SEGMENT_BATCH(false);
 }

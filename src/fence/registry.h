@@ -22,43 +22,10 @@
 #include "fence/columns.h"
 #include "fence/fence.h"
 #include "fence/mapping.h"
+#include "fence/stats.h"
 #include "segment.h"
 
-/* Why a load has neither used nor filled the cache; named in stats.c. */
-typedef enum BypassReason
-{
-	BYPASS_DISABLED,			/* cache.enabled is off */
-	BYPASS_SERIALIZABLE,		/* a hit would hide the read */
-	BYPASS_OWN_CHANGES,			/* of the transaction itself, DDL among them */
-	BYPASS_CONCURRENT_CHANGES,	/* that its snapshot does not see */
-	BYPASS_DDL,					/* it is being published, or just was */
-	BYPASS_TEMPORARY,			/* temporary objects of this session */
-	BYPASS_WORKER,				/* does not know what it may see */
-	BYPASS_COLLATION,			/* keys are equal by it that are not the same */
-	BYPASS_RESULT,				/* what was loaded may not be stored */
-	BYPASS_REASONS
-} BypassReason;
-
-/* Counters, and sums. */
-typedef enum StatsCounter
-{
-	STATS_HITS,
-	STATS_REDIS_HITS,
-	STATS_WAITS,
-	STATS_MISSES,
-	STATS_LOADS,
-	STATS_FAILED_LOADS,
-	STATS_LOAD_TIME,			/* nanoseconds */
-	STATS_REJECTED,
-	STATS_EVICTIONS,
-	STATS_EXPIRATIONS,
-	STATS_INVALIDATIONS,
-	STATS_FLUSHES,
-	STATS_BYPASSES,				/* the first of so many, see stats_bypass */
-	STATS_COUNTERS = STATS_BYPASSES + BYPASS_REASONS
-} StatsCounter;
-
-#define REGISTRY_SLOTS	1024	/* caches that can be in memory at once */
+#define REGISTRY_SLOTS	STATS_SLOTS	/* caches that can be in memory at once */
 #define REGISTRY_FENCES	64		/* for databases; a power of two */
 
 #define SLOT_READS		48		/* relations that a cache's loads may read */
@@ -170,10 +137,6 @@ typedef struct CacheSlot
 	pg_atomic_uint64 watch_rows[SLOT_WATCHES];
 
 	pg_atomic_uint64 load_time; /* of the loader, see tier_note_load */
-
-	/* Since when they count, as TimestampTz; 0: since the server's start. */
-	pg_atomic_uint64 counters_began;
-	pg_atomic_uint64 counters[STATS_COUNTERS];
 } CacheSlot;
 
 /* Beside the slots; under the registry lock. */
@@ -211,6 +174,7 @@ typedef struct SlotCache
 
 extern void registry_begin(uint64 floor);
 extern int	slot_find(Oid dbid, uint64 id);
+extern int	slot_find_locked(Oid dbid, uint64 id);
 extern int	slot_attach(Oid dbid, uint64 id, bool remote);
 extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
 extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
@@ -239,21 +203,7 @@ extern bool slot_get_prefix(int index, uint64 generation, int number,
 							KeyPrefix *prefix);
 extern bool slot_add_variant(int index, uint32 variant);
 extern uint32 slot_variants(Oid dbid, uint64 id, uint32 *variants);
+extern void slot_begin_counting(int index, TimestampTz since);
 extern void slot_forget(Oid dbid, uint64 id);
-
-extern void slot_count_rows(Oid dbid, uint64 id, int *known, uint32 watch,
-							uint64 rows);
-extern int64 slot_read_rows(Oid dbid, uint64 id, uint32 watch);
-
-extern void stats_count(int slot, StatsCounter counter, uint64 n);
-extern void stats_flush(void);
-extern void stats_begin(CacheSlot *slot, TimestampTz since);
-
-/* Count a load that has neither used nor filled the cache. */
-static inline void
-stats_bypass(int slot, BypassReason reason)
-{
-	stats_count(slot, STATS_BYPASSES + reason, 1);
-}
 
 #endif							/* CACHE_REGISTRY_H */

@@ -9,7 +9,7 @@
  * back to savepoints is among them.  A cache with more watches than a slot has
  * counts for has no count for the rest.
  *
- * Locking: the registry lock, to find a slot; a count is found under it, too.
+ * Locking: the registry lock, to find a slot and a place in it.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,8 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 
+#include "base/devel.h"
+#include "fence/ready.h"
 #include "fence/registry.h"
 #include "fence/watchrows.h"
 #include "segment.h"
@@ -46,6 +48,18 @@ watch_number(const char *trigger)
 									strlen(trigger));
 
 	return number == 0 ? 1 : number;
+}
+
+/* The place of a watch in a slot, -1: it has none. */
+static int
+watch_place(CacheSlot *slot, uint32 watch)
+{
+	for (int i = 0; i < SLOT_WATCHES; i++)
+	{
+		if (slot->watches[i] == watch)
+			return i;
+	}
+	return -1;
 }
 
 static int
@@ -85,6 +99,45 @@ watchrows_count(WatchRows *rows, uint64 cache, const char *trigger)
 }
 
 /*
+ * Add to the rows that a watch has seen, if the cache has a slot.  known: where
+ * the caller saw that last, or -1; kept up to date.  Raises no errors.
+ */
+static void
+add_rows(uint64 id, int *known, uint32 watch, uint64 rows)
+{
+	int			index = *known;
+	int			place = -1;
+
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	if (index < 0 || !slot_is_of(index, MyDatabaseId, id))
+		index = slot_find_locked(MyDatabaseId, id);
+	*known = index;
+	if (index >= 0)
+		place = watch_place(&shared_slots[index], watch);
+	if (place >= 0)
+		pg_atomic_fetch_add_u64(&shared_slots[index].watch_rows[place], rows);
+	LWLockRelease(shared_registry_lock);
+	if (index < 0 || place >= 0)
+		return;
+
+	/* Its first ones */
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
+	index = slot_find_locked(MyDatabaseId, id);
+	if (index >= 0)
+	{
+		place = watch_place(&shared_slots[index], watch);
+		if (place < 0)
+			place = watch_place(&shared_slots[index], 0);
+		if (place >= 0)
+		{
+			shared_slots[index].watches[place] = watch;
+			pg_atomic_fetch_add_u64(&shared_slots[index].watch_rows[place], rows);
+		}
+	}
+	LWLockRelease(shared_registry_lock);
+}
+
+/*
  * The transaction has ended.  Raises no errors.
  */
 void
@@ -95,8 +148,8 @@ watchrows_end(bool commit)
 	for (int i = 0; i < ncounted; i++)
 	{
 		if (commit && counted[i].rows > 0 && segment_exists())
-			slot_count_rows(MyDatabaseId, counted[i].cache, &counted[i].slot,
-							counted[i].watch, counted[i].rows);
+			add_rows(counted[i].cache, &counted[i].slot,
+					 counted[i].watch, counted[i].rows);
 		counted[i].rows = 0;
 	}
 	if (ncounted == COUNTED_WATCHES)
@@ -108,10 +161,27 @@ watchrows_end(bool commit)
 }
 
 /*
- * The rows of a watch since the server's start; -1 if they are not counted.
+ * The rows of a watch since the server's start; -1 if they are not counted: the
+ * cache's slot has no place for more watches.
  */
 int64
 watchrows_read(uint64 cache, const char *trigger)
 {
-	return slot_read_rows(MyDatabaseId, cache, watch_number(trigger));
+	uint32		watch = watch_number(trigger);
+	int64		rows = 0;
+	int			index;
+
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	index = slot_find_locked(MyDatabaseId, cache);
+	if (index >= 0)
+	{
+		int			place = watch_place(&shared_slots[index], watch);
+
+		if (place >= 0)
+			rows = pg_atomic_read_u64(&shared_slots[index].watch_rows[place]);
+		else if (watch_place(&shared_slots[index], 0) < 0)
+			rows = -1;
+	}
+	LWLockRelease(shared_registry_lock);
+	return rows;
 }

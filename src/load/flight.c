@@ -67,6 +67,7 @@
 #include "definition/value.h"
 #include "depend/loads.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "load/flight.h"
 #include "load/ownlocks.h"
 
@@ -340,10 +341,9 @@ flight_may_lead(const Flight *flight)
 static int
 sleep_bound(const Flight *flight)
 {
-	pg_atomic_uint64 *counters = shared_slots[flight->slot].counters;
-	uint64		failed = pg_atomic_read_u64(&counters[STATS_FAILED_LOADS]);
-	uint64		loads = pg_atomic_read_u64(&counters[STATS_LOADS]);
-	uint64		time = pg_atomic_read_u64(&counters[STATS_LOAD_TIME]);
+	uint64		failed = stats_read(flight->slot, STATS_FAILED_LOADS);
+	uint64		loads = stats_read(flight->slot, STATS_LOADS);
+	uint64		time = stats_read(flight->slot, STATS_LOAD_TIME);
 	double		bound = flight->free ? INT_MAX : DeadlockTimeout;
 
 	if (loads > failed && time > 0)

@@ -35,6 +35,7 @@
 #include "depend/unstored.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "load/flight.h"
 #include "load/get.h"
 #include "load/loader.h"

@@ -15,6 +15,7 @@
 #include "definition/definition.h"
 #include "fence/fence.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "store/store.h"
 
 /* What a get knows of its key; made by coherence_begin. */

@@ -33,6 +33,7 @@
 #include "depend/routine.h"
 #include "depend/searchpath.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "segment.h"
 #include "write/keyfunction.h"
 
@@ -372,23 +373,17 @@ check_trust(Check *check, CacheDef *def)
 			   "Name those that there are with cache_alter(..., trust => ...).");
 }
 
-static uint64
-counter(int slot, StatsCounter which)
-{
-	return pg_atomic_read_u64(&shared_slots[slot].counters[which]);
-}
-
 static void
 check_use(Check *check, CacheDef *def)
 {
 	int			slot = slot_find(MyDatabaseId, def->id);
 
-	if (slot >= 0 && counter(slot, STATS_MISSES) >= CHECK_GETS &&
-		counter(slot, STATS_HITS) + counter(slot, STATS_REDIS_HITS) +
-		counter(slot, STATS_WAITS) == 0)
+	if (slot >= 0 && stats_read(slot, STATS_MISSES) >= CHECK_GETS &&
+		stats_read(slot, STATS_HITS) + stats_read(slot, STATS_REDIS_HITS) +
+		stats_read(slot, STATS_WAITS) == 0)
 		report(check, NameStr(def->name), NameStr(def->name),
 			   psprintf("none of " UINT64_FORMAT " gets was answered from the cache",
-						counter(slot, STATS_MISSES)),
+						stats_read(slot, STATS_MISSES)),
 			   "See what cache_stats says of bypasses, rejected and invalidations, or drop the cache.");
 }
 

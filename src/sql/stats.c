@@ -24,6 +24,7 @@
 #include "definition/definition.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "protocol/lock.h"
 #include "segment.h"
 #include "store/index.h"
@@ -45,10 +46,10 @@ static const char *const reasons[BYPASS_REASONS] = {
 
 /* When the counters of a slot began. */
 static TimestampTz
-stats_began(CacheSlot *slot)
+stats_began(int slot)
 {
-	TimestampTz began = slot == NULL ? 0 :
-		(TimestampTz) pg_atomic_read_u64(&slot->counters_began);
+	TimestampTz began = slot < 0 ? 0 :
+		(TimestampTz) pg_atomic_read_u64(&shared_counters[slot].began);
 
 	if (began != 0)
 		return began;
@@ -73,7 +74,7 @@ stats_row(ReturnSetInfo *rsinfo, CacheDef *def, const IndexUsage *usage)
 	{
 		used = usage[slot];
 		for (int i = 0; i < STATS_COUNTERS; i++)
-			counters[i] = pg_atomic_read_u64(&shared_slots[slot].counters[i]);
+			counters[i] = stats_read(slot, i);
 	}
 	values[col++] = CStringGetTextDatum(NameStr(def->name));
 	values[col++] = Int64GetDatum(used.entries);
@@ -105,8 +106,7 @@ stats_row(ReturnSetInfo *rsinfo, CacheDef *def, const IndexUsage *usage)
 	values[col++] = Int64GetDatum(counters[STATS_WAITS]);
 	values[col++] = Int64GetDatum(counters[STATS_FAILED_LOADS]);
 	values[col++] = Int64GetDatum(counters[STATS_FLUSHES]);
-	values[col++] = TimestampTzGetDatum(stats_began(slot < 0 ? NULL :
-													&shared_slots[slot]));
+	values[col++] = TimestampTzGetDatum(stats_began(slot));
 	Assert(col == STATS_COLUMNS);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
@@ -160,7 +160,7 @@ cache_bypasses_rows(PG_FUNCTION_ARGS)
 
 		for (int i = 0; slot >= 0 && i < BYPASS_REASONS; i++)
 		{
-			uint64		count = pg_atomic_read_u64(&shared_slots[slot].counters[STATS_BYPASSES + i]);
+			uint64		count = stats_read(slot, STATS_BYPASSES + i);
 			Datum		values[3];
 			bool		nulls[3] = {0};
 
@@ -185,7 +185,7 @@ stats_reset(CacheDef *def)
 		(void) lock_slot(def);
 	slot = slot_find(MyDatabaseId, def->id);
 	if (slot >= 0)
-		stats_begin(&shared_slots[slot], GetCurrentTimestamp());
+		slot_begin_counting(slot, GetCurrentTimestamp());
 }
 
 /*

@@ -27,6 +27,7 @@
 #include "base/prefetch.h"
 #include "fence/keyfence.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "store/entry.h"
 #include "store/evict.h"
 #include "store/index.h"

@@ -16,6 +16,7 @@
 
 #include "base/devel.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "store/entry.h"
 #include "store/evict.h"
 #include "store/index.h"

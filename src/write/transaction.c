@@ -25,6 +25,7 @@
 #include "depend/loads.h"
 #include "depend/plans.h"
 #include "fence/registry.h"
+#include "fence/stats.h"
 #include "fence/watchrows.h"
 #include "load/flight.h"
 #include "load/keyvalue.h"

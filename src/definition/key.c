@@ -32,6 +32,7 @@
 #include "definition/value.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
+#include "fence/slotlists.h"
 
 /* KeyPrefix.flags */
 #define IMAGE_NATIVE	0x01	/* the loader's own type, not jsonb */

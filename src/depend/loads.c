@@ -48,6 +48,7 @@
 #include "depend/inspect.h"
 #include "depend/loads.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 
 Load	   *current_load = NULL;
 
@@ -437,54 +438,35 @@ loads_bound(TimestampTz expires)
 void
 loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 {
-	CacheSlot  *slot;
-	Oid			reads[SLOT_READS];
-	Oid			views[SLOT_VIEWS];
-	Columns		columns[SLOT_READS];
-	uint32		nreads;
-	uint32		nviews;
-	bool		own_path;
-	bool		unseen;
-	bool		reads_catalogs;
+	SlotLists	lists;
 	bool		unknown;
 
 	if (current_load == NULL || GUARD_REMOVED("nested_hit"))
 		return;
 	if (!inner->definer && loads_rights() == RIGHTS_OF_ROLE)
 		dependency_note_role(GetUserId());
-	slot = &shared_slots[inner->slot];
-	nreads = pg_atomic_read_u32(&slot->nreads);
-	nviews = pg_atomic_read_u32(&slot->nviews);
-	own_path = pg_atomic_read_u32(&slot->own_path) != 0;
-	unseen = pg_atomic_read_u32(&slot->unseen) != 0;
-	reads_catalogs = pg_atomic_read_u32(&slot->reads_catalogs) != 0;
-	pg_read_barrier();
-	memcpy(reads, slot->reads, sizeof(reads));
-	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)
-		columns[i] = pg_atomic_read_u64(&slot->columns[i]);
-	memcpy(views, slot->views, sizeof(views));
-	pg_read_barrier();
-	unknown = nreads > SLOT_READS || nviews > SLOT_VIEWS ||
-		(slot->fence.changes != generation && !GUARD_REMOVED("nested_race"));
+	unknown = slot_copy_lists(inner->slot, &lists) != generation &&
+		!GUARD_REMOVED("nested_race");
+	unknown |= !lists.complete;
 
 	for (Load *load = current_load; unknown && load != NULL; load = load->outer)
 		reasons_note(&load->why, REASON_MANY_READS, REASON_NOTHING);
 	loads_bound(expires);
-	if (own_path)
+	if (lists.own_path)
 		note_own_path();
-	if (unseen && !GUARD_REMOVED("unseen"))
+	if (lists.unseen && !GUARD_REMOVED("unseen"))
 		note_unseen();
-	if (reads_catalogs)
+	if (lists.reads_catalogs)
 		loads_note_catalogs();
-	for (uint32 i = 0; i < Min(nviews, SLOT_VIEWS); i++)
-		loads_note_view(views[i]);
-	for (uint32 i = 0; i < Min(nreads, SLOT_READS); i++)
+	for (uint32 i = 0; i < lists.nviews; i++)
+		loads_note_view(lists.views[i]);
+	for (uint32 i = 0; i < lists.nreads; i++)
 	{
-		Relation	rel = try_relation_open(reads[i], AccessShareLock);
+		Relation	rel = try_relation_open(lists.reads[i], AccessShareLock);
 
 		if (rel == NULL)
 			continue;
-		loads_note_relation(rel, columns[i]);
+		loads_note_relation(rel, lists.columns[i]);
 		relation_close(rel, NoLock);
 	}
 }

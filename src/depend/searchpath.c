@@ -53,6 +53,7 @@
 #include "depend/loads.h"
 #include "depend/searchpath.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 
 /*
  * A session that uses a cache under one search_path after the other compares
@@ -262,33 +263,29 @@ static List *
 named_relations(const CacheDef *def, int index, const char *source,
 				const List *schemas)
 {
-	CacheSlot  *slot = &shared_slots[index];
-	uint32		nreads = Min(pg_atomic_read_u32(&slot->nreads), SLOT_READS);
-	uint32		nviews = Min(pg_atomic_read_u32(&slot->nviews), SLOT_VIEWS);
-	Oid			relids[SLOT_READS + SLOT_VIEWS];
+	SlotLists	lists;
 	List	   *named = NIL;
 
-	pg_read_barrier();
-	memcpy(relids, slot->reads, sizeof(Oid) * nreads);
-	memcpy(relids + nreads, slot->views, sizeof(Oid) * nviews);
-	pg_read_barrier();
-	if (slot->id != def->id || slot->dbid != MyDatabaseId)
+	(void) slot_copy_lists(index, &lists);
+	if (!slot_is_of(index, MyDatabaseId, def->id))
 		return NIL;
-	for (uint32 i = 0; i < nreads + nviews; i++)
+	for (uint32 i = 0; i < lists.nreads + lists.nviews; i++)
 	{
-		char	   *name = get_rel_name(relids[i]);
+		Oid			relid = i < lists.nreads ? lists.reads[i] :
+			lists.views[i - lists.nreads];
+		char	   *name = get_rel_name(relid);
 		Mention		mention;
 
-		if (name == NULL || relation_in(schemas, name) != relids[i])
+		if (name == NULL || relation_in(schemas, name) != relid)
 			continue;
 		mention = find_mention(source, name);
 
 		/* By way of a view, or of the table that it is a partition of? */
 		if (mention == MENTION_NONE &&
-			(nviews > 0 || get_rel_relispartition(relids[i])))
+			(lists.nviews > 0 || get_rel_relispartition(relid)))
 			continue;
 		if (mention != MENTION_QUALIFIED)
-			named = lappend_oid(named, relids[i]);
+			named = lappend_oid(named, relid);
 	}
 	return named;
 }

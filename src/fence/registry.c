@@ -157,31 +157,6 @@ slot_begin_counting(int index, TimestampTz since)
 		pg_atomic_write_u64(&shared_slots[index].unstored[i], 0);
 }
 
-/* The number of the fences that a database has, perhaps with others. */
-static inline int
-fence_number(Oid dbid)
-{
-	return murmurhash32(dbid) & (REGISTRY_FENCES - 1);
-}
-
-static Fence *
-database_fence(Oid dbid)
-{
-	return &shared_registry->database_fences[fence_number(dbid)];
-}
-
-static Fence *
-ddl_fence(Oid dbid)
-{
-	return &shared_registry->ddl_fences[fence_number(dbid)];
-}
-
-static Fence *
-catalog_fence(Oid dbid)
-{
-	return &shared_registry->catalog_fences[fence_number(dbid)];
-}
-
 /*
  * The slot of a cache, -1 if it has none.  The caller holds the registry lock.
  */
@@ -227,7 +202,7 @@ slot_find(Oid dbid, uint64 id)
  * that they may have changed, or nobody will know any more whether it is.
  * Registry lock.
  */
-static void
+void
 slot_recall(CacheSlot *slot)
 {
 	fence_remember(&slot->fence, &slot->passed);
@@ -278,7 +253,7 @@ slot_recycle(void)
 			oldest = i;
 	}
 	slot_recall(&shared_slots[oldest]);
-	fence_inherit(database_fence(shared_slots[oldest].dbid),
+	fence_inherit(registry_database_fence(shared_slots[oldest].dbid),
 				  &shared_slots[oldest].fence, witness_last());
 	shared_slots[oldest].used = false;
 	shared_registry->counters_lost = true;
@@ -306,11 +281,11 @@ slot_attach_locked(Oid dbid, uint64 id, bool remote)
 	slot = &shared_slots[index];
 	if (slot->fence.floor.highest < shared_registry->start_floor)
 		fence_begin(&slot->fence, shared_registry->start_floor);
-	fence_inherit(&slot->fence, database_fence(dbid), witness_last());
+	fence_inherit(&slot->fence, registry_database_fence(dbid), witness_last());
 	if (remote)
 	{
-		fence_inherit(&slot->fence, ddl_fence(dbid), witness_last());
-		fence_inherit(&slot->fence, catalog_fence(dbid), witness_last());
+		fence_inherit(&slot->fence, registry_ddl_fence(dbid), witness_last());
+		fence_inherit(&slot->fence, registry_catalog_fence(dbid), witness_last());
 	}
 	slot_reset_reads(slot);
 	pg_atomic_write_u32(&slot->unknown, remote);
@@ -361,9 +336,11 @@ slot_read(int index, Oid dbid, uint64 id, FenceState *state)
 	return slot->used && slot->id == id && slot->dbid == dbid;
 }
 
-/* The place of a relation among what loads have read, -1: it has none. */
-static int
-read_place(CacheSlot *slot, Oid relid)
+/*
+ * The place of a relation among what loads have read, -1: it has none.
+ */
+int
+slot_read_place(CacheSlot *slot, Oid relid)
 {
 	uint32		n = Min(pg_atomic_read_u32(&slot->nreads), SLOT_READS);
 
@@ -393,7 +370,7 @@ slot_passes(CacheSlot *slot, const ColumnChange *change, FullTransactionId xid)
 	if (change == NULL || !OidIsValid(change->relid) ||
 		pg_atomic_read_u32(&slot->unseen) != 0)
 		return false;
-	place = read_place(slot, change->relid);
+	place = slot_read_place(slot, change->relid);
 	if (place < 0 ||
 		(pg_atomic_read_u64(&slot->columns[place]) & change->columns) != 0)
 		return false;
@@ -448,7 +425,7 @@ slot_publish_database(Oid dbid, FullTransactionId xid)
 	{
 		Fence	   *fence = &shared_registry->database_fences[i];
 
-		if (OidIsValid(dbid) && fence != database_fence(dbid))
+		if (OidIsValid(dbid) && fence != registry_database_fence(dbid))
 			continue;
 		fence_publish(fence, xid, witness_last());
 		mapping_fence_running(fence, dbid, 0);
@@ -513,67 +490,13 @@ slot_forget(Oid dbid, uint64 id)
 			fence_publish(&slot->fence, InvalidFullTransactionId, NULL);
 			slot_recall(slot);
 			if (id != 0)
-				fence_inherit(database_fence(dbid), &slot->fence,
+				fence_inherit(registry_database_fence(dbid), &slot->fence,
 							  witness_last());
 			slot->used = false;
 		}
 	}
 	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
 	LWLockRelease(shared_registry_lock);
-}
-
-/*
- * Add to a list of a slot; false if it is full.  A length beyond the list's
- * size says that something did not fit.
- */
-static bool
-slot_append(pg_atomic_uint32 *length, uint32 *list, uint32 size, uint32 member)
-{
-	uint32		n = pg_atomic_read_u32(length);
-
-	pg_read_barrier();
-	for (uint32 i = 0; i < Min(n, size); i++)
-	{
-		if (list[i] == member)
-			return true;
-	}
-	if (n > size)
-		return false;
-
-	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
-	n = pg_atomic_read_u32(length);
-	if (n < size)
-		list[n] = member;
-	pg_write_barrier();
-	if (n <= size)
-		pg_atomic_write_u32(length, n + 1);
-	LWLockRelease(shared_registry_lock);
-	return n < size;
-}
-
-/* The bits that stand for a relation in a slot's filter. */
-static void
-filter_bits(Oid relid, uint32 bits[2])
-{
-	uint32		hash = murmurhash32(relid);
-
-	bits[0] = hash & (SLOT_FILTER * 64 - 1);
-	bits[1] = (hash >> 16) & (SLOT_FILTER * 64 - 1);
-}
-
-static bool
-filter_has(CacheSlot *slot, Oid relid)
-{
-	uint32		bits[2];
-
-	filter_bits(relid, bits);
-	for (int i = 0; i < 2; i++)
-	{
-		if (!(pg_atomic_read_u64(&slot->filter[bits[i] / 64]) &
-			  UINT64CONST(1) << (bits[i] % 64)))
-			return false;
-	}
-	return true;
 }
 
 /*
@@ -589,7 +512,7 @@ slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
 	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	for (int i = 0; i < REGISTRY_FENCES; i++)
 	{
-		if (OidIsValid(dbid) && i != fence_number(dbid))
+		if (OidIsValid(dbid) && i != registry_fence_number(dbid))
 			continue;
 		fence_publish(&shared_registry->catalog_fences[i], xid, witness_last());
 		if (lasting)
@@ -612,64 +535,12 @@ slots_adopt_ddl(void)
 {
 	if (GUARD_REMOVED("ddl_adopt"))
 		return;
-	fence_remember(database_fence(MyDatabaseId), ddl_fence(MyDatabaseId));
+	fence_remember(registry_database_fence(MyDatabaseId), registry_ddl_fence(MyDatabaseId));
 	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
 		if (shared_slots[i].used && shared_slots[i].dbid == MyDatabaseId)
-			fence_remember(&shared_slots[i].fence, ddl_fence(MyDatabaseId));
+			fence_remember(&shared_slots[i].fence, registry_ddl_fence(MyDatabaseId));
 	}
-}
-
-/*
- * Note that the loads of a cache depend on a relation.
- *
- * Whatever DDL has been decided about without knowing that is in the database's
- * fence, and goes into the cache's first.  So whoever does not see it neither
- * stores what has been loaded, nor uses what others store from now on.
- */
-void
-slot_depend(int index, Oid relid)
-{
-	CacheSlot  *slot = &shared_slots[index];
-	uint32		bits[2];
-
-	if (filter_has(slot, relid))
-		return;
-	filter_bits(relid, bits);
-	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
-	if (!GUARD_REMOVED("ddl_adopt"))
-		fence_remember(&slot->fence, ddl_fence(slot->dbid));
-	for (int i = 0; i < 2; i++)
-		pg_atomic_fetch_or_u64(&slot->filter[bits[i] / 64],
-							   UINT64CONST(1) << (bits[i] % 64));
-	LWLockRelease(shared_registry_lock);
-}
-
-/*
- * Is it noted?  It may say yes where it should say no.
- */
-bool
-slot_depends_on(int index, Oid relid)
-{
-	return filter_has(&shared_slots[index], relid);
-}
-
-/*
- * Note that they read catalogs: so they depend on all DDL, in the same way.
- */
-void
-slot_note_catalogs(int index)
-{
-	CacheSlot  *slot = &shared_slots[index];
-
-	if (pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
-		GUARD_REMOVED("ddl_catalogs"))
-		return;
-	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
-	if (!GUARD_REMOVED("ddl_adopt"))
-		fence_remember(&slot->fence, catalog_fence(slot->dbid));
-	pg_atomic_write_u32(&slot->reads_catalogs, 1);
-	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -691,134 +562,6 @@ slot_databases(void)
 	return databases;
 }
 
-/* Is the slot one of a cache of this database (InvalidOid: of any)? */
-static bool
-slot_is_in(CacheSlot *slot, Oid dbid)
-{
-	return slot->used && (!OidIsValid(dbid) || slot->dbid == dbid);
-}
-
-/*
- * Do the loads of some cache of a database (InvalidOid: of any) read catalogs?
- */
-bool
-slot_any_reads_catalogs(Oid dbid)
-{
-	bool		found = false;
-
-	LWLockAcquire(shared_registry_lock, LW_SHARED);
-	for (uint32 i = 0; i < shared_registry->nslots && !found; i++)
-		found = slot_is_in(&shared_slots[i], dbid) &&
-			(pg_atomic_read_u32(&shared_slots[i].reads_catalogs) != 0 ||
-			 pg_atomic_read_u32(&shared_slots[i].unknown) != 0);
-	LWLockRelease(shared_registry_lock);
-	return found;
-}
-
-static bool
-depends_on_any(CacheSlot *slot, const Oid *relids, int n)
-{
-	if (n > 0 && pg_atomic_read_u32(&slot->unknown) != 0)
-		return true;
-	for (int i = 0; i < n; i++)
-	{
-		if (filter_has(slot, relids[i]))
-			return true;
-	}
-	return false;
-}
-
-/*
- * The caches of a database (InvalidOid: of all) whose loads depend on one of
- * these relations, or (catalogs) on catalogs, as a list of SlotCache.
- */
-List *
-slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs)
-{
-	List	   *dependents = NIL;
-
-	LWLockAcquire(shared_registry_lock, LW_SHARED);
-	for (uint32 i = 0; i < shared_registry->nslots; i++)
-	{
-		CacheSlot  *slot = &shared_slots[i];
-		SlotCache  *found;
-
-		if (!slot_is_in(slot, dbid) ||
-			!(depends_on_any(slot, relids, n) ||
-			  (catalogs &&
-			   (pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
-				pg_atomic_read_u32(&slot->unknown) != 0))))
-			continue;
-		found = palloc(sizeof(SlotCache));
-		found->dbid = slot->dbid;
-		found->id = slot->id;
-		dependents = lappend(dependents, found);
-	}
-	LWLockRelease(shared_registry_lock);
-	return dependents;
-}
-
-/* The loads of a cache read more columns of a relation.  Registry lock. */
-static void
-slot_add_columns(CacheSlot *slot, int place, Columns columns)
-{
-	if ((columns & slot->passed_columns[place]) != 0 && !GUARD_REMOVED("passed"))
-		slot_recall(slot);
-	pg_atomic_write_u64(&slot->columns[place],
-						pg_atomic_read_u64(&slot->columns[place]) | columns);
-}
-
-/*
- * Note that the loads of a cache read these columns of a relation.
- */
-void
-slot_add_read(int index, Oid relid, Columns columns)
-{
-	CacheSlot  *slot = &shared_slots[index];
-	int			place = read_place(slot, relid);
-	uint32		n;
-
-	slot_depend(index, relid);
-	if (place >= 0 &&
-		(columns & ~pg_atomic_read_u64(&slot->columns[place])) == 0)
-		return;
-	if (place < 0 && pg_atomic_read_u32(&slot->nreads) > SLOT_READS)
-		return;
-
-	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
-	place = read_place(slot, relid);
-	n = pg_atomic_read_u32(&slot->nreads);
-	if (place >= 0)
-		slot_add_columns(slot, place, columns);
-	else if (n <= SLOT_READS)
-	{
-		if (n < SLOT_READS)
-		{
-			slot->reads[n] = relid;
-			pg_atomic_write_u64(&slot->columns[n], columns);
-			pg_write_barrier();
-		}
-		pg_atomic_write_u32(&slot->nreads, n + 1);
-	}
-	LWLockRelease(shared_registry_lock);
-}
-
-/*
- * Note that some load of a cache may have read more than its plans tell.
- */
-void
-slot_add_unseen(int index)
-{
-	CacheSlot  *slot = &shared_slots[index];
-
-	if (pg_atomic_read_u32(&slot->unseen) != 0)
-		return;
-	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
-	slot_recall(slot);
-	pg_atomic_write_u32(&slot->unseen, 1);
-	LWLockRelease(shared_registry_lock);
-}
-
 /*
  * Does this slot belong to the cache?  If not locked, no longer perhaps.
  */
@@ -828,165 +571,4 @@ slot_is_of(int index, Oid dbid, uint64 id)
 	CacheSlot  *slot = &shared_slots[index];
 
 	return slot->used && slot->id == id && slot->dbid == dbid;
-}
-
-/*
- * Which columns of a relation have the loads of a cache read, that is, of the
- * generation that is the present one?  False if that is not known, or if no
- * load has read the relation.
- */
-bool
-slot_reads(int index, Oid dbid, uint64 id, Oid relid, Columns *columns)
-{
-	CacheSlot  *slot = &shared_slots[index];
-	uint64		generation;
-	int			place;
-
-	if (index < 0)
-		return false;
-	generation = *(volatile uint64 *) &slot->fence.changes;
-	if (pg_atomic_read_u64(&slot->lists_of) != generation)
-		return false;
-	pg_read_barrier();
-	place = read_place(slot, relid);
-	if (place >= 0)
-		*columns = pg_atomic_read_u64(&slot->columns[place]);
-	pg_read_barrier();
-	return place >= 0 && pg_atomic_read_u32(&slot->unseen) == 0 &&
-		*(volatile uint64 *) &slot->fence.changes == generation &&
-		slot_is_of(index, dbid, id);
-}
-
-/*
- * Note that they read through a view.  False if there are too many: then hits
- * cannot lock what they have to.
- */
-bool
-slot_add_view(int index, Oid relid)
-{
-	CacheSlot  *slot = &shared_slots[index];
-
-	slot_depend(index, relid);
-	return slot_append(&slot->nviews, slot->views, SLOT_VIEWS, relid);
-}
-
-/* The number of a prefix among those of a slot; 0 if it is not there. */
-static uint32
-prefix_number(CacheSlot *slot, const KeyPrefix *prefix, uint32 n)
-{
-	for (uint32 i = 0; i < n; i++)
-	{
-		if (prefix_equals(&slot->prefixes[i], prefix))
-			return i + 1;
-	}
-	return 0;
-}
-
-/*
- * The number that entries of a cache's generation have for a prefix, from 1;
- * SLOT_WHOLE_KEY if their keys are stored with the prefix, because there are
- * too many; SLOT_NO_PREFIX if there are no such entries.
- */
-int
-slot_find_prefix(int index, uint64 generation, const KeyPrefix *prefix)
-{
-	CacheSlot  *slot = &shared_slots[index];
-	uint32		n;
-	uint32		number;
-
-	/* The list must be of this generation already, and be so still. */
-	if (pg_atomic_read_u64(&slot->lists_of) != generation &&
-		!GUARD_REMOVED("lists"))
-		return SLOT_NO_PREFIX;
-	pg_read_barrier();
-	n = pg_atomic_read_u32(&slot->nprefixes);
-	pg_read_barrier();
-	number = prefix_number(slot, prefix, Min(n, SLOT_PREFIXES));
-	pg_read_barrier();
-	if (slot->fence.changes != generation)
-		return SLOT_NO_PREFIX;
-	if (number > 0)
-		return number;
-	return n >= SLOT_PREFIXES ? SLOT_WHOLE_KEY : SLOT_NO_PREFIX;
-}
-
-/*
- * The same for an entry that is to be stored; SLOT_NO_PREFIX if it would be of
- * an old generation.
- */
-int
-slot_add_prefix(int index, uint64 generation, const KeyPrefix *prefix)
-{
-	CacheSlot  *slot = &shared_slots[index];
-	int			number = slot_find_prefix(index, generation, prefix);
-	uint32		n;
-
-	if (number != SLOT_NO_PREFIX)
-		return number;
-	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
-	n = pg_atomic_read_u32(&slot->nprefixes);
-	if (slot->fence.changes == generation)
-	{
-		number = prefix_number(slot, prefix, n);
-		if (number == 0 && n < SLOT_PREFIXES)
-		{
-			slot->prefixes[n] = *prefix;
-			pg_write_barrier();
-			pg_atomic_write_u32(&slot->nprefixes, n + 1);
-			number = n + 1;
-		}
-	}
-	LWLockRelease(shared_registry_lock);
-	return number;
-}
-
-/*
- * The prefix that has a number, from 1, among entries of a generation.  False
- * if this is not the slot's generation any more.
- */
-bool
-slot_get_prefix(int index, uint64 generation, int number, KeyPrefix *prefix)
-{
-	CacheSlot  *slot = &shared_slots[index];
-
-	if (number > SLOT_PREFIXES)
-		return false;
-	*prefix = slot->prefixes[number - 1];
-	pg_read_barrier();
-	return slot->fence.changes == generation;
-}
-
-/*
- * Note that this variant of a key may be in Redis.  False if there are too
- * many.
- */
-bool
-slot_add_variant(int index, uint32 variant)
-{
-	CacheSlot  *slot = &shared_slots[index];
-
-	return slot_append(&slot->nvariants, slot->variants, SLOT_VARIANTS, variant);
-}
-
-/*
- * The variants of a cache's keys that may be in Redis, at most SLOT_VARIANTS.
- * Gives how many they are.
- */
-uint32
-slot_variants(Oid dbid, uint64 id, uint32 *variants)
-{
-	uint32		n = 0;
-	int			index;
-
-	LWLockAcquire(shared_registry_lock, LW_SHARED);
-	index = slot_find_locked(dbid, id);
-	if (index >= 0)
-	{
-		CacheSlot  *slot = &shared_slots[index];
-
-		n = Min(pg_atomic_read_u32(&slot->nvariants), SLOT_VARIANTS);
-		memcpy(variants, slot->variants, sizeof(uint32) * n);
-	}
-	LWLockRelease(shared_registry_lock);
-	return n;
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "common/hashfn.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "port/atomics.h"
@@ -165,12 +166,30 @@ extern CacheSlot *shared_slots;
 extern const SegmentPart registry_part;
 extern const SegmentPart registry_slots_part;
 
-/* A cache, of whichever database. */
-typedef struct SlotCache
+/* The number of the fences that a database has, perhaps with others. */
+static inline int
+registry_fence_number(Oid dbid)
 {
-	Oid			dbid;
-	uint64		id;
-} SlotCache;
+	return murmurhash32(dbid) & (REGISTRY_FENCES - 1);
+}
+
+static inline Fence *
+registry_database_fence(Oid dbid)
+{
+	return &shared_registry->database_fences[registry_fence_number(dbid)];
+}
+
+static inline Fence *
+registry_ddl_fence(Oid dbid)
+{
+	return &shared_registry->ddl_fences[registry_fence_number(dbid)];
+}
+
+static inline Fence *
+registry_catalog_fence(Oid dbid)
+{
+	return &shared_registry->catalog_fences[registry_fence_number(dbid)];
+}
 
 extern void registry_begin(uint64 floor);
 extern int	slot_find(Oid dbid, uint64 id);
@@ -180,29 +199,13 @@ extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
 extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 						 const MappingRunning *others, const ColumnChange *change);
 extern void slot_publish_database(Oid dbid, FullTransactionId xid);
-extern void slot_add_read(int index, Oid relid, Columns columns);
-extern void slot_add_unseen(int index);
-extern bool slot_reads(int index, Oid dbid, uint64 id, Oid relid,
-					   Columns *columns);
+extern void slot_recall(CacheSlot *slot);
+extern int	slot_read_place(CacheSlot *slot, Oid relid);
 extern bool slot_is_of(int index, Oid dbid, uint64 id);
 extern void slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid);
 extern void slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
 extern void slots_adopt_ddl(void);
-extern void slot_depend(int index, Oid relid);
-extern bool slot_depends_on(int index, Oid relid);
-extern void slot_note_catalogs(int index);
 extern List *slot_databases(void);
-extern bool slot_any_reads_catalogs(Oid dbid);
-extern List *slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs);
-extern bool slot_add_view(int index, Oid relid);
-extern int	slot_find_prefix(int index, uint64 generation,
-							 const KeyPrefix *prefix);
-extern int	slot_add_prefix(int index, uint64 generation,
-							const KeyPrefix *prefix);
-extern bool slot_get_prefix(int index, uint64 generation, int number,
-							KeyPrefix *prefix);
-extern bool slot_add_variant(int index, uint32 variant);
-extern uint32 slot_variants(Oid dbid, uint64 id, uint32 *variants);
 extern void slot_begin_counting(int index, TimestampTz since);
 extern void slot_forget(Oid dbid, uint64 id);
 

@@ -35,6 +35,7 @@
 #include "depend/unstored.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 #include "fence/stats.h"
 #include "load/flight.h"
 #include "load/get.h"
@@ -180,27 +181,21 @@ fetch_uses_redis(const CacheDef *def)
 static void
 fetch_send(Fetch *fetch, StoreValue *value)
 {
-	CacheSlot  *slot = &shared_slots[fetch->get.key->slot];
+	SlotLists	lists;
 	CodecValue	sent;
 
-	sent.nreads = pg_atomic_read_u32(&slot->nreads);
-	sent.nviews = pg_atomic_read_u32(&slot->nviews);
-	sent.own_path = pg_atomic_read_u32(&slot->own_path) != 0;
-	sent.unseen = pg_atomic_read_u32(&slot->unseen) != 0;
-	sent.reads_catalogs = pg_atomic_read_u32(&slot->reads_catalogs) != 0;
-	if (sent.nreads > SLOT_READS || sent.nviews > SLOT_VIEWS)
-		return;
-	pg_read_barrier();
-	memcpy(sent.relations, slot->reads, sizeof(Oid) * sent.nreads);
-	memcpy(sent.relations + sent.nreads, slot->views, sizeof(Oid) * sent.nviews);
-	for (uint32 i = 0; i < sent.nreads; i++)
-		sent.columns[i] = pg_atomic_read_u64(&slot->columns[i]);
-	pg_read_barrier();
-
 	/* With a new generation the lists were cleared. */
-	if (slot->fence.changes != value->generation ||
-		!coherence_may_send(&fetch->get, &sent.seen))
+	if (slot_copy_lists(fetch->get.key->slot, &lists) != value->generation ||
+		!lists.complete || !coherence_may_send(&fetch->get, &sent.seen))
 		return;
+	sent.nreads = lists.nreads;
+	sent.nviews = lists.nviews;
+	sent.own_path = lists.own_path;
+	sent.unseen = lists.unseen;
+	sent.reads_catalogs = lists.reads_catalogs;
+	memcpy(sent.relations, lists.reads, sizeof(Oid) * lists.nreads);
+	memcpy(sent.relations + lists.nreads, lists.views, sizeof(Oid) * lists.nviews);
+	memcpy(sent.columns, lists.columns, sizeof(Columns) * lists.nreads);
 	sent.expires = value->expires;
 	sent.cost = value->cost;
 	sent.isnull = value->isnull;

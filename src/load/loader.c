@@ -40,6 +40,7 @@
 #include "depend/reason.h"
 #include "depend/unstored.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 #include "load/keyvalue.h"
 #include "load/loader.h"
 #include "protocol/catalogs.h"

@@ -69,6 +69,7 @@
 #include "fence/recentxid.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
+#include "fence/slotlists.h"
 #include "fence/stats.h"
 #include "protocol/coherence.h"
 #include "protocol/lock.h"

@@ -28,6 +28,7 @@
 #include "fence/recentxid.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
+#include "fence/slotlists.h"
 #include "fence/stats.h"
 #include "fence/witness.h"
 #include "protocol/publish.h"

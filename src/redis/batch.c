@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 #include "redis/batch.h"
 #include "redis/breaker.h"
 #include "redis/broadcast.h"

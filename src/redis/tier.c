@@ -33,6 +33,7 @@
 #include "base/siphash.h"
 #include "fence/lineage.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 #include "redis/address.h"
 #include "redis/ask.h"
 #include "redis/breaker.h"

@@ -33,6 +33,7 @@
 #include "depend/routine.h"
 #include "depend/searchpath.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 #include "fence/stats.h"
 #include "segment.h"
 #include "write/keyfunction.h"
@@ -272,16 +273,13 @@ static void
 check_reads(Check *check, CacheDef *def)
 {
 	int			index = slot_find(MyDatabaseId, def->id);
-	Oid			reads[SLOT_READS];
-	uint32		n;
+	SlotLists	lists;
 
 	if (index < 0 || def->plain)
 		return;
-	n = Min(pg_atomic_read_u32(&shared_slots[index].nreads), SLOT_READS);
-	pg_read_barrier();
-	memcpy(reads, shared_slots[index].reads, sizeof(Oid) * n);
-	for (uint32 i = 0; i < n; i++)
-		check_read(check, def, reads[i]);
+	(void) slot_copy_lists(index, &lists);
+	for (uint32 i = 0; i < lists.nreads; i++)
+		check_read(check, def, lists.reads[i]);
 }
 
 /* Which of their names could be taken for others? */

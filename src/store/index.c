@@ -38,6 +38,7 @@
 #include "base/prefetch.h"
 #include "fence/keyfence.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 #include "fence/stats.h"
 #include "store/entry.h"
 #include "store/index.h"

@@ -83,6 +83,7 @@
 #include "depend/dependency.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 #include "protocol/catalogs.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"

@@ -31,6 +31,7 @@
 #include "definition/key.h"
 #include "fence/columns.h"
 #include "fence/registry.h"
+#include "fence/slotlists.h"
 #include "fence/watchrows.h"
 #include "protocol/catalogs.h"
 #include "protocol/invalidate.h"

@@ -42,6 +42,7 @@
 #include "storage/s_lock.h"
 
 #include "base/devel.h"
+#include "base/seqlock.h"
 #include "fence/fence.h"
 
 StaticAssertDecl(sizeof(Fence) == 64, "a fence is one cache line");
@@ -68,20 +69,6 @@ fence_init(Fence *fence, uint64 floor)
 	fence_begin(fence, floor);
 	fence->changes = 0;
 	memset(fence->xids, 0, sizeof(fence->xids));
-}
-
-static void
-fence_begin_write(Fence *fence)
-{
-	pg_atomic_write_u32(&fence->seq, pg_atomic_read_u32(&fence->seq) + 1);
-	pg_write_barrier();
-}
-
-static void
-fence_end_write(Fence *fence)
-{
-	pg_write_barrier();
-	pg_atomic_write_u32(&fence->seq, pg_atomic_read_u32(&fence->seq) + 1);
 }
 
 /* The top-level transactions that were running; subtransactions may be too. */
@@ -298,11 +285,11 @@ fence_add_xid(Fence *fence, uint64 xid, const FenceWitness *witness)
 void
 fence_publish(Fence *fence, FullTransactionId xid, const FenceWitness *witness)
 {
-	fence_begin_write(fence);
+	seqlock_begin_write(&fence->seq);
 	fence->changes++;
 	if (FullTransactionIdIsValid(xid))
 		fence_add_xid(fence, U64FromFullTransactionId(xid), witness);
-	fence_end_write(fence);
+	seqlock_end_write(&fence->seq);
 }
 
 /* Give a fence more to remember, in the midst of a write. */
@@ -332,10 +319,10 @@ void
 fence_add(Fence *fence, const uint64 *xids, uint32 n, const FenceFloor *floor,
 		  const FenceWitness *witness)
 {
-	fence_begin_write(fence);
+	seqlock_begin_write(&fence->seq);
 	fence->changes++;
 	take_over(fence, xids, n, floor, witness);
-	fence_end_write(fence);
+	seqlock_end_write(&fence->seq);
 }
 
 /*
@@ -358,11 +345,11 @@ fence_inherit(Fence *fence, const Fence *from, const FenceWitness *witness)
 void
 fence_remember(Fence *fence, const Fence *from)
 {
-	fence_begin_write(fence);
+	seqlock_begin_write(&fence->seq);
 	for (uint32 i = 0; i < from->nxids; i++)
 		fence_add_xid(fence, from->xids[i], NULL);
 	floor_add(&fence->floor, &from->floor);
-	fence_end_write(fence);
+	seqlock_end_write(&fence->seq);
 }
 
 /*
@@ -379,11 +366,11 @@ fence_clear_out(Fence *fence, const FenceWitness *witness)
 	if (witness->xid == 0 || (fence->nxids < FENCE_XIDS &&
 							  !fence_has_witness(fence, witness)))
 		return;
-	fence_begin_write(fence);
+	seqlock_begin_write(&fence->seq);
 	fence_add_xid(fence, witness->xid, witness);
 	if (fence_has_witness(fence, witness))
 		fence_make_room(fence, witness);
-	fence_end_write(fence);
+	seqlock_end_write(&fence->seq);
 }
 
 /*

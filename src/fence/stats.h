@@ -19,7 +19,7 @@
 
 #define STATS_SLOTS		1024	/* those of the registry */
 
-/* Why a load has neither used nor filled the cache; named in stats.c. */
+/* Why a load has neither used nor filled the cache; named in statsview.c. */
 typedef enum BypassReason
 {
 	BYPASS_DISABLED,			/* cache.enabled is off */

@@ -63,6 +63,8 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "base/locktag.h"
+#include "base/seqlock.h"
 #include "definition/key.h"
 #include "definition/value.h"
 #include "depend/loads.h"
@@ -148,14 +150,7 @@ my_note(void)
 	return &shared_flight_notes[CACHE_MY_PROCNO];
 }
 
-/* Begin and end to write it. */
-static void
-note_open(FlightNote *note)
-{
-	pg_atomic_write_u32(&note->seq, pg_atomic_read_u32(&note->seq) + 1);
-	pg_write_barrier();
-}
-
+/* End to write a note. */
 static void
 note_close(FlightNote *note)
 {
@@ -164,8 +159,7 @@ note_close(FlightNote *note)
 	note->nled = nled;
 	if (!noted)
 		note->cache = 0;
-	pg_write_barrier();
-	pg_atomic_write_u32(&note->seq, pg_atomic_read_u32(&note->seq) + 1);
+	seqlock_end_write(&note->seq);
 }
 
 /*
@@ -179,7 +173,7 @@ note_write(const Flight *flight)
 
 	if (loads_depth() > 0 || (flight == NULL && !noted))
 		return;
-	note_open(note);
+	seqlock_begin_write(&note->seq);
 	noted = flight != NULL;
 	if (noted)
 	{
@@ -198,7 +192,7 @@ note_push(uint64 hash)
 {
 	FlightNote *note = my_note();
 
-	note_open(note);
+	seqlock_begin_write(&note->seq);
 	note->led[nled++] = hash;
 	note_close(note);
 }
@@ -208,7 +202,7 @@ note_pop(void)
 {
 	FlightNote *note = my_note();
 
-	note_open(note);
+	seqlock_begin_write(&note->seq);
 	nled--;
 	note_close(note);
 	return note->led[nled];
@@ -302,14 +296,6 @@ outcome_has_moved(uint64 hash, uint64 before)
  * Waiting
  *-------------------------------------------------------------------------
  */
-
-static void
-flight_locktag(LOCKTAG *tag, uint64 hash)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (hash >> 32),
-						 (uint32) hash, 1);
-	tag->locktag_type = LOCKTAG_USERLOCK;
-}
 
 static ConditionVariable *
 flight_landing(uint64 hash)
@@ -485,7 +471,7 @@ flight_begin(Flight *flight, bool again)
 	if (is_leading(flight->hash) || GUARD_REMOVED("flight") ||
 		(outcome_is_vain(before, flight->hash) && !GUARD_REMOVED("flight_memory")))
 		return FLIGHT_ALONE;
-	flight_locktag(&tag, flight->hash);
+	locktag_set(&tag, LOCK_FLIGHT, MyDatabaseId, flight->hash);
 	again &= flight->queues;
 	if (!again && flight_try(flight, &tag, &role))
 		return role;
@@ -522,7 +508,7 @@ flight_end(Flight *flight, bool stored)
 	flight->leads = false;
 	(void) note_pop();
 	note_write(NULL);
-	flight_locktag(&tag, flight->hash);
+	locktag_set(&tag, LOCK_FLIGHT, MyDatabaseId, flight->hash);
 	(void) LockRelease(&tag, ExclusiveLock, false);
 	ConditionVariableBroadcast(flight_landing(flight->hash));
 }
@@ -531,7 +517,7 @@ flight_end(Flight *flight, bool stored)
  * How far this backend has got into flights within flights.
  */
 int
-flight_mark(void)
+flight_depth(void)
 {
 	return nled;
 }
@@ -542,9 +528,9 @@ flight_mark(void)
  * comes now, need not wait for that.  No errors here: it is called in callbacks.
  */
 void
-flight_forget(int mark)
+flight_forget(int depth)
 {
-	while (nled > mark)
+	while (nled > depth)
 	{
 		uint64		hash = note_pop();
 

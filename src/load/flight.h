@@ -70,8 +70,8 @@ extern void flight_prepare(Flight *flight, const CacheDef *def,
 						   const StoreKey *key);
 extern FlightRole flight_begin(Flight *flight, bool again);
 extern void flight_end(Flight *flight, bool stored);
-extern int	flight_mark(void);
-extern void flight_forget(int mark);
+extern int	flight_depth(void);
+extern void flight_forget(int depth);
 extern void flight_reset(void);
 
 #endif							/* CACHE_FLIGHT_H */

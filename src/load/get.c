@@ -595,7 +595,7 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	Fetch		fetch;
 	StoreValue	value;
 	Datum		result = (Datum) 0;
-	int			mark;
+	int			depth;
 
 	if (!fetch_start(&fetch, def, args, nulls, collation, native, isnull))
 		return (Datum) 0;
@@ -604,14 +604,14 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 
 	/* Other code runs from here on, which may replace the definition. */
 	definition_use(def);
-	mark = flight_mark();
+	depth = flight_depth();
 	PG_TRY();
 	{
 		result = fetch_otherwise(&fetch, false);
 	}
 	PG_FINALLY();
 	{
-		flight_forget(mark);
+		flight_forget(depth);
 		definition_release(def);
 	}
 	PG_END_TRY();
@@ -834,7 +834,7 @@ cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
 	Missed	  **missed = palloc(sizeof(Missed *) * n);
 	Missed	   *next = palloc(sizeof(Missed));
 	int			nmissed = 0;
-	int			mark;
+	int			depth;
 	bool		complete = true;
 
 	for (int i = 0; i < n; i++)
@@ -867,7 +867,7 @@ cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
 		return true;
 
 	definition_use(def);
-	mark = flight_mark();
+	depth = flight_depth();
 	PG_TRY();
 	{
 		many_convert(def, missed, nmissed);
@@ -879,7 +879,7 @@ cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
 	}
 	PG_FINALLY();
 	{
-		flight_forget(mark);
+		flight_forget(depth);
 		definition_release(def);
 	}
 	PG_END_TRY();

@@ -58,6 +58,7 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "base/locktag.h"
 #include "definition/extension.h"
 #include "definition/key.h"
 #include "load/keyvalue.h"
@@ -202,9 +203,7 @@ keyvalue_lock(uint64 cache, LOCKMODE mode)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (cache >> 32),
-						 (uint32) cache, 2);
-	tag.locktag_type = LOCKTAG_USERLOCK;
+	locktag_set(&tag, LOCK_SETS, MyDatabaseId, cache);
 	if (LockAcquire(&tag, mode, false, false) == LOCKACQUIRE_ALREADY_HELD)
 		return false;
 	AcceptInvalidationMessages();

@@ -26,6 +26,7 @@
 
 #include "base/compat.h"
 #include "base/devel.h"
+#include "base/locktag.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
 #include "protocol/catalogs.h"
@@ -35,17 +36,6 @@ static uint64 settled_changes = PG_UINT64_MAX;
 
 /* The transaction in which that was the last time */
 static LocalTransactionId settled_in = InvalidLocalTransactionId;
-
-/*
- * Transactions with DDL in a database, or (InvalidOid) for all, take this
- * lock; fillers look whether somebody has it.
- */
-static void
-ddl_locktag(LOCKTAG *tag, Oid dbid)
-{
-	SET_LOCKTAG_ADVISORY(*tag, dbid, 0, 0, 0);
-	tag->locktag_type = LOCKTAG_USERLOCK;
-}
 
 /*
  * Prepare for publishing DDL, at the end of a transaction: it has changed
@@ -58,7 +48,7 @@ catalogs_begin_change(Oid dbid)
 
 	if (!ready_for_use())
 		return;
-	ddl_locktag(&tag, dbid);
+	locktag_set(&tag, LOCK_DDL, dbid, 0);
 	(void) LockAcquire(&tag, RowExclusiveLock, false, false);
 }
 
@@ -77,7 +67,7 @@ catalogs_settle(void)
 		return true;
 	for (int i = 0; i < 2; i++)
 	{
-		ddl_locktag(&tag, i == 0 ? MyDatabaseId : InvalidOid);
+		locktag_set(&tag, LOCK_DDL, i == 0 ? MyDatabaseId : InvalidOid, 0);
 		if (cache_try_lock(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
 			return false;
 		(void) LockRelease(&tag, ShareLock, false);

@@ -14,7 +14,7 @@
  * That moment and that end are those of ExecutorRun and ExecutorFinish (the
  * latter fires the triggers), and of COPY FROM.  A statement that leaves its
  * triggers to an outer one, as the actions of foreign keys do, leaves its
- * marks to it as well.
+ * flags to it as well.
  *
  * Compared with a BEFORE ROW trigger that makes keys pending early, this
  * costs nothing per row, and holds for whatever a later trigger does to the
@@ -50,15 +50,15 @@
 #include "protocol/statement.h"
 
 /* A cache that a statement at some level is changing. */
-typedef struct Mark
+typedef struct Flag
 {
 	NameData	cache;
 	int			level;
-} Mark;
+} Flag;
 
-static Mark *marks = NULL;
-static int	nmarks = 0;
-static int	marks_size = 0;
+static Flag *flags = NULL;
+static int	nflags = 0;
+static int	flags_size = 0;
 static int	level = 0;			/* changing statements in progress */
 
 /* Statements of this transaction have changed rows of a catalog */
@@ -259,20 +259,20 @@ watched_find(Oid relid)
 	return entry;
 }
 
-/* Is the cache marked at this level, or one around it? */
+/* Is the cache flagged at this level, or one around it? */
 static bool
-is_marked(const char *cache, int at, int n)
+is_flagged(const char *cache, int at, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		if (marks[i].level <= at && strcmp(NameStr(marks[i].cache), cache) == 0)
+		if (flags[i].level <= at && strcmp(NameStr(flags[i].cache), cache) == 0)
 			return true;
 	}
 	return false;
 }
 
 static void
-mark_relation(Oid relid, int at)
+flag_relation(Oid relid, int at)
 {
 	WatchedRelation *entry;
 
@@ -281,21 +281,21 @@ mark_relation(Oid relid, int at)
 	entry = watched_find(relid);
 	for (int i = 0; i < entry->ncaches; i++)
 	{
-		if (is_marked(NameStr(entry->caches[i]), at, nmarks))
+		if (is_flagged(NameStr(entry->caches[i]), at, nflags))
 			continue;
-		if (nmarks == marks_size)
+		if (nflags == flags_size)
 		{
-			int			size = Max(marks_size * 2, 16);
+			int			size = Max(flags_size * 2, 16);
 
-			if (marks == NULL)
-				marks = MemoryContextAlloc(TopMemoryContext, sizeof(Mark) * size);
+			if (flags == NULL)
+				flags = MemoryContextAlloc(TopMemoryContext, sizeof(Flag) * size);
 			else
-				marks = repalloc(marks, sizeof(Mark) * size);
-			marks_size = size;
+				flags = repalloc(flags, sizeof(Flag) * size);
+			flags_size = size;
 		}
-		marks[nmarks].cache = entry->caches[i];
-		marks[nmarks].level = at;
-		nmarks++;
+		flags[nflags].cache = entry->caches[i];
+		flags[nflags].level = at;
+		nflags++;
 	}
 }
 
@@ -310,29 +310,29 @@ note_catalog(Oid relid)
 	pending_add_ddl();
 }
 
-/* Leave the marks of this level to the statement around it. */
+/* Leave the flags of this level to the statement around it. */
 static void
-hand_marks_out(int at)
+hand_flags_out(int at)
 {
 	int			n = 0;
 
-	for (int i = 0; i < nmarks; i++)
+	for (int i = 0; i < nflags; i++)
 	{
-		Mark		mark = marks[i];
+		Flag		flag = flags[i];
 
-		mark.level = Min(mark.level, Max(at - 1, 1));
-		if (!is_marked(NameStr(mark.cache), mark.level, n))
-			marks[n++] = mark;
+		flag.level = Min(flag.level, Max(at - 1, 1));
+		if (!is_flagged(NameStr(flag.cache), flag.level, n))
+			flags[n++] = flag;
 	}
-	nmarks = n;
+	nflags = n;
 }
 
 /* The statements at this level and inside it are through. */
 static void
-unmark(int at)
+unflag(int at)
 {
-	while (nmarks > 0 && marks[nmarks - 1].level >= at)
-		nmarks--;
+	while (nflags > 0 && flags[nflags - 1].level >= at)
+		nflags--;
 }
 
 /*
@@ -341,9 +341,9 @@ unmark(int at)
 bool
 statement_changes(const char *cache)
 {
-	for (int i = 0; i < nmarks; i++)
+	for (int i = 0; i < nflags; i++)
 	{
-		if (strcmp(NameStr(marks[i].cache), cache) == 0)
+		if (strcmp(NameStr(flags[i].cache), cache) == 0)
 			return true;
 	}
 	return false;
@@ -365,7 +365,7 @@ statement_wrote_catalog(bool shared)
 void
 statement_reset(void)
 {
-	nmarks = 0;
+	nflags = 0;
 	level = 0;
 	wrote_catalog = wrote_shared = false;
 }
@@ -382,7 +382,7 @@ statement_enter(Oid relid)
 	{
 		/* As COPY will. */
 		LockRelationOid(relid, RowExclusiveLock);
-		mark_relation(relid, level);
+		flag_relation(relid, level);
 	}
 	return level;
 }
@@ -390,7 +390,7 @@ statement_enter(Oid relid)
 void
 statement_leave(int at)
 {
-	unmark(at);
+	unflag(at);
 	level = at - 1;
 }
 
@@ -434,7 +434,7 @@ run_changing(EXECUTOR_RUN_ARGS)
 			Oid			relid = rt_fetch(lfirst_int(lc),
 										 query->plannedstmt->rtable)->relid;
 
-			mark_relation(relid, at);
+			flag_relation(relid, at);
 			note_catalog(relid);
 		}
 		next_executor_run(EXECUTOR_RUN_PASS);
@@ -446,7 +446,7 @@ run_changing(EXECUTOR_RUN_ARGS)
 	}
 	PG_END_TRY();
 
-	/* The marks stay until ExecutorFinish has fired the triggers. */
+	/* The flags stay until ExecutorFinish has fired the triggers. */
 	level = at - 1;
 }
 
@@ -479,7 +479,7 @@ finish_changing(QueryDesc *query)
 
 	if (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS)
 	{
-		hand_marks_out(at);
+		hand_flags_out(at);
 		level = at - 1;
 	}
 	else

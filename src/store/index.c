@@ -36,6 +36,7 @@
 
 #include "base/compat.h"
 #include "base/prefetch.h"
+#include "base/seqlock.h"
 #include "fence/keyfence.h"
 #include "fence/registry.h"
 #include "fence/slotlists.h"
@@ -124,20 +125,6 @@ index_prefetch_entry(uint64 hash)
 	CACHE_PREFETCH_WRITE(&entry->node.flags);
 }
 
-static void
-bucket_begin_write(Bucket *bucket)
-{
-	pg_atomic_write_u32(&bucket->seq, pg_atomic_read_u32(&bucket->seq) + 1);
-	pg_write_barrier();
-}
-
-static void
-bucket_end_write(Bucket *bucket)
-{
-	pg_write_barrier();
-	pg_atomic_write_u32(&bucket->seq, pg_atomic_read_u32(&bucket->seq) + 1);
-}
-
 /*
  * The place that refers to an entry in the chain of its hash.  Partition lock.
  */
@@ -161,9 +148,9 @@ chain_remove(ArenaRef ref)
 	Entry	   *entry = entry_at(ref);
 	Bucket	   *bucket = bucket_of(entry->node.hash);
 
-	bucket_begin_write(bucket);
+	seqlock_begin_write(&bucket->seq);
 	*chain_link(entry->node.hash, ref) = entry->chain;
-	bucket_end_write(bucket);
+	seqlock_end_write(&bucket->seq);
 }
 
 /* Take an entry out of its chain, to be freed by others.  Partition lock. */
@@ -329,9 +316,9 @@ index_link(ArenaRef ref, const StoreKey *key, TimestampTz now)
 	}
 
 	entry->chain = *head;
-	bucket_begin_write(bucket);
+	seqlock_begin_write(&bucket->seq);
 	*head = ref;
-	bucket_end_write(bucket);
+	seqlock_end_write(&bucket->seq);
 }
 
 /*
@@ -367,10 +354,10 @@ index_move(ArenaRef from, ArenaRef to)
 	linked = !(entry_at(from)->node.flags & ENTRY_DEAD);
 	if (linked)
 	{
-		bucket_begin_write(bucket);
+		seqlock_begin_write(&bucket->seq);
 		*chain_link(hash, from) = to;
 		arena_slide(&shared_store->arena, shared_arena, from, to);
-		bucket_end_write(bucket);
+		seqlock_end_write(&bucket->seq);
 	}
 	key_unlock(hash);
 	return linked;

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * stats.c
+ * statsview.c
  *		cache_stats, cache_bypasses and cache_stats_reset().
  *
  * Backends count for themselves and add their counts to the shared ones at

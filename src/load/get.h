@@ -15,23 +15,9 @@
 #include "definition/definition.h"
 #include "store/item.h"
 
-/* One of several keys, and its value once it is done. */
-typedef struct FetchItem
-{
-	Datum		key;
-	bool		keynull;
-	bool		done;
-	bool		isnull;
-	Datum		value;
-} FetchItem;
-
 extern Datum cache_fetch(CacheDef *def, Datum *args, const bool *nulls,
 						 Oid collation, bool native, bool *isnull);
 extern bool cache_peek(CacheDef *def, StoreKey *key, StoreValue *value);
-extern bool cache_fetch_cached(CacheDef *def, FetchItem *item, Oid collation,
-							   bool native);
-extern bool cache_fetch_many(CacheDef *def, FetchItem *items, int n,
-							 Oid collation, bool native);
 extern bool cache_expires(CacheDef *def, Datum *args, const bool *nulls,
 						  Oid collation, TimestampTz *expires);
 

@@ -22,6 +22,7 @@
 #include "base/compat.h"
 #include "definition/extension.h"
 #include "load/get.h"
+#include "load/getmany.h"
 #include "segment.h"
 #include "sql/callsite.h"
 

@@ -101,7 +101,7 @@ definition_depends_on(const CacheDef *def, Oid relid)
 }
 
 static void
-relation_changed(Datum arg, Oid relid)
+definition_relation_changed(Datum arg, Oid relid)
 {
 	HASH_SEQ_STATUS scan;
 	DefinitionRef *ref;
@@ -173,7 +173,7 @@ operators_changed(Datum arg, int cacheid, uint32 hashvalue)
 void
 definition_init(void)
 {
-	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterRelcacheCallback(definition_relation_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, loader_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, privileges_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(DATABASEOID, privileges_changed, (Datum) 0);

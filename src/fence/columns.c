@@ -247,7 +247,7 @@ columns_changed(Relation rel, TupleTableSlot *before, TupleTableSlot *after,
  * to everybody.
  */
 bool
-change_add(ColumnChange *change, const ColumnChange *more)
+columns_add_change(ColumnChange *change, const ColumnChange *more)
 {
 	if (!OidIsValid(change->relid))
 		return false;

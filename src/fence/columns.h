@@ -55,6 +55,6 @@ typedef struct ColumnChange
 extern Columns columns_read(const PlannedStmt *plan, int rti, Relation rel);
 extern Columns columns_changed(Relation rel, TupleTableSlot *before,
 							   TupleTableSlot *after, Columns matter);
-extern bool change_add(ColumnChange *change, const ColumnChange *more);
+extern bool columns_add_change(ColumnChange *change, const ColumnChange *more);
 
 #endif							/* CACHE_COLUMNS_H */

@@ -584,7 +584,7 @@ fetch_otherwise(Fetch *fetch, bool asked)
  * The caller has checked privileges and locked the definition.
  */
 Datum
-cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+get_value(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 			bool native, bool *isnull)
 {
 	Fetch		fetch;
@@ -621,7 +621,7 @@ cache_fetch(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
  * been replaced afterwards.  Counts as nothing.
  */
 bool
-cache_peek(CacheDef *def, StoreKey *key, StoreValue *value)
+get_peek(CacheDef *def, StoreKey *key, StoreValue *value)
 {
 	Fetch		fetch;
 
@@ -635,7 +635,7 @@ cache_peek(CacheDef *def, StoreKey *key, StoreValue *value)
  * count as an access.
  */
 bool
-cache_expires(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
+get_expires(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 			  TimestampTz *expires)
 {
 	/* As jsonb, or else in the loader's own type. */
@@ -648,7 +648,7 @@ cache_expires(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 		if (!fetch_start(&fetch, def, args, nulls, collation, native, &isnull))
 			return false;
 		fetch.key.key.aside = true;
-		if (cache_peek(def, &fetch.key.key, &value))
+		if (get_peek(def, &fetch.key.key, &value))
 		{
 			if (value.data)
 				pfree(value.data);

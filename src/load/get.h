@@ -15,10 +15,10 @@
 #include "definition/definition.h"
 #include "store/item.h"
 
-extern Datum cache_fetch(CacheDef *def, Datum *args, const bool *nulls,
+extern Datum get_value(CacheDef *def, Datum *args, const bool *nulls,
 						 Oid collation, bool native, bool *isnull);
-extern bool cache_peek(CacheDef *def, StoreKey *key, StoreValue *value);
-extern bool cache_expires(CacheDef *def, Datum *args, const bool *nulls,
+extern bool get_peek(CacheDef *def, StoreKey *key, StoreValue *value);
+extern bool get_expires(CacheDef *def, Datum *args, const bool *nulls,
 						  Oid collation, TimestampTz *expires);
 
 #endif							/* CACHE_GET_H */

@@ -27,7 +27,7 @@
  * Get the value of one of several keys, if shared memory has it.
  */
 bool
-cache_fetch_cached(CacheDef *def, FetchItem *item, Oid collation, bool native)
+getmany_cached(CacheDef *def, FetchItem *item, Oid collation, bool native)
 {
 	Fetch		fetch;
 	StoreValue	value;
@@ -206,13 +206,13 @@ many_load(CacheDef *def, Missed **missed, int n)
 
 /*
  * Get the values of several keys of a cache whose keys have one column: of
- * those that are not done yet.  Otherwise as cache_fetch.
+ * those that are not done yet.  Otherwise as get_value.
  *
  * False if some are left because the definition has changed meanwhile; the
  * caller finds it again and calls again.
  */
 bool
-cache_fetch_many(CacheDef *def, FetchItem *items, int n, Oid collation,
+getmany_fetch(CacheDef *def, FetchItem *items, int n, Oid collation,
 				 bool native)
 {
 	Missed	  **missed = palloc(sizeof(Missed *) * n);

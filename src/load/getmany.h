@@ -24,9 +24,9 @@ typedef struct FetchItem
 	Datum		value;
 } FetchItem;
 
-extern bool cache_fetch_cached(CacheDef *def, FetchItem *item, Oid collation,
+extern bool getmany_cached(CacheDef *def, FetchItem *item, Oid collation,
 							   bool native);
-extern bool cache_fetch_many(CacheDef *def, FetchItem *items, int n,
+extern bool getmany_fetch(CacheDef *def, FetchItem *items, int n,
 							 Oid collation, bool native);
 
 #endif							/* CACHE_GETMANY_H */

@@ -355,7 +355,7 @@ publish_late(int i)
 static void
 add_change(int place, const ColumnChange *change)
 {
-	if (change_add(&items[place].change, change) && published &&
+	if (columns_add_change(&items[place].change, change) && published &&
 		!GUARD_REMOVED("late"))
 		publish_late(place);
 }

@@ -105,7 +105,7 @@ watched_forget(WatchedRelation *entry)
 }
 
 static void
-relation_changed(Datum arg, Oid relid)
+statement_relation_changed(Datum arg, Oid relid)
 {
 	WatchedRelation *entry;
 
@@ -505,5 +505,5 @@ statement_init(void)
 	ExecutorRun_hook = statement_executor_run;
 	prev_executor_finish = ExecutorFinish_hook;
 	ExecutorFinish_hook = statement_executor_finish;
-	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterRelcacheCallback(statement_relation_changed, (Datum) 0);
 }

@@ -42,7 +42,7 @@ cache_get(PG_FUNCTION_ARGS)
 	Datum		result;
 	bool		isnull;
 
-	result = cache_fetch(def, keys.values, keys.nulls, site->collation,
+	result = get_value(def, keys.values, keys.nulls, site->collation,
 						 def->rettype == JSONBOID, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
@@ -77,7 +77,7 @@ cache_get_as(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cache_get_as() does not support anonymous records"),
 				 errhint("Use cache_get(), or let the loader return a named composite type.")));
-	result = cache_fetch(def, keys.values, keys.nulls, site->collation,
+	result = get_value(def, keys.values, keys.nulls, site->collation,
 						 true, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
@@ -91,7 +91,7 @@ call_expires(CallSite *site, CallKeys *keys, TimestampTz *expires)
 	KeyValue	found;
 
 	if (!site->def->plain)
-		return cache_expires(site->def, keys->values, keys->nulls,
+		return get_expires(site->def, keys->values, keys->nulls,
 							 site->collation, expires);
 	if (keys->nulls[0] ||
 		keyvalue_load(site->def->id, keys->values[0], &found) != KEYVALUE_FOUND)

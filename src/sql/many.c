@@ -91,7 +91,7 @@ many_put_cached(ManyCall *call, int i)
 	{
 		if (site->generation != definition_generation ||
 			!many_key(call, i, &item) ||
-			!cache_fetch_cached(site->def, &item, site->collation,
+			!getmany_cached(site->def, &item, site->collation,
 								many_is_native(call)))
 			break;
 		many_put(call, i, &item);
@@ -120,7 +120,7 @@ many_put_all(ManyCall *call, int i, int n)
 				current &= many_key(call, i + j, &call->items[j]);
 		}
 		complete = current &&
-			cache_fetch_many(call->site->def, call->items, n,
+			getmany_fetch(call->site->def, call->items, n,
 							 call->site->collation, many_is_native(call));
 	}
 	for (int j = 0; j < n; j++)

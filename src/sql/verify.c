@@ -200,7 +200,7 @@ compare(Verify *verify, StoreKey *key, KeyParts *parts, StoreValue *cached)
 	nestlevel = settings_apply(&def->settings, &complete);
 	if (differs(def, native, cached, &loaded) &&
 		(GUARD_REMOVED("verify_again") ||
-		 (cache_peek(def, key, cached) && differs(def, native, cached, &loaded))))
+		 (get_peek(def, key, cached) && differs(def, native, cached, &loaded))))
 		return_row(verify, text, native, cached, &loaded);
 	settings_restore(nestlevel);
 	error_context_stack = callback.previous;
@@ -229,7 +229,7 @@ verify_key(Verify *verify, StoreKey *key)
 	if (!key_parse(&parts, def, key))
 		return true;
 	key->hash = key_hash(def, parts.values, parts.nulls);
-	if (cache_peek(def, key, &cached))
+	if (get_peek(def, key, &cached))
 		compare(verify, key, &parts, &cached);
 	else if (!def->valid)
 		return false;

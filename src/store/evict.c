@@ -45,7 +45,25 @@ typedef struct Access
 static Access accesses[ACCESS_BUFFER];
 static int	naccesses = 0;
 
+/* Blocks that are swept each time: usually, and when many entries have died. */
+#define SWEEP_IDLE			2
 #define SWEEP_STEPS			64
+
+/* Entries of a chain that are looked at for one that was used. */
+#define HEAR_STEPS			64
+
+/*
+ * Parts of the arena: what is left free, so that compaction need not move more
+ * than this many times what is wanted; what one entry may have; and what the
+ * policies of caches with a max_cost may have together, each half of the rest.
+ */
+#define ARENA_SLACK			64
+#define ARENA_ENTRY			4
+#define ARENA_POLICIES		8
+
+/* What an entry is taken to cost, and how many entries a policy is for at least. */
+#define EXPECTED_COST		512
+#define EXPECTED_ENTRIES	16
 
 /* The policy of a cache that has its own. */
 Policy *
@@ -81,7 +99,7 @@ hear_access(const Access *access)
 	 * Others may unlink entries from the chain meanwhile, and put them into a
 	 * list of the dead; so the walk is bounded.
 	 */
-	for (int steps = 0; ref != 0 && steps < 64; steps++)
+	for (int steps = 0; ref != 0 && steps < HEAR_STEPS; steps++)
 	{
 		Entry	   *entry = entry_at(ref);
 
@@ -286,7 +304,7 @@ void
 evict_sweep(TimestampTz now)
 {
 	Arena	   *arena = &shared_store->arena;
-	int			steps = 2;
+	int			steps = SWEEP_IDLE;
 
 	if (pg_atomic_read_u32(&shared_registry->sweep_wanted) != 0 &&
 		pg_atomic_exchange_u32(&shared_registry->sweep_wanted, 0) != 0)
@@ -403,9 +421,9 @@ ArenaRef
 evict_reserve(uint32 units, CacheSlot *wanting, TimestampTz now)
 {
 	Arena	   *arena = &shared_store->arena;
-	uint32		slack = evict_arena_total() / 64;
+	uint32		slack = evict_arena_total() / ARENA_SLACK;
 
-	if (units > evict_arena_total() / 4)
+	if (units > evict_arena_total() / ARENA_ENTRY)
 		return 0;
 	for (;;)
 	{
@@ -446,16 +464,16 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 	if (limit->max_cost == 0 || slot->policy != 0)
 		return true;
 
-	expected = limit->max_cost / (limit->entry_cost ? limit->entry_cost : 512);
-	expected = Min(Max(expected, 16), store_pool_entries);
-	left = evict_arena_total() / 8;
+	expected = limit->max_cost / (limit->entry_cost ? limit->entry_cost : EXPECTED_COST);
+	expected = Min(Max(expected, EXPECTED_ENTRIES), store_pool_entries);
+	left = evict_arena_total() / ARENA_POLICIES;
 	left -= Min(left, shared_store->policy_units);
 	for (;;)
 	{
 		units = policy_size(store_policy_aim, expected) / ARENA_UNIT + 2;
 		if (units <= left / 2)
 			break;
-		if (expected <= 16)
+		if (expected <= EXPECTED_ENTRIES)
 			return false;
 		expected /= 2;
 	}
@@ -479,7 +497,7 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 void
 evict_resize_pool(void)
 {
-	uint64		total = evict_arena_total() - evict_arena_total() / 64 -
+	uint64		total = evict_arena_total() - evict_arena_total() / ARENA_SLACK -
 		shared_store->policy_units;
 
 	policy_set_capacity(shared_pool,

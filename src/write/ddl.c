@@ -499,7 +499,7 @@ is_aside(const Object *object)
 			(void) naming_find(TypeRelationId, object->oid, &schema, &name);
 			break;
 		case OBJECT_IS_ROLE:
-			return !role_has_changed(object->oid);
+			return !rolechange_has(object->oid);
 		default:
 			return false;
 	}
@@ -746,9 +746,9 @@ add_roles(const Touched *touched)
 		ListCell   *lc;
 
 		if (object->kind == OBJECT_IS_ROLE)
-			role_add_pending(object->oid);
+			rolechange_add_pending(object->oid);
 		foreach(lc, object->members)
-			role_add_pending(lfirst_oid(lc));
+			rolechange_add_pending(lfirst_oid(lc));
 	}
 }
 
@@ -794,7 +794,7 @@ decide(Touched *touched, bool results, FullTransactionId xid)
 		{
 			if (touched->objects[i].kind == OBJECT_IS_MEMBERSHIP)
 				touched->objects[i].members =
-					role_members_of(touched->objects[i].oid);
+					rolechange_members(touched->objects[i].oid);
 		}
 		foreach(lc, touched->everywhere ? NIL : slot_databases())
 		{

@@ -71,7 +71,7 @@ is_former(HeapTupleHeader row)
  * the role is new or dropped.
  */
 bool
-role_has_changed(Oid role)
+rolechange_has(Oid role)
 {
 	HeapTuple	now = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
 	Relation	roles;
@@ -107,7 +107,7 @@ role_has_changed(Oid role)
  * others.
  */
 List *
-role_members_of(uint32 hash)
+rolechange_members(uint32 hash)
 {
 	Relation	memberships = table_open(AuthMemRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(memberships, InvalidOid, false,
@@ -132,7 +132,7 @@ role_members_of(uint32 hash)
  * told of everything, as it is not known of which caches there is any.
  */
 void
-role_add_pending(Oid role)
+rolechange_add_pending(Oid role)
 {
 	PendingHandle added = pending_add_role(role);
 	ListCell   *lc;

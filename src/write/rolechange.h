@@ -14,8 +14,8 @@
 
 #include "nodes/pg_list.h"
 
-extern bool role_has_changed(Oid role);
-extern void role_add_pending(Oid role);
-extern List *role_members_of(uint32 hash);
+extern bool rolechange_has(Oid role);
+extern void rolechange_add_pending(Oid role);
+extern List *rolechange_members(uint32 hash);
 
 #endif							/* CACHE_ROLECHANGE_H */

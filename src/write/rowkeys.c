@@ -78,7 +78,7 @@ drop_keys(RowKeys *keys)
 }
 
 static void
-relation_changed(Datum arg, Oid relid)
+rowkeys_relation_changed(Datum arg, Oid relid)
 {
 	kept_iterator at;
 	KeptKeys   *entry;
@@ -115,7 +115,7 @@ rowkeys_reset(void)
 void
 rowkeys_init(void)
 {
-	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterRelcacheCallback(rowkeys_relation_changed, (Datum) 0);
 }
 
 /*-------------------------------------------------------------------------

@@ -23,6 +23,7 @@
 #include "store/store.h"
 
 #define LARGE_FRACTION		64	/* of the arena: such entries queue first */
+#define LARGEST_FRACTION	8	/* of the arena: no entry is larger */
 #define PUT_BATCH			32	/* that the store lock is taken for at once */
 
 /*
@@ -58,7 +59,7 @@ store_missed(const StoreKey *key)
 Size
 store_max_entry(void)
 {
-	return store_arena_bytes / 8;
+	return store_arena_bytes / LARGEST_FRACTION;
 }
 
 /* What an entry costs in the units of its policy. */

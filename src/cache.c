@@ -30,6 +30,7 @@
 #include "depend/dependency.h"
 #include "depend/plans.h"
 #include "depend/routine.h"
+#include "depend/spoken.h"
 #include "fence/dependencyset.h"
 #include "fence/keyfence.h"
 #include "fence/lineage.h"
@@ -167,6 +168,7 @@ _PG_init(void)
 	definition_init();
 	plans_init();
 	routine_init();
+	spoken_init();
 	parameter_init();
 	dependency_init();
 	rowkeys_init();

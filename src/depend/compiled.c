@@ -58,6 +58,7 @@
 #include "depend/mark.h"
 #include "depend/plexpr.h"
 #include "depend/routine.h"
+#include "depend/spoken.h"
 #include "protocol/catalogs.h"
 #include "protocol/pending.h"
 
@@ -360,7 +361,10 @@ inspect_casts(Oid type, Reasons *why)
 		Form_pg_cast cast = (Form_pg_cast) GETSTRUCT(tuple);
 
 		if (cast->casttarget == type && OidIsValid(cast->castfunc))
+		{
 			inspect_routine(cast->castfunc, loads_vouched, why);
+			spoken_note_mentions(cast->castfunc);
+		}
 	}
 	systable_endscan(scan);
 	table_close(casts, AccessShareLock);

@@ -47,6 +47,7 @@
 #include "depend/inspect.h"
 #include "depend/literal.h"
 #include "depend/routine.h"
+#include "depend/spoken.h"
 
 static void
 note(Inspection *in, Reason reason, Oid object)
@@ -100,6 +101,8 @@ inspect_function(Oid function, Inspection *in)
 	if (kind == ROUTINE_KNOWN && function < FirstNormalObjectId)
 		return;
 	dependency_note_function(function);
+	if (in->in_domain)
+		spoken_note_mentions(function);
 	if (routine_is_sql(function))
 		in->calls_sql = true;
 	if (kind != ROUTINE_KNOWN &&
@@ -271,11 +274,14 @@ inspect_domain(Oid domain, Inspection *in)
 												  "cache domain",
 												  ALLOCSET_SMALL_SIZES);
 	DomainConstraintRef ref;
+	bool		outer = in->in_domain;
 	ListCell   *lc;
 
 	InitDomainConstraintRef(domain, &ref, context, false);
+	in->in_domain = true;
 	foreach(lc, ref.constraints)
 		(void) inspect_expression((Node *) ((DomainConstraintState *) lfirst(lc))->check_expr, in);
+	in->in_domain = outer;
 	MemoryContextDelete(context);
 }
 

@@ -36,6 +36,7 @@ typedef struct Inspection
 	const List *rtable;			/* of the plan that it is in, or NIL */
 	bool		literals;		/* look for nothing else */
 	TextsUse	texts;
+	bool		in_domain;		/* in the constraints of one */
 	bool		calls_sql;		/* found: a function of a user's in SQL */
 } Inspection;
 

@@ -36,6 +36,7 @@ typedef struct QueryMark
 	Mark		mark;
 	Reasons		why;			/* not to store what it gives */
 	bool		calls_sql;		/* its plan does, functions of users' */
+	bool		speaks;			/* its plan does, of what is not in it */
 	uint64		outside;		/* of plans_sql_made_outside, when that was last
 								 * set up */
 } QueryMark;
@@ -66,6 +67,18 @@ sources_of(PLpgSQL_expr *expr, KeptLook *look)
 		return SPI_plan_get_plan_sources(expr->plan);
 	look->complete = false;
 	return NIL;
+}
+
+/* What plans that PL/pgSQL keeps speak of (plans.c).  Is there anything? */
+static bool
+note_spoken(CachedPlan *gplan)
+{
+	bool		any = false;
+	ListCell   *lc;
+
+	foreach(lc, gplan->stmt_list)
+		any |= plans_note_spoken(lfirst_node(PlannedStmt, lc));
+	return any;
 }
 
 /*
@@ -110,6 +123,8 @@ keptexpr_before(PLpgSQL_expr *expr, void *arg)
 			loads_note_all(&plan->why);
 		else if (source->gplan != NULL)
 			look->complete = false;
+		if (query->speaks && source->gplan != NULL)
+			note_spoken(source->gplan);
 		if (query->calls_sql)
 			look->complete = false;
 		if (query->calls_sql && query->outside != plans_sql_made_outside())
@@ -220,6 +235,7 @@ keptexpr_after(PLpgSQL_expr *expr, void *arg)
 			query->calls_sql = inspect_kept(source->gplan, &plan->why);
 			if (query->calls_sql)
 				query->outside = plans_sql_made_outside();
+			query->speaks = note_spoken(source->gplan);
 			loads_note_all(&plan->why);
 		}
 		if (plan == NULL || !mark_equals(&plan->mark.made, look->now))

@@ -44,13 +44,29 @@
 #include "depend/plans.h"
 #include "depend/plantree.h"
 #include "depend/routine.h"
+#include "depend/spoken.h"
 
 /*
- * The relations in texts that have been analysed during the innermost of them,
- * such as functions in SQL that became a part of the query.
+ * The planning in progress, the innermost one: the relations in texts that have been
+ * analysed meanwhile, such as functions in SQL that became a part of the query,
+ * and those that were read; and functions in SQL that it may have parsed.
  */
-static List *analysed = NIL;
-static MemoryContext analysed_context = NULL;
+typedef struct Planning
+{
+	List	   *relids;
+	List	   *functions;
+	MemoryContext context;		/* of these lists */
+	struct Planning *outer;
+} Planning;
+
+static Planning *planning = NULL;
+
+/*
+ * A plan depends on relations that are not in it: without them it could not be made
+ * again.  They go with it, as items that PostgreSQL takes for those of another
+ * catalog cache.
+ */
+#define PLAN_SPEAKS_OF	(-1)
 
 /*
  * Within a transaction expressions of PL/pgSQL keep what functions in SQL were
@@ -131,12 +147,24 @@ note_scan(const PlanScan *scan, void *arg)
 		narrow_note_scan(tables->rels[scan->varno - 1], scan, tables->params);
 }
 
+static void
+add_analysed(Planning *to, Oid relid)
+{
+	MemoryContext before = MemoryContextSwitchTo(to->context);
+
+	if (relid >= FirstNormalObjectId)
+		to->relids = list_append_unique_oid(to->relids, relid);
+	MemoryContextSwitchTo(before);
+}
+
 /* What a plan has in its range table is read; a table is opened and given. */
 static Relation
 note_entry(PlannedStmt *plan, RangeTblEntry *rte, int rti)
 {
 	Relation	rel;
 
+	if (planning != NULL)
+		add_analysed(planning, rte->relid);
 	if (OidIsValid(rte->relid) && rte->relkind == RELKIND_VIEW)
 	{
 		if (rte->relid >= FirstNormalObjectId)
@@ -159,6 +187,43 @@ note_entry(PlannedStmt *plan, RangeTblEntry *rte, int rti)
 	return rel;
 }
 
+/* It is known at the end of the load whether this was read: see load_note_unread. */
+static void
+defer_mention(Load *load, Oid relid)
+{
+	for (int i = 0; i < load->nanalysed; i++)
+	{
+		if (load->analysed[i] == relid)
+			return;
+	}
+	if (load->nanalysed < LOAD_ANALYSED)
+		load->analysed[load->nanalysed++] = relid;
+	else
+		dependency_note_mention(relid);
+}
+
+/*
+ * A load uses this plan, which may have been made by an earlier one: it depends on
+ * the relations that were spoken of then.  Are there any?
+ */
+bool
+plans_note_spoken(PlannedStmt *plan)
+{
+	bool		any = false;
+	ListCell   *lc;
+
+	foreach(lc, plan->invalItems)
+	{
+		PlanInvalItem *item = lfirst_node(PlanInvalItem, lc);
+
+		if (item->cacheId != PLAN_SPEAKS_OF || GUARD_REMOVED("spoken_again"))
+			continue;
+		defer_mention(current_load, item->hashValue);
+		any = true;
+	}
+	return any;
+}
+
 /* Not inline, for the sake of what is executed outside of loads. */
 static pg_noinline void
 note_plan(PlannedStmt *plan, ParamListInfo params)
@@ -172,6 +237,7 @@ note_plan(PlannedStmt *plan, ParamListInfo params)
 		tables.rels = palloc(n * sizeof(Relation));
 	loads_note_search_path();
 	note_rights(plan);
+	(void) plans_note_spoken(plan);
 	for (int i = 0; i < n; i++)
 		tables.rels[i] = note_entry(plan,
 									list_nth_node(RangeTblEntry, plan->rtable, i),
@@ -271,16 +337,6 @@ relations_of(Query *query)
 	return relids;
 }
 
-/* Such a text has been analysed, in memory that does not last. */
-static void
-note_analysed(Query *query)
-{
-	MemoryContext before = MemoryContextSwitchTo(analysed_context);
-
-	analysed = list_concat(analysed, relations_of(query));
-	MemoryContextSwitchTo(before);
-}
-
 static bool
 plan_has(PlannedStmt *plan, Oid relid)
 {
@@ -294,19 +350,16 @@ plan_has(PlannedStmt *plan, Oid relid)
 	return false;
 }
 
-/* It is known at the end of the load whether this was read: see load_note_unread. */
+/* The plan speaks of this relation, and so does the load that makes it. */
 static void
-defer_mention(Load *load, Oid relid)
+note_spoken(PlannedStmt *plan, Oid relid)
 {
-	for (int i = 0; i < load->nanalysed; i++)
-	{
-		if (load->analysed[i] == relid)
-			return;
-	}
-	if (load->nanalysed < LOAD_ANALYSED)
-		load->analysed[load->nanalysed++] = relid;
-	else
-		dependency_note_mention(relid);
+	PlanInvalItem *item = makeNode(PlanInvalItem);
+
+	item->cacheId = PLAN_SPEAKS_OF;
+	item->hashValue = relid;
+	plan->invalItems = lappend(plan->invalItems, item);
+	defer_mention(current_load, relid);
 }
 
 /*
@@ -315,7 +368,7 @@ defer_mention(Load *load, Oid relid)
  * as functions in SQL, may still be executed by itself.
  */
 static void
-note_left_out(List *relids, PlannedStmt *plan)
+note_left_out(List *relids, PlannedStmt *plan, Planning *now)
 {
 	ListCell   *lc;
 
@@ -326,10 +379,15 @@ note_left_out(List *relids, PlannedStmt *plan)
 		if (!plan_has(plan, lfirst_oid(lc)))
 			dependency_note_mention(lfirst_oid(lc));
 	}
-	foreach(lc, analysed)
+	foreach(lc, now->functions)
+		now->relids = list_concat_unique_oid(now->relids,
+											 spoken_relations(lfirst_oid(lc)));
+	foreach(lc, now->relids)
 	{
 		if (!plan_has(plan, lfirst_oid(lc)))
-			defer_mention(current_load, lfirst_oid(lc));
+			note_spoken(plan, lfirst_oid(lc));
+		if (now->outer != NULL)
+			add_analysed(now->outer, lfirst_oid(lc));
 	}
 }
 
@@ -343,12 +401,10 @@ plan_in_load(Query *query, const char *source, int options,
 			 ParamListInfo params)
 {
 	PlannedStmt *plan;
-	List	   *outer = analysed;
-	MemoryContext outer_context = analysed_context;
+	Planning	now = {.context = CurrentMemoryContext, .outer = planning};
 
 	loads_planning++;
-	analysed = NIL;
-	analysed_context = CurrentMemoryContext;
+	planning = &now;
 	PG_TRY();
 	{
 		Reasons		reasons = {0};
@@ -357,13 +413,12 @@ plan_in_load(Query *query, const char *source, int options,
 		inspect_literals(query, source, &reasons);
 		loads_note_all(&reasons);
 		plan = plan_seen(query, source, options, params);
-		note_left_out(relids, plan);
+		note_left_out(relids, plan, &now);
 	}
 	PG_FINALLY();
 	{
 		loads_planning--;
-		analysed = outer;
-		analysed_context = outer_context;
+		planning = now.outer;
 	}
 	PG_END_TRY();
 	return plan;
@@ -421,6 +476,19 @@ plans_note_call(Oid function)
 }
 
 /*
+ * The planner may be about to parse the text of this function.  If that fails, it
+ * says so better than we could: so it is looked at afterwards.
+ */
+static void
+note_parsed(Oid function)
+{
+	MemoryContext before = MemoryContextSwitchTo(planning->context);
+
+	planning->functions = list_append_unique_oid(planning->functions, function);
+	MemoryContextSwitchTo(before);
+}
+
+/*
  * A function is looked up for being called, inlined or folded.
  *
  * In a load, one in SQL that may have a literal such as 'now' is not inlined:
@@ -434,6 +502,8 @@ plans_needs_fmgr(Oid function)
 	if (current_load != NULL)
 	{
 		plans_note_call(function);
+		if (planning != NULL && routine_is_sql(function))
+			note_parsed(function);
 		return routine_says_now(function);
 	}
 	if (sql_is_kept && routine_is_users(function))
@@ -441,6 +511,15 @@ plans_needs_fmgr(Oid function)
 	if (CACHE_KEEPS_SQL_PLANS && !sql_plans_are_foreign)
 		sql_plans_are_foreign = routine_is_users(function);
 	return false;
+}
+
+static void
+note_analysed(Query *query)
+{
+	ListCell   *lc;
+
+	foreach(lc, relations_of(query))
+		add_analysed(planning, lfirst_oid(lc));
 }
 
 /*
@@ -458,7 +537,7 @@ plans_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jumble)
 	}
 	if (current_load != NULL)
 		dependency_note_text(pstate->p_sourcetext);
-	if (current_load != NULL && loads_planning > 0)
+	if (current_load != NULL && planning != NULL)
 		note_analysed(query);
 	if (prev_post_parse_analyze)
 		prev_post_parse_analyze(pstate, query, jumble);
@@ -470,7 +549,7 @@ plans_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jumble)
 void
 plans_reset(void)
 {
-	analysed = NIL;
+	planning = NULL;
 	if (sql_is_kept)
 		sql_made_outside++;
 	sql_is_kept = false;

@@ -114,6 +114,19 @@ my $as_reader = 'SET ROLE reader<n>';
 my $revoke = 'REVOKE pg_read_all_data FROM reader<n>';
 my $both_fail = "SELECT fails('SELECT loader(1)') = fails(\$\$SELECT cache_get('c', 1)\$\$)";
 
+# What a load speaks of and reads for one key only; fails() tells whether it is gone
+my $spoken = <<'END';
+CREATE TABLE spare (x integer);
+INSERT INTO spare VALUES (1);
+CREATE FUNCTION spare() RETURNS integer LANGUAGE sql STABLE AS 'SELECT max(x) FROM spare';
+CREATE FUNCTION loader(integer) RETURNS integer LANGUAGE plpgsql STABLE AS
+  'BEGIN RETURN CASE WHEN $1 > 1 THEN $1 ELSE spare() END; END';
+CREATE FUNCTION fails(query text) RETURNS boolean LANGUAGE plpgsql AS
+  $$BEGIN EXECUTE query; RETURN false; EXCEPTION WHEN undefined_column THEN RETURN true; END$$;
+SELECT cache_create('c', 'loader(integer)');
+END
+my $neither_fails = "SELECT fails('SELECT loader(2)') = fails(\$\$SELECT cache_get('c', 2)\$\$)";
+
 # Two tables, either of whose rows may become 0 as long as the other's is not
 my $skew = <<'END';
 CREATE TABLE a (id integer PRIMARY KEY, v integer);
@@ -525,6 +538,21 @@ END
 		steps => [
 			"r > $get", 'w > ALTER TABLE spare RENAME x TO y',
 			"r = SELECT fails('SELECT loader(1)') = fails(\$\$SELECT cache_get('c', 1)\$\$)"
+		]
+	},
+	{
+		guard => 'spoken',
+		title => 'or of a function that a load does not come to call',
+		setup => $spoken,
+		steps => [ "r > $get_other", 'w > ALTER TABLE spare RENAME x TO y', "w = $neither_fails" ]
+	},
+	{
+		guard => 'spoken_again',
+		title => 'also where its plan was made in another generation',
+		setup => $spoken,
+		steps => [
+			"r > $get", "r > SELECT cache_invalidate('c')", "r > $get_other",
+			'w > ALTER TABLE spare RENAME x TO y', "w = $neither_fails"
 		]
 	},
 	{

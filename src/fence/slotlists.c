@@ -437,9 +437,11 @@ slot_variants(Oid dbid, uint64 id, uint32 *variants)
 }
 
 /*
- * Copy what the loads of a cache have read, without a lock.  Gives the generation
- * that it is of; the slot may be another cache's by now, which slot_is_of() tells
- * afterwards.
+ * Copy what the loads of a cache have read, without a lock.  Gives the cache's
+ * generation afterwards.  The lists begin again a little later than that changes
+ * (lists_of): so they are known to be of it only if they were so when the caller
+ * has used or stored an entry of it.  The slot may be another cache's by now, which
+ * slot_is_of() tells.
  */
 uint64
 slot_copy_lists(int index, SlotLists *lists)

@@ -38,8 +38,8 @@ StaticAssertDecl(REASONS <= 32, "a mask has a bit for each reason");
 	 REASON_BIT(REASON_TEMPORARY_OBJECTS) | \
 	 REASON_BIT(REASON_CATALOGS))
 
-/* A function that is vouched for may have these. */
-#define VOUCHABLE \
+/* A function that is trusted may have these. */
+#define FORGIVABLE \
 	(REASON_BIT(REASON_SESSION) | \
 	 REASON_BIT(REASON_CLOCK) | \
 	 REASON_BIT(REASON_STATE) | \
@@ -122,10 +122,10 @@ reasons_hide_reads(const Reasons *those)
 }
 
 /*
- * Does vouching for a function forgive it?
+ * Does trusting a function forgive it?
  */
 bool
-reasons_vouchable(Reason reason)
+reasons_forgivable(Reason reason)
 {
-	return (VOUCHABLE & REASON_BIT(reason)) != 0;
+	return (FORGIVABLE & REASON_BIT(reason)) != 0;
 }

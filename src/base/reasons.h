@@ -80,6 +80,6 @@ extern void reasons_add(Reasons *reasons, const Reasons *more);
 extern void reasons_add_lasting(Reasons *reasons, const Reasons *more);
 extern uint32 reasons_that_forbid(const Reasons *reasons, bool has_ttl);
 extern bool reasons_hide_reads(const Reasons *reasons);
-extern bool reasons_vouchable(Reason reason);
+extern bool reasons_forgivable(Reason reason);
 
 #endif							/* CACHE_REASONS_H */

@@ -73,7 +73,7 @@ typedef struct CacheDef
 	StoreLimit	limit;
 	bool		redis;
 	Settings	settings;
-	List	   *trusted;		/* OIDs of functions that are vouched for */
+	List	   *trusted;		/* OIDs of functions that are trusted */
 	List	   *untraced;		/* names of those that are gone */
 	uint64		made_under;		/* a hash of settings and trusted */
 	bool		plpgsql;		/* the loader is of PL/pgSQL */

@@ -311,7 +311,7 @@ definition_describe(CacheDef *def, Oid loader, bool report)
 	return suitable;
 }
 
-/* The functions that are vouched for. */
+/* The functions that are trusted. */
 static void
 read_trust(CacheDef *def, Datum array)
 {

@@ -241,7 +241,7 @@ name_parts(RowChange *row, Oid loader, const Oid *collations, int nkeys,
 
 /*
  * Something that a cache is made of has another name: record it.  loader and
- * nkeys collations by OID, the functions that are vouched for by name, and
+ * nkeys collations by OID, the functions that are trusted by name, and
  * settings; InvalidOid, 0 and NULL leave what there is.  The caller holds the
  * lock on the definitions.
  */

@@ -15,10 +15,10 @@
  * recorded with its cache, and since the last DDL.  While it runs, a plugin of
  * PL/pgSQL looks at each function as it is entered, and at the expressions of
  * each statement before and after it is executed for the first time (keptexpr.c).
- * What has been looked at has a mark (mark.c).
+ * What has been looked at has a label (label.c).
  *
  * A function that was not compiled in such a load cannot be made anew while it
- * runs.  It is marked as outdated, and the load is run once more (loader.c).
+ * runs.  It is labelled as outdated, and the load is run once more (loader.c).
  * For the loader itself that is seen to before it is called.
  *
  * Outside of loads the plugin is not there, and calls cost what they did.
@@ -54,8 +54,8 @@
 #include "depend/compiled.h"
 #include "depend/inspect.h"
 #include "depend/keptexpr.h"
+#include "depend/label.h"
 #include "depend/loads.h"
-#include "depend/mark.h"
 #include "depend/plexpr.h"
 #include "depend/routine.h"
 #include "depend/spoken.h"
@@ -63,30 +63,30 @@
 #include "protocol/pending.h"
 
 /* In fn_cxt of a function. */
-typedef struct FunctionMark
+typedef struct FunctionLabel
 {
-	Mark		mark;
+	Label		label;
 	Reasons		why;			/* not to store what it gives: its variables */
 	bool		to_time;		/* some of its variables can be times */
 	uint64		load;			/* of the flags: the number of a load */
 	unsigned int nstatements;
 	bool	   *checked;		/* statements that need not be looked at again
 								 * in this load */
-} FunctionMark;
+} FunctionLabel;
 
 /* In portalContext of a cursor. */
-typedef struct CursorMark
+typedef struct CursorLabel
 {
-	Mark		mark;
+	Label		label;
 	uint64		load;			/* that has opened it */
-} CursorMark;
+} CursorLabel;
 
 /* A call in progress of a PL/pgSQL function, inside a load. */
 typedef struct Activation
 {
 	PLpgSQL_execstate *estate;
 	PLpgSQL_function *function;
-	FunctionMark *mark;
+	FunctionLabel *label;
 	Load	   *load;
 	uint64		deviation;		/* of the settings from the cache's */
 	Made		now;			/* what is made in it is made under; at its
@@ -117,11 +117,11 @@ static PLpgSQL_plugin our_plugin = {
 };
 
 /*-------------------------------------------------------------------------
- * Marks
+ * Labels
  *-------------------------------------------------------------------------
  */
 
-/* See mark.c. */
+/* See label.c. */
 static void
 function_tag(void *arg)
 {
@@ -188,7 +188,7 @@ note_statement(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 {
 	ListCell   *lc;
 	Portal		portal;
-	CursorMark *cursor;
+	CursorLabel *cursor;
 	const char *value;
 
 	switch (stmt->cmd_type)
@@ -203,7 +203,7 @@ note_statement(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 		case PLPGSQL_STMT_FETCH:
 			portal = cursor_of(estate, ((PLpgSQL_stmt_fetch *) stmt)->curvar);
 			cursor = portal == NULL ? NULL :
-				(CursorMark *) mark_find(portal->portalContext, cursor_tag);
+				(CursorLabel *) label_find(portal->portalContext, cursor_tag);
 			if (portal != NULL &&
 				(cursor == NULL || cursor->load != current_load->number))
 				loads_note(REASON_SESSION, REASON_CURSOR);
@@ -221,8 +221,8 @@ note_statement(PLpgSQL_execstate *estate, PLpgSQL_stmt *stmt)
 static void
 activation_pop(void)
 {
-	if (activations->load->vouched_by == activations)
-		activations->load->vouched_by = NULL;
+	if (activations->load->trusted_by == activations)
+		activations->load->trusted_by = NULL;
 	activations = activations->outer;
 }
 
@@ -237,12 +237,12 @@ activation_find(PLpgSQL_execstate *estate)
 static bool *
 statement_flag(Activation *activation, PLpgSQL_stmt *stmt)
 {
-	FunctionMark *mark = activation->mark;
+	FunctionLabel *label = activation->label;
 
-	if (mark == NULL || mark->load != current_load->number ||
-		stmt->stmtid >= mark->nstatements)
+	if (label == NULL || label->load != current_load->number ||
+		stmt->stmtid >= label->nstatements)
 		return NULL;
-	return &mark->checked[stmt->stmtid];
+	return &label->checked[stmt->stmtid];
 }
 
 /* What looking at the expressions of a statement in this call needs */
@@ -251,7 +251,7 @@ look_of(const Activation *activation)
 {
 	KeptLook	look = {
 		.now = &activation->now,
-		.to_time = activation->mark == NULL || activation->mark->to_time,
+		.to_time = activation->label == NULL || activation->label->to_time,
 		.tainted = activation->tainted,
 		.complete = true
 	};
@@ -288,8 +288,8 @@ look_after(Activation *activation, PLpgSQL_stmt *stmt, bool *checked)
 	{
 		portal = cursor_of(activation->estate, ((PLpgSQL_stmt_open *) stmt)->curvar);
 		if (portal != NULL)
-			((CursorMark *) mark_make(portal->portalContext, cursor_tag,
-									  sizeof(CursorMark), &activation->now))->load =
+			((CursorLabel *) label_make(portal->portalContext, cursor_tag,
+									  sizeof(CursorLabel), &activation->now))->load =
 				current_load->number;
 		look.complete = false;
 	}
@@ -353,7 +353,7 @@ inspect_casts(Oid type, Reasons *why)
 	if (get_typtype(type) == TYPTYPE_PSEUDO)
 		return;
 	getTypeInputInfo(type, &input, &param);
-	inspect_routine(input, loads_vouched, why);
+	inspect_routine(input, loads_trusted, why);
 	casts = table_open(CastRelationId, AccessShareLock);
 	scan = systable_beginscan(casts, InvalidOid, false, NULL, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -362,7 +362,7 @@ inspect_casts(Oid type, Reasons *why)
 
 		if (cast->casttarget == type && OidIsValid(cast->castfunc))
 		{
-			inspect_routine(cast->castfunc, loads_vouched, why);
+			inspect_routine(cast->castfunc, loads_trusted, why);
 			spoken_note_mentions(cast->castfunc);
 		}
 	}
@@ -372,9 +372,9 @@ inspect_casts(Oid type, Reasons *why)
 
 /* What a function is compiled into depends on the types of its variables. */
 static void
-inspect_variables(PLpgSQL_function *function, FunctionMark *mark)
+inspect_variables(PLpgSQL_function *function, FunctionLabel *label)
 {
-	mark->to_time = inspect_holds_time(function->fn_rettype);
+	label->to_time = inspect_holds_time(function->fn_rettype);
 	for (int i = 0; i < function->ndatums; i++)
 	{
 		PLpgSQL_datum *datum = function->datums[i];
@@ -387,17 +387,17 @@ inspect_variables(PLpgSQL_function *function, FunctionMark *mark)
 		{
 			/* of a type, or of none in particular */
 			type = ((PLpgSQL_rec *) datum)->datatype;
-			mark->to_time = true;
+			label->to_time = true;
 		}
 		if (type == NULL)
 			continue;
-		mark->to_time |= inspect_holds_time(type->typoid);
-		inspect_type(type->typoid, loads_vouched, &mark->why);
-		inspect_casts(type->typoid, &mark->why);
+		label->to_time |= inspect_holds_time(type->typoid);
+		inspect_type(type->typoid, loads_trusted, &label->why);
+		inspect_casts(type->typoid, &label->why);
 	}
 	if (get_typtype(function->fn_rettype) != TYPTYPE_PSEUDO)
-		inspect_type(function->fn_rettype, loads_vouched, &mark->why);
-	inspect_casts(function->fn_rettype, &mark->why);
+		inspect_type(function->fn_rettype, loads_trusted, &label->why);
+	inspect_casts(function->fn_rettype, &label->why);
 }
 
 /*
@@ -426,26 +426,26 @@ outdate(PLpgSQL_function *function)
 	current_load->stale = true;
 }
 
-/* The mark of a function that this load may run; NULL if it may not. */
-static FunctionMark *
-function_mark(PLpgSQL_function *function)
+/* The label of a function that this load may run; NULL if it may not. */
+static FunctionLabel *
+function_label(PLpgSQL_function *function)
 {
 	Made		now;
-	FunctionMark *mark = (FunctionMark *) mark_find(function->fn_cxt, function_tag);
+	FunctionLabel *label = (FunctionLabel *) label_find(function->fn_cxt, function_tag);
 
 	made_now(&now);
-	if (mark == NULL && is_fresh(function))
+	if (label == NULL && is_fresh(function))
 	{
-		mark = (FunctionMark *) mark_make(function->fn_cxt, function_tag,
-										  sizeof(FunctionMark), &now);
+		label = (FunctionLabel *) label_make(function->fn_cxt, function_tag,
+										  sizeof(FunctionLabel), &now);
 		if (OidIsValid(function->fn_oid))
-			inspect_routine(function->fn_oid, loads_vouched, &mark->why);
-		inspect_variables(function, mark);
-		mark->nstatements = function->nstatements + 1;
-		mark->checked = MemoryContextAllocZero(function->fn_cxt,
-											   mark->nstatements);
+			inspect_routine(function->fn_oid, loads_trusted, &label->why);
+		inspect_variables(function, label);
+		label->nstatements = function->nstatements + 1;
+		label->checked = MemoryContextAllocZero(function->fn_cxt,
+											   label->nstatements);
 	}
-	return mark != NULL && mark_equals(&mark->mark.made, &now) ? mark : NULL;
+	return label != NULL && label_equals(&label->label.made, &now) ? label : NULL;
 }
 
 static void
@@ -464,7 +464,7 @@ static void
 compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 {
 	Activation *activation;
-	bool		vouched;
+	bool		trusted;
 
 	copy_services();
 	if (other_plugin != NULL && other_plugin->func_setup)
@@ -487,20 +487,20 @@ compiled_setup(PLpgSQL_execstate *estate, PLpgSQL_function *function)
 	activation->outer = activations;
 	activations = activation;
 	made_now(&activation->now);
-	activation->mark = function_mark(function);
-	if (activation->mark != NULL)
-		loads_note_all(&activation->mark->why);
-	vouched = loads_vouched(function->fn_oid);
-	if (activation->mark == NULL && !GUARD_REMOVED("compiled"))
+	activation->label = function_label(function);
+	if (activation->label != NULL)
+		loads_note_all(&activation->label->why);
+	trusted = loads_trusted(function->fn_oid);
+	if (activation->label == NULL && !GUARD_REMOVED("compiled"))
 		outdate(function);
-	else if (activation->mark != NULL &&
-			 activation->mark->load != current_load->number)
+	else if (activation->label != NULL &&
+			 activation->label->load != current_load->number)
 	{
-		memset(activation->mark->checked, false, activation->mark->nstatements);
-		activation->mark->load = current_load->number;
+		memset(activation->label->checked, false, activation->label->nstatements);
+		activation->label->load = current_load->number;
 	}
-	if (vouched && current_load->vouched_by == NULL)
-		current_load->vouched_by = activation;
+	if (trusted && current_load->trusted_by == NULL)
+		current_load->trusted_by = activation;
 }
 
 static void
@@ -578,13 +578,13 @@ compiled_prepare(FunctionCallInfo fcinfo)
 		return;
 
 	/*
-	 * The one that it was last time, if that has a mark for this load?  Else it
+	 * The one that it was last time, if that has a label for this load?  Else it
 	 * is none of these that is called: PL/pgSQL never frees the struct itself.
 	 */
 	function = flinfo.fn_extra;
 	if (function != NULL && function->fn_cxt != NULL &&
-		mark_find(function->fn_cxt, function_tag) != NULL &&
-		function_mark(function) != NULL)
+		label_find(function->fn_cxt, function_tag) != NULL &&
+		function_label(function) != NULL)
 	{
 		current_load->prepared = function;
 		return;
@@ -594,12 +594,12 @@ compiled_prepare(FunctionCallInfo fcinfo)
 	flinfo.fn_mcxt = CurrentMemoryContext;
 	call->flinfo = &flinfo;
 	function = compile(call, false);
-	if (function_mark(function) == NULL)
+	if (function_label(function) == NULL)
 	{
 		outdate(function);
 		flinfo.fn_extra = NULL;
 		function = compile(call, false);
-		(void) function_mark(function);
+		(void) function_label(function);
 		current_load->stale = false;
 	}
 	current_load->prepared = function;
@@ -609,7 +609,7 @@ compiled_prepare(FunctionCallInfo fcinfo)
 }
 
 /*
- * A load has ended with an error: what it has made may have no mark.
+ * A load has ended with an error: what it has made may have no label.
  */
 void
 compiled_failed(void *before)

@@ -106,7 +106,7 @@ inspect_function(Oid function, Inspection *in)
 	if (routine_is_sql(function))
 		in->calls_sql = true;
 	if (kind != ROUTINE_KNOWN &&
-		(in->vouched == NULL || !in->vouched(function)))
+		(in->trusted == NULL || !in->trusted(function)))
 		note(in, reasons[kind], function);
 	if (kind == ROUTINE_TEMPORARY)
 		note(in, REASON_CATALOGS, function);
@@ -543,14 +543,14 @@ inspect_expression(Node *node, Inspection *in)
 
 /*
  * Find out what an analysed query depends on besides rows, literals included, and
- * add it to the reasons.  vouched: NULL if nothing is; source: its text; to_time: what it gives may
+ * add it to the reasons.  trusted: NULL if nothing is; source: its text; to_time: what it gives may
  * be turned into a time afterwards.
  */
 void
 inspect_query(Query *query, const char *source, bool to_time,
-			  InspectVouched vouched, Reasons *reasons)
+			  InspectTrusted trusted, Reasons *reasons)
 {
-	Inspection	in = {.reasons = reasons, .vouched = vouched, .source = source};
+	Inspection	in = {.reasons = reasons, .trusted = trusted, .source = source};
 	ListCell   *lc;
 
 	(void) inspect_expression((Node *) query, &in);
@@ -575,9 +575,9 @@ inspect_literals(Query *query, const char *source, Reasons *reasons)
  * What a value's being of this type depends on.
  */
 void
-inspect_type(Oid type, InspectVouched vouched, Reasons *reasons)
+inspect_type(Oid type, InspectTrusted trusted, Reasons *reasons)
 {
-	Inspection	in = {.reasons = reasons, .vouched = vouched};
+	Inspection	in = {.reasons = reasons, .trusted = trusted};
 
 	inspect_type_of(type, true, &in);
 }
@@ -586,9 +586,9 @@ inspect_type(Oid type, InspectVouched vouched, Reasons *reasons)
  * The same of a call of a function.
  */
 void
-inspect_routine(Oid function, InspectVouched vouched, Reasons *reasons)
+inspect_routine(Oid function, InspectTrusted trusted, Reasons *reasons)
 {
-	Inspection	in = {.reasons = reasons, .vouched = vouched};
+	Inspection	in = {.reasons = reasons, .trusted = trusted};
 
 	inspect_function(function, &in);
 }

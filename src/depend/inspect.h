@@ -16,8 +16,8 @@
 
 #include "base/reasons.h"
 
-/* Is this function vouched for? */
-typedef bool (*InspectVouched) (Oid function);
+/* Is this function trusted? */
+typedef bool (*InspectTrusted) (Oid function);
 
 /* What texts may be turned into, where they are met. */
 typedef enum TextsUse
@@ -31,7 +31,7 @@ typedef enum TextsUse
 typedef struct Inspection
 {
 	Reasons    *reasons;		/* found: they are added here */
-	InspectVouched vouched;		/* NULL: nothing is */
+	InspectTrusted trusted;		/* NULL: nothing is */
 	const char *source;			/* text that locations are in, or NULL */
 	const List *rtable;			/* of the plan that it is in, or NIL */
 	bool		literals;		/* look for nothing else */
@@ -43,13 +43,13 @@ typedef struct Inspection
 extern bool inspect_expression(Node *node, Inspection *in);
 extern bool inspect_is_statistic(Oid relid, AttrNumber attnum);
 extern void inspect_query(Query *query, const char *source, bool to_time,
-						  InspectVouched vouched, Reasons *reasons);
+						  InspectTrusted trusted, Reasons *reasons);
 extern void inspect_literals(Query *query, const char *source,
 							 Reasons *reasons);
-extern void inspect_type(Oid type, InspectVouched vouched, Reasons *reasons);
+extern void inspect_type(Oid type, InspectTrusted trusted, Reasons *reasons);
 extern bool inspect_holds_time(Oid type);
 extern bool inspect_names_object(Oid type);
-extern void inspect_routine(Oid function, InspectVouched vouched,
+extern void inspect_routine(Oid function, InspectTrusted trusted,
 							Reasons *reasons);
 
 #endif							/* CACHE_INSPECT_H */

@@ -7,11 +7,11 @@
  * session.  In a load, each is looked at
  *
  *	before	it is evaluated: what was not analysed and planned in a load of the
- *			same settings is marked as invalid, as PostgreSQL does after DDL; then
+ *			same settings is labelled as invalid, as PostgreSQL does after DDL; then
  *			PL/pgSQL makes it anew, now;
  *	after	that: what was analysed and planned is inspected (inspect.c,
- *			plantree.c), and marked with what it depends on; later loads are told by
- *			the mark.
+ *			plantree.c), and labelled with what it depends on; later loads are told by
+ *			the label.
  *
  * Locking: none.
  *
@@ -31,24 +31,24 @@
 #include "depend/plantree.h"
 
 /* In query_context of a CachedPlanSource. */
-typedef struct QueryMark
+typedef struct QueryLabel
 {
-	Mark		mark;
+	Label		label;
 	Reasons		why;			/* not to store what it gives */
 	bool		calls_sql;		/* its plan does, functions of users' */
 	bool		speaks;			/* its plan does, of what is not in it */
 	uint64		outside;		/* of plans_sql_made_outside, when that was last
 								 * set up */
-} QueryMark;
+} QueryLabel;
 
 /* In the context of a CachedPlan. */
-typedef struct PlanMark
+typedef struct PlanLabel
 {
-	Mark		mark;
+	Label		label;
 	Reasons		why;			/* not to store what it gives */
-} PlanMark;
+} PlanLabel;
 
-/* See mark.c. */
+/* See label.c. */
 static void
 query_tag(void *arg)
 {
@@ -97,19 +97,19 @@ keptexpr_before(PLpgSQL_expr *expr, void *arg)
 	foreach(lc, sources_of(expr, look))
 	{
 		CachedPlanSource *source = lfirst(lc);
-		QueryMark  *query;
-		PlanMark   *plan = NULL;
+		QueryLabel  *query;
+		PlanLabel   *plan = NULL;
 
-		query = (QueryMark *) mark_find(source->query_context, query_tag);
+		query = (QueryLabel *) label_find(source->query_context, query_tag);
 		if (!source->is_valid)
 			query = NULL;
-		if (query != NULL && !mark_equals(&query->mark.made, look->now))
+		if (query != NULL && !label_equals(&query->label.made, look->now))
 			query = NULL;
 		if (source->gplan != NULL && query != NULL)
-			plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
+			plan = (PlanLabel *) label_find(source->gplan->context, plan_tag);
 		if (query == NULL)
 			source->is_valid = false;
-		if (plan != NULL && !mark_equals(&plan->mark.made, look->now))
+		if (plan != NULL && !label_equals(&plan->label.made, look->now))
 			plan = NULL;
 		if (source->gplan != NULL && plan == NULL)
 			source->gplan->is_valid = false;
@@ -148,7 +148,7 @@ inspect_kept(CachedPlan *gplan, Reasons *why)
 		PlannedStmt *plan = lfirst_node(PlannedStmt, lc);
 
 		if (plan->commandType != CMD_UTILITY)
-			calls_sql |= plantree_inspect(plan, loads_vouched, NULL, NULL, why);
+			calls_sql |= plantree_inspect(plan, loads_trusted, NULL, NULL, why);
 	}
 	return calls_sql;
 }
@@ -161,11 +161,11 @@ inspect_source(CachedPlanSource *source, KeptLook *look, Reasons *why)
 
 	foreach(lc, source->query_list)
 		inspect_query(lfirst_node(Query, lc), source->query_string,
-					  look->to_time, loads_vouched, why);
+					  look->to_time, loads_trusted, why);
 }
 
 /*
- * What was made has been invalidated meanwhile, so that it gets no mark; but it
+ * What was made has been invalidated meanwhile, so that it gets no label; but it
  * was used.
  */
 static void
@@ -180,9 +180,9 @@ note_source(CachedPlanSource *source, KeptLook *look)
 }
 
 /*
- * After: what has been made is inspected and marked.  What has a mark already
+ * After: what has been made is inspected and labelled.  What has a label already
  * was made by a load inside this one, under other settings perhaps, and is left
- * alone; the same where such a load has failed and may not have got to mark it.
+ * alone; the same where such a load has failed and may not have got to label it.
  */
 void
 keptexpr_after(PLpgSQL_expr *expr, void *arg)
@@ -193,8 +193,8 @@ keptexpr_after(PLpgSQL_expr *expr, void *arg)
 	foreach(lc, sources_of(expr, look))
 	{
 		CachedPlanSource *source = lfirst(lc);
-		QueryMark  *query;
-		PlanMark   *plan;
+		QueryLabel  *query;
+		PlanLabel   *plan;
 
 		if (!source->is_valid)
 		{
@@ -202,15 +202,15 @@ keptexpr_after(PLpgSQL_expr *expr, void *arg)
 			look->complete = false;
 			continue;
 		}
-		query = (QueryMark *) mark_find(source->query_context, query_tag);
+		query = (QueryLabel *) label_find(source->query_context, query_tag);
 		if (query == NULL && !look->tainted)
 		{
-			query = (QueryMark *) mark_make(source->query_context, query_tag,
-											sizeof(QueryMark), look->now);
+			query = (QueryLabel *) label_make(source->query_context, query_tag,
+											sizeof(QueryLabel), look->now);
 			inspect_source(source, look, &query->why);
 			loads_note_all(&query->why);
 		}
-		if (query == NULL || !mark_equals(&query->mark.made, look->now))
+		if (query == NULL || !label_equals(&query->label.made, look->now))
 		{
 			look->complete = false;
 			continue;
@@ -227,18 +227,18 @@ keptexpr_after(PLpgSQL_expr *expr, void *arg)
 		}
 		if (source->gplan == NULL || !source->gplan->is_valid)
 			continue;
-		plan = (PlanMark *) mark_find(source->gplan->context, plan_tag);
+		plan = (PlanLabel *) label_find(source->gplan->context, plan_tag);
 		if (plan == NULL && !look->tainted)
 		{
-			plan = (PlanMark *) mark_make(source->gplan->context, plan_tag,
-										  sizeof(PlanMark), look->now);
+			plan = (PlanLabel *) label_make(source->gplan->context, plan_tag,
+										  sizeof(PlanLabel), look->now);
 			query->calls_sql = inspect_kept(source->gplan, &plan->why);
 			if (query->calls_sql)
 				query->outside = plans_sql_made_outside();
 			query->speaks = note_spoken(source->gplan);
 			loads_note_all(&plan->why);
 		}
-		if (plan == NULL || !mark_equals(&plan->mark.made, look->now))
+		if (plan == NULL || !label_equals(&plan->label.made, look->now))
 			look->complete = false;
 	}
 }

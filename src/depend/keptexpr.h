@@ -14,7 +14,7 @@
 
 #include "plpgsql.h"
 
-#include "depend/mark.h"
+#include "depend/label.h"
 
 /* What looking at the expressions of a statement needs and gives. */
 typedef struct KeptLook
@@ -22,7 +22,7 @@ typedef struct KeptLook
 	const Made *now;			/* what is made in this call is made under */
 	bool		to_time;		/* what they give may be turned into a time */
 	bool		tainted;		/* a load of another cache's has failed inside */
-	bool		complete;		/* all have been made, and marked */
+	bool		complete;		/* all have been made, and labelled */
 } KeptLook;
 
 /* Callbacks for plexpr_visit; arg: a KeptLook */

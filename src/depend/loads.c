@@ -70,7 +70,7 @@ int			loads_planning = 0;
 bool		loads_left_plans = false;
 
 /*
- * The loads in progress may read what no plan tells: a function that is vouched
+ * The loads in progress may read what no plan tells: a function that is trusted
  * for may do anything, and what it was found in may be seen no more.
  */
 static void
@@ -202,7 +202,7 @@ loads_note_catalogs(void)
 
 /*
  * The loads in progress depend on this.  Where the innermost of them runs a
- * function that is vouched for, what that function does concerns nobody.
+ * function that is trusted, what that function does concerns nobody.
  */
 void
 loads_note(Reason reason, Oid object)
@@ -222,7 +222,7 @@ loads_note(Reason reason, Oid object)
 	}
 	for (Load *load = current_load; load != NULL; load = load->outer)
 	{
-		if (load->vouched_by != NULL && reasons_vouchable(reason))
+		if (load->trusted_by != NULL && reasons_forgivable(reason))
 			break;
 		reasons_note(&load->why, reason, object);
 		if (loads_planning > 0)
@@ -244,10 +244,10 @@ loads_note_all(const Reasons *reasons)
 }
 
 /*
- * Does the innermost load's cache vouch for the function?
+ * Does the innermost load's cache trust the function?
  */
 bool
-loads_vouched(Oid function)
+loads_trusted(Oid function)
 {
 	return current_load != NULL &&
 		list_member_oid(current_load->def->trusted, function);

@@ -40,7 +40,7 @@ typedef struct Load
 	bool		unsettled;		/* this session may not have heard of all DDL */
 	uint64		deviation;		/* of its settings from the recorded ones */
 	void	   *prepared;		/* the loader as it is compiled: see compiled.c */
-	void	   *vouched_by;		/* the call of a function that is vouched for */
+	void	   *trusted_by;		/* the call of a function that is trusted */
 	uint64		number;			/* of this load, in this session */
 	Oid			role;			/* that has called it */
 
@@ -77,6 +77,6 @@ extern void loads_note_hit(CacheDef *inner, uint64 generation,
 						   TimestampTz expires);
 extern void loads_bound(TimestampTz expires);
 extern void loads_caught_error(void);
-extern bool loads_vouched(Oid function);
+extern bool loads_trusted(Oid function);
 
 #endif							/* CACHE_LOADS_H */

@@ -242,7 +242,7 @@ note_plan(PlannedStmt *plan, ParamListInfo params)
 		tables.rels[i] = note_entry(plan,
 									list_nth_node(RangeTblEntry, plan->rtable, i),
 									i + 1);
-	(void) plantree_inspect(plan, loads_vouched, note_scan, &tables, &reasons);
+	(void) plantree_inspect(plan, loads_trusted, note_scan, &tables, &reasons);
 	for (int i = n - 1; i >= 0; i--)
 	{
 		if (tables.rels[i] != NULL)

@@ -235,18 +235,18 @@ walk_tree(Plan *plan, Walk *walk)
 }
 
 /*
- * Find out what a plan depends on besides rows.  vouched: NULL if nothing is;
+ * Find out what a plan depends on besides rows.  trusted: NULL if nothing is;
  * scan: told of each scan of a table, with this argument, or NULL.  Adds to the
  * reasons.  True if it calls functions of users' in SQL.
  *
  * Literals are not looked for: the planner may have folded them.
  */
 bool
-plantree_inspect(PlannedStmt *plan, InspectVouched vouched,
+plantree_inspect(PlannedStmt *plan, InspectTrusted trusted,
 				 PlanScanCallback scan, void *arg, Reasons *reasons)
 {
 	Walk		walk = {
-		.in = {.reasons = reasons, .vouched = vouched, .rtable = plan->rtable},
+		.in = {.reasons = reasons, .trusted = trusted, .rtable = plan->rtable},
 		.plan = plan,
 		.scan = scan,
 		.arg = arg

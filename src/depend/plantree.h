@@ -27,7 +27,7 @@ typedef struct PlanScan
 
 typedef void (*PlanScanCallback) (const PlanScan *scan, void *arg);
 
-extern bool plantree_inspect(PlannedStmt *plan, InspectVouched vouched,
+extern bool plantree_inspect(PlannedStmt *plan, InspectTrusted trusted,
 							 PlanScanCallback scan, void *arg,
 							 Reasons *reasons);
 

@@ -312,11 +312,11 @@ is_own(Oid extension)
 }
 
 /*
- * What to do about a function that has to be taken as it is: vouch for it, and
- * go on vouching for those that are already.
+ * What to do about a function that has to be taken as it is: trust it, and
+ * go on trusting those that are already.
  */
 static char *
-vouch_hint(Oid function, const char *cache, List *trusted)
+trust_hint(Oid function, const char *cache, List *trusted)
 {
 	StringInfoData names;
 	ListCell   *lc;
@@ -325,14 +325,14 @@ vouch_hint(Oid function, const char *cache, List *trusted)
 	foreach(lc, trusted)
 		appendStringInfo(&names, "%s, ", format_procedure(lfirst_oid(lc)));
 	appendStringInfoString(&names, format_procedure(function));
-	return psprintf("If its result depends on nothing but its arguments and watched tables, vouch for it: SELECT cache_alter(%s, trust => %s).  Else give the cache a ttl.",
+	return psprintf("If its result depends on nothing but its arguments and watched tables, trust it: SELECT cache_alter(%s, trust => %s).  Else give the cache a ttl.",
 					cache, quote_literal_cstr(names.data));
 }
 
 /*
  * What to do about it, as sentences; cache and loader: their names, the loader's
  * as ALTER FUNCTION takes it; trusted: the OIDs of functions that the cache
- * vouches for.  palloc'd.
+ * trusts.  palloc'd.
  */
 char *
 reason_hint(Reason reason, Oid object, const char *cache, const char *loader,
@@ -368,11 +368,11 @@ reason_hint(Reason reason, Oid object, const char *cache, const char *loader,
 			if (object < FirstNormalObjectId || is_own(extension))
 				return pstrdup("Leave it out, or give the cache a ttl.");
 			if (OidIsValid(extension))
-				return vouch_hint(object, quoted, trusted);
+				return trust_hint(object, quoted, trusted);
 			return psprintf("If it only reads, declare it so: ALTER FUNCTION %s STABLE.  Else leave it out, or give the cache a ttl.",
 							function_name(object));
 		case REASON_OPAQUE:
-			return vouch_hint(object, quoted, trusted);
+			return trust_hint(object, quoted, trusted);
 		case REASON_PARALLEL:
 			return psprintf("Keep its plans from being parallel: ALTER FUNCTION %s SET max_parallel_workers_per_gather = 0.",
 							loader);

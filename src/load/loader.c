@@ -473,7 +473,7 @@ loader_call_keys(CacheDef *def, Oid function, void (*call) (void *), void *arg)
 			SetUserIdAndSecContext(role, context | SECURITY_RESTRICTED_OPERATION);
 			dependency_note_session(RIGHTS_NONE);
 			dependency_note_function(function);
-			inspect_routine(function, loads_vouched, &load.why);
+			inspect_routine(function, loads_trusted, &load.why);
 			call(arg);
 			load_note_unread(&load);
 		}

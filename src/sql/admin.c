@@ -115,9 +115,9 @@ read_options(FunctionCallInfo fcinfo, RowChange *row, bool alter)
 		rows_change(row, ANUM_REDIS, BoolGetDatum(PG_GETARG_BOOL(5)));
 }
 
-/* The full name of a function that is vouched for. */
+/* The full name of a function that is trusted. */
 static char *
-vouch(const char *name)
+trust_one(const char *name)
 {
 	Oid			function = DatumGetObjectId(DirectFunctionCall1(regprocedurein,
 																CStringGetDatum(name)));
@@ -134,9 +134,9 @@ vouch(const char *name)
 	if (language != NULL && strcmp(language, "sql") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("function %s need not be vouched for", format_procedure(function)),
+				 errmsg("function %s need not be trusted", format_procedure(function)),
 				 errdetail("Functions in SQL are looked into."),
-				 errhint("Vouch for the functions that it calls.")));
+				 errhint("Trust the functions that it calls.")));
 	return format_procedure_qualified(function);
 }
 
@@ -172,7 +172,7 @@ read_trust_argument(FunctionCallInfo fcinfo, RowChange *row)
 
 			*at = '\0';
 			if (start[strspn(start, " \t\n")] != '\0')
-				names = lappend(names, vouch(start));
+				names = lappend(names, trust_one(start));
 			if (end)
 				break;
 			start = at + 1;

@@ -308,7 +308,7 @@ is_mended(CacheDef *def, Reason reason, Oid object)
 	Relation	rel;
 	bool		mended;
 
-	if (reasons_vouchable(reason) && list_member_oid(def->trusted, object))
+	if (reasons_forgivable(reason) && list_member_oid(def->trusted, object))
 		return true;
 	if (reason == REASON_VOLATILE)
 		return routine_kind(object) != ROUTINE_VOLATILE;
@@ -361,13 +361,13 @@ check_unstored(Check *check, CacheDef *def)
 	}
 }
 
-/* Functions that are vouched for, but are not there */
+/* Functions that are trusted, but are not there */
 static void
 check_trust(Check *check, CacheDef *def)
 {
 	if (def->untraced != NIL)
 		report(check, NameStr(def->name), NameStr(def->name),
-			   "a function that the cache vouches for is gone",
+			   "a function that the cache trusts is gone",
 			   "Name those that there are with cache_alter(..., trust => ...).");
 }
 

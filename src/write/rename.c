@@ -4,7 +4,7 @@
  *		Renames that caches and watches follow.
  *
  * A definition names what the cache is made of: its loader and the functions
- * that it vouches for, the types of their arguments, collations, the schemas of
+ * that it trusts, the types of their arguments, collations, the schemas of
  * the recorded search_path and a text search configuration (settings.c).  The
  * triggers of a watch name what they read by their arguments: the columns that
  * hold the key, or expressions of columns, or a key function and the table whose
@@ -81,7 +81,7 @@ typedef struct WatchParts
  *-------------------------------------------------------------------------
  */
 
-/* The full names of a cache's functions that are vouched for. */
+/* The full names of a cache's functions that are trusted. */
 static List *
 trusted_names(const CacheParts *parts)
 {

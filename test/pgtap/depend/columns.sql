@@ -193,12 +193,12 @@ SELECT is(hits('c', 'SELECT cache_get(''c'', 1)'), 1::bigint, 'of very many rows
 UPDATE usr SET name = name || 'x';
 SELECT same('c', 'load_u', 'VALUES (1), (2)', 'and one that is');
 
--- A function that is vouched for may read anything.
+-- A function that is trusted may read anything.
 CREATE FUNCTION blind(i int) RETURNS text LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN currtid2(''usr'', ''(0,1)'')::text; END';
 CREATE FUNCTION load_b(i int) RETURNS text LANGUAGE sql STABLE AS 'SELECT name || blind(i) FROM usr WHERE id = i';
 SELECT cache_create('blind', 'load_b(int)', trust => 'blind(int)'), cache_watch('blind', 'usr', 'id');
 SELECT cache_get('blind', 1);
-SELECT is(hits('blind', 'SELECT cache_get(''blind'', 1)'), 1::bigint, 'what is vouched for is stored');
+SELECT is(hits('blind', 'SELECT cache_get(''blind'', 1)'), 1::bigint, 'what is trusted is stored');
 UPDATE usr SET seen = seen + 1;
 SELECT is(hits('blind', 'SELECT cache_get(''blind'', 1)'), 0::bigint, 'and goes with each update');
 SELECT * FROM finish();

@@ -209,27 +209,27 @@ SELECT cache_get('shows', 1), cache_get('volatile_helper', 1);
 SELECT cache_get('shows', 1), cache_get('volatile_helper', 1);
 SELECT is(entries::int, (name = 'volatile_helper')::int, name || ' with a ttl') FROM cache_stats WHERE name IN ('shows', 'volatile_helper') ORDER BY name;
 
--- vouching, and the loss of what is vouched for
+-- trust, and the loss of what is trusted
 CREATE SCHEMA secret;
 CREATE FUNCTION secret.tenant() RETURNS text LANGUAGE plpgsql STABLE AS $$BEGIN RETURN current_setting('my.tenant'); END$$;
-CREATE FUNCTION ld_vouched(a int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN length(secret.tenant()); END';
-SELECT cache_create('vouched', 'ld_vouched(int)', trust => 'secret.tenant()');
-SELECT cache_get('vouched', 1);
-SELECT is(entries::int, 1, 'vouched for') FROM cache_stats WHERE name = 'vouched';
+CREATE FUNCTION ld_trusting(a int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN length(secret.tenant()); END';
+SELECT cache_create('trusting', 'ld_trusting(int)', trust => 'secret.tenant()');
+SELECT cache_get('trusting', 1);
+SELECT is(entries::int, 1, 'trusted') FROM cache_stats WHERE name = 'trusting';
 DROP ROLE IF EXISTS regress_cache_writer;
 CREATE ROLE regress_cache_writer;
 GRANT SELECT, UPDATE ON t TO regress_cache_writer;
-SELECT cache_watch('vouched', 't', 'k');
+SELECT cache_watch('trusting', 't', 'k');
 SELECT is(run('UPDATE t SET v = v WHERE k = 1 RETURNING k', 'regress_cache_writer'), '1', 'who may not see its schema writes');
 DROP FUNCTION secret.tenant();
 SELECT is(run('UPDATE t SET v = v WHERE k = 1 RETURNING k'), '1', 'it is gone');
 SELECT is(run('SELECT cache_get(''values'', 1)'), '10', 'other caches work');
-SELECT is(problem, 'a function that the cache vouches for is gone', 'which cache_check() says') FROM cache_check() WHERE cache = 'vouched' AND problem LIKE '%vouches%';
+SELECT is(problem, 'a function that the cache trusts is gone', 'which cache_check() says') FROM cache_check() WHERE cache = 'trusting' AND problem LIKE '%trusts%';
 DROP OWNED BY regress_cache_writer;
 DROP ROLE regress_cache_writer;
 
 -- following the hints ends with a value that is stored: each names all functions
--- that are vouched for by then
+-- that are trusted by then
 CREATE FUNCTION opaque_stable(cache_owner) RETURNS cstring LANGUAGE c STABLE STRICT AS '$libdir/cache', 'cache_owner_out';
 CREATE FUNCTION secret.opaque_other(cache_owner, "a,b" int DEFAULT 1) RETURNS cstring LANGUAGE c STABLE STRICT AS '$libdir/cache', 'cache_owner_out';
 CREATE FUNCTION volatile_reads(a int) RETURNS int LANGUAGE sql AS 'SELECT v FROM t WHERE k = a';

@@ -1,5 +1,5 @@
 -- Caches and watches follow renames of what they name: schemas of the recorded
--- search_path, text search configurations, functions that are vouched for, columns
+-- search_path, text search configurations, functions that are trusted, columns
 -- by way of types and parents.
 \ir ../exact.psql
 SET client_min_messages = error;
@@ -177,7 +177,7 @@ SELECT exact('lexemes', '''walking''::text', 'lexemes', 'the hint works');
 SELECT is_empty('SELECT * FROM cache_check() WHERE cache = ''lexemes''', 'and cache_check is content');
 
 -- What signatures are made of: types, domains, row types, their schemas; functions
--- that are vouched for, those too that are gone.
+-- that are trusted, those too that are gone.
 CREATE TYPE shop.pair AS (a int, b int);
 CREATE DOMAIN shop.number AS int;
 CREATE FUNCTION helper(p pair) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN (SELECT v FROM shop.cfg WHERE k = p.a); END';

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * mark.h
- *		Marks of what was made in loads.
+ * label.h
+ *		Labels of what was made in loads.
  *
- * See mark.c.
+ * See label.c.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef CACHE_MARK_H
-#define CACHE_MARK_H
+#ifndef CACHE_LABEL_H
+#define CACHE_LABEL_H
 
 #include "postgres.h"
 
@@ -23,16 +23,16 @@ typedef struct Made
 	uint64		own_ddl;		/* the same of this session's */
 } Made;
 
-/* A mark: first a callback, by whose function it is told. */
-typedef struct Mark
+/* A label: first a callback, by whose function it is told. */
+typedef struct Label
 {
 	MemoryContextCallback callback;
 	Made		made;
-} Mark;
+} Label;
 
-extern Mark *mark_find(MemoryContext context,
+extern Label *label_find(MemoryContext context,
 					   MemoryContextCallbackFunction tag);
-extern Mark *mark_make(MemoryContext context,
+extern Label *label_make(MemoryContext context,
 					   MemoryContextCallbackFunction tag, Size size,
 					   const Made *made);
 
@@ -40,10 +40,10 @@ extern Mark *mark_make(MemoryContext context,
  * Were two things made under the same?
  */
 static inline bool
-mark_equals(const Made *a, const Made *b)
+label_equals(const Made *a, const Made *b)
 {
 	return a->settings == b->settings && a->ddl == b->ddl &&
 		a->own_ddl == b->own_ddl;
 }
 
-#endif							/* CACHE_MARK_H */
+#endif							/* CACHE_LABEL_H */

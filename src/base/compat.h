@@ -43,6 +43,8 @@
 #include "utils/guc.h"
 #endif
 
+#include "base/devel.h"
+
 /* 17 moved the local transaction id into a struct */
 #if PG_VERSION_NUM >= 170000
 #define CACHE_MY_LXID	(MyProc->vxid.lxid)

@@ -29,13 +29,18 @@ extern void devel_batch(bool begin);
 #define DEVEL_SEGMENT(base, size)	devel_segment((base), (size))
 #define DEVEL_PAGE				4096
 
-/* Count what is locked by this library. */
+/*
+ * Count what is locked by this library.  Whoever calls one of these includes this
+ * header itself, see test/layout/rules.
+ */
 #define LWLockAcquire(lock, mode) \
 	(devel_locks++, LWLockAcquire((lock), (mode)))
 #define LWLockConditionalAcquire(lock, mode) \
 	(devel_locks++, LWLockConditionalAcquire((lock), (mode)))
 #define LockAcquire(tag, mode, session, dontwait) \
 	(devel_locks++, LockAcquire((tag), (mode), (session), (dontwait)))
+#define LockAcquireExtended(...) \
+	(devel_locks++, LockAcquireExtended(__VA_ARGS__))
 #else
 #define devel_init()			((void) 0)
 #define STOP_POINT(point)		((void) 0)

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/devel.h"
 #include "redis/address.h"
 #include "segment.h"
 

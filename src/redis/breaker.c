@@ -20,6 +20,7 @@
 #include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 
+#include "base/devel.h"
 #include "redis/address.h"
 #include "redis/breaker.h"
 #include "redis/queue.h"

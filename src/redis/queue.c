@@ -22,6 +22,7 @@
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 
+#include "base/devel.h"
 #include "redis/queue.h"
 
 typedef struct Queue

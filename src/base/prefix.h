@@ -5,7 +5,7 @@
  *
  * Everything but the key itself that a cached value depends on.  The keys of
  * a cache share few prefixes, so entries in memory have the number of theirs
- * in a list of the cache's slot (registry.c).
+ * in a list of the cache's slot (slotlists.c).
  *
  *-------------------------------------------------------------------------
  */

@@ -4,10 +4,11 @@
  *		The caches that the shared memory knows, one slot each.
  *
  * A slot belongs to a cache of a database.  It holds the fence of whole-cache
- * invalidations, the cache's counters, and what concerns all its entries.  A
- * backend attaches to the slot when it loads the cache's definition, and
- * remembers the index; whoever uses a remembered index checks that the slot
- * still belongs to the same cache (slot_read).
+ * invalidations, and what concerns all the cache's entries; its number is that of
+ * the cache's counters, too (stats.c).  A backend attaches to the slot when it
+ * loads the cache's definition, and remembers the index; whoever uses a
+ * remembered index checks that the slot still belongs to the same cache
+ * (slot_read).
  *
  * When there is no free slot, that of a dropped cache is used again, or else
  * the one that was made longest ago; its cache gets another one when it is

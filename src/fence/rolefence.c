@@ -17,7 +17,7 @@
  *
  * Values in Redis have no such count.  They are used only if their loads have
  * seen whatever the fence remembers.  Which variants of a cache's keys are there
- * (registry.c) is forgotten when there are too many: then nobody deletes them in
+ * (slotlists.c) is forgotten when there are too many: then nobody deletes them in
  * time, but nobody uses what is outdated either.
  *
  * Locking: the registry lock, exclusively, to publish; fences are read without.

@@ -24,7 +24,7 @@ SlotCounters *shared_counters;
 /* Counts of this backend that are not in shared memory yet. */
 typedef struct LocalCounts
 {
-	bool		dirty;			/* beside the count of hits */
+	bool		dirty;			/* among dirty_slots[] */
 	uint64		counts[STATS_COUNTERS];
 } LocalCounts;
 

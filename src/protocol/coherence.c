@@ -41,7 +41,7 @@
  * Not all DDL concerns all caches: which of them it is published for is decided
  * when the transaction is about to commit, by what their loads have noted that
  * they depend on (ddl.c, dependency.c).  When something new is noted, the cache's
- * fence takes over what has been decided without that (registry.c).
+ * fence takes over what has been decided without that (slotlists.c).
  *
  * Values in Redis outlive the entries here, and nothing is sure to remove
  * them.  So each has with it what the snapshot that it was loaded under saw,

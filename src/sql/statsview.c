@@ -4,9 +4,9 @@
  *		cache_stats, cache_bypasses and cache_stats_reset().
  *
  * Backends count for themselves and add their counts to the shared ones at
- * the end of each transaction, or after a number of events (registry.c).
+ * the end of each transaction, or after a number of events (stats.c).
  * What is in memory is counted when somebody asks, by walking the index
- * (store.c): exact, and free for everybody else.
+ * (index.c): exact, and free for everybody else.
  *
  * Locking: partition locks, one at a time.
  *

@@ -32,7 +32,7 @@ int			store_policy_aim = POLICY_HIT_RATIO;
 
 SharedStore *shared_store;
 Bucket	   *shared_buckets;
-Policy	   *shared_pool;
+Policy	   *shared_policy;
 char	   *shared_arena;
 LWLock	   *shared_store_lock;
 
@@ -91,14 +91,14 @@ store_pool_size(void)
 static void
 store_pool_init(void)
 {
-	policy_init(shared_pool, store_policy_aim, store_arena_bytes / ARENA_UNIT,
+	policy_init(shared_policy, store_policy_aim, store_arena_bytes / ARENA_UNIT,
 				store_pool_entries);
 }
 
 const SegmentPart store_pool_part = {
 	.name = "policy",
 	.budgeted = true,
-	.address = (void **) &shared_pool,
+	.address = (void **) &shared_policy,
 	.size = store_pool_size,
 	.init = store_pool_init,
 };

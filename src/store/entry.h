@@ -66,7 +66,7 @@ typedef struct SharedStore
 
 extern SharedStore *shared_store;
 extern Bucket *shared_buckets;
-extern Policy *shared_pool;
+extern Policy *shared_policy;
 extern char *shared_arena;
 extern LWLock *shared_store_lock;
 

@@ -77,7 +77,7 @@ entry_policy(const Entry *entry)
 {
 	if (entry->node.flags & ENTRY_OWN)
 		return evict_slot_policy(&shared_slots[entry->node.slot]);
-	return shared_pool;
+	return shared_policy;
 }
 
 static Policy *
@@ -85,7 +85,7 @@ access_policy(const Access *access)
 {
 	CacheSlot  *slot = &shared_slots[access->slot];
 
-	return slot->policy ? evict_slot_policy(slot) : shared_pool;
+	return slot->policy ? evict_slot_policy(slot) : shared_policy;
 }
 
 /* Tell the policies of one access. */
@@ -381,7 +381,7 @@ evict_for_memory(CacheSlot *wanting, TimestampTz now)
 {
 	ArenaRef	node = 0;
 
-	if (shared_store->own_units > policy_cost(shared_pool))
+	if (shared_store->own_units > policy_cost(shared_policy))
 	{
 		CacheSlot  *largest = NULL;
 
@@ -400,7 +400,7 @@ evict_for_memory(CacheSlot *wanting, TimestampTz now)
 			node = policy_evict_any(evict_slot_policy(largest), shared_arena);
 	}
 	if (node == 0)
-		node = policy_evict_any(shared_pool, shared_arena);
+		node = policy_evict_any(shared_policy, shared_arena);
 	for (uint32 i = 0; node == 0 && i < shared_registry->nslots; i++)
 	{
 		if (shared_slots[i].policy != 0)
@@ -500,7 +500,7 @@ evict_resize_pool(void)
 	uint64		total = evict_arena_total() - evict_arena_total() / ARENA_SLACK -
 		shared_store->policy_units;
 
-	policy_set_capacity(shared_pool,
+	policy_set_capacity(shared_policy,
 						Max(total - Min(total, shared_store->own_units),
 							total / 2));
 }

@@ -213,7 +213,7 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 				 TimestampTz now)
 {
 	CacheSlot  *slot = &shared_slots[key->slot];
-	Policy	   *policy = slot->policy ? evict_slot_policy(slot) : shared_pool;
+	Policy	   *policy = slot->policy ? evict_slot_policy(slot) : shared_policy;
 	uint32		units = (entry_bytes(key, value) + ARENA_UNIT - 1) / ARENA_UNIT;
 	ArenaRef	placeholder = 0;
 	StoreResult result = STORE_STORED;

@@ -11,7 +11,7 @@
  * that did nothing (IF EXISTS) has no message.  Messages identify objects by
  * the hashes of catalog caches, from which the OIDs follow.
  *
- * What loads depend on is noted by them (registry.c, dependency.c).  Here it is
+ * What loads depend on is noted by them (slotlists.c, dependency.c).  Here it is
  * decided:
  *
  *	relations	invalidate the caches whose loads have read them, or read
@@ -33,7 +33,7 @@
  * A load may note a dependency only after that.  So the transaction first enters
  * its id in fences of the database's, from which the fence of a cache inherits
  * whenever something new is noted: then whoever does not see the transaction
- * does not use what was loaded by one who did.  See dependency.c, registry.c.
+ * does not use what was loaded by one who did.  See dependency.c, slotlists.c.
  *
  * What commands tell is that a transaction has run nothing but those that
  * change no result, such as CREATE INDEX, though they send messages about a

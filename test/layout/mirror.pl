@@ -9,7 +9,8 @@
 # about several go to the topmost of these, or to "whole". No two tests of a layer
 # have the same name. All that a test needs is there: what is expected of it, and
 # its folder, where its place does not tell that. And for each guard there is a test
-# that takes it out, for each stop point one that stops there.
+# that takes it out, for each stop point one that stops there; and each lock is
+# counted, by which a test knows that a hit takes none.
 
 use strict;
 use warnings;
@@ -95,7 +96,7 @@ for my $file (glob 'expected/*.out')
 	  if !-e ($file =~ s{^expected/(\w+?)(_\d)?\.out$}{sql/$1.sql}r);
 }
 
-# Guards and stop points
+# Guards, stop points, and locks, which base/devel.h makes macros of
 my $tests = '';
 for my $file (glob 'test/tap/*/*.pl test/isolation/*/specs/*.spec test/pgtap/*/*.sql sql/*.sql')
 {
@@ -105,9 +106,12 @@ for my $file (glob 'test/tap/*/*.pl test/isolation/*/specs/*.spec test/pgtap/*/*
 }
 for my $file (glob 'src/*.[ch] src/*/*.[ch]')
 {
+	my ($locks, $counted);
 	open my $in, '<', $file or die "$file: $!\n";
 	while (<$in>)
 	{
+		$counted = 1 if m{^#include "base/devel\.h"} || $file eq 'src/base/devel.h';
+		$locks //= $. if /\b(LWLock|LWLockConditional|Lock)Acquire\(/;
 		while (/\b(GUARD_REMOVED|STOP_POINT)\("(\w+)"\)/g)
 		{
 			complain("$file:$.: no test knows the ", $1 eq 'STOP_POINT' ? 'stop point' : 'guard', " \"$2\"")
@@ -115,6 +119,8 @@ for my $file (glob 'src/*.[ch] src/*/*.[ch]')
 		}
 	}
 	close $in;
+	complain("$file:$locks: takes a lock that is not counted, without base/devel.h")
+	  if $locks && !$counted;
 }
 
 print "$count tests: ", $failed ? "$failed mistakes\n" : "each in a folder of src/\n";

@@ -38,6 +38,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "base/relname.h"
 #include "definition/extension.h"
 #include "definition/watches.h"
 
@@ -474,9 +475,7 @@ watches_repair(const char *cache, Oid relid)
 	if (commands.len == 0)
 		return NULL;
 	return psprintf("Enable its watch with ALTER TABLE %s %s.",
-					quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-											   get_rel_name(relid)),
-					commands.data);
+					relname_full(relid), commands.data);
 }
 
 /*

@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 
+#include "base/relname.h"
 #include "definition/extension.h"
 #include "definition/watches.h"
 #include "depend/narrow.h"
@@ -237,17 +238,6 @@ function_name(Oid function)
 	return format_procedure(function);
 }
 
-static char *
-relation_name(Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-
-	if (name == NULL)
-		return psprintf("with OID %u", relid);
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  name);
-}
-
 /*
  * The name of what it was found at, NULL if that is the loader; palloc'd.
  */
@@ -257,7 +247,7 @@ reason_object(Reason reason, Oid object)
 	switch (reasons[reason].subject)
 	{
 		case SUBJECT_RELATION:
-			return relation_name(object);
+			return relname_full(object);
 		case SUBJECT_FUNCTION:
 			return function_name(object);
 		default:
@@ -355,13 +345,13 @@ reason_hint(Reason reason, Oid object, const char *cache, const char *loader,
 				return repair;
 			return is_watchable(object) ?
 				psprintf("Watch the table with SELECT cache_watch(%s, %s, ...), naming the columns that hold the key, or give the cache a ttl.",
-						 quoted, quote_literal_cstr(relation_name(object))) :
+						 quoted, quote_literal_cstr(relname_full(object))) :
 				pstrdup("It cannot be watched; give the cache a ttl.");
 		case REASON_NARROW_WATCH:
 			repair = narrow_advice(cache, object);
 			return repair != NULL ? repair :
 				psprintf("Say how keys compare: SELECT cache_alter(%s, key => ...), with an expression such as 'lower($1)'; or watch what the loader compares, SELECT cache_watch(%s, %s, ...), with an expression such as 'lower(name)', or without any, which stands for the whole table.",
-							quoted, quoted, quote_literal_cstr(relation_name(object)));
+							quoted, quoted, quote_literal_cstr(relname_full(object)));
 		case REASON_VOLATILE:
 			extension = object < FirstNormalObjectId ? InvalidOid :
 				getExtensionOfObject(ProcedureRelationId, object);

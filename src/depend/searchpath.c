@@ -47,6 +47,7 @@
 #include "utils/varlena.h"
 
 #include "base/compat.h"
+#include "base/relname.h"
 #include "base/textarray.h"
 #include "definition/extension.h"
 #include "definition/settings.h"
@@ -290,18 +291,6 @@ named_relations(const CacheDef *def, int index, const char *source,
 	return named;
 }
 
-/* Nothing keeps it from being dropped meanwhile. */
-static char *
-relation_name(Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-
-	if (name == NULL)
-		return psprintf("table %u", relid);
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  name);
-}
-
 /* What to do: works under the caller's search_path, and silences what is said. */
 static char *
 binding_hint(Oid loader, const char *path)
@@ -478,8 +467,8 @@ searchpath_compare(CacheDef *def)
 		def->path_settled = true;
 		ereport(WARNING,
 				(errmsg("cache \"%s\" answers from %s, but by the search_path of this session %s would be %s",
-						NameStr(def->name), relation_name(relid),
-						quote_identifier(name), relation_name(meant)),
+						NameStr(def->name), relname_full(relid),
+						quote_identifier(name), relname_full(meant)),
 				 errdetail("Its loader has no search_path of its own, and finds names by the one recorded with the cache, %s.",
 						   recorded_path(def)),
 				 errhint("%s", binding_hint(def->loader, recorded_path(def)))));
@@ -550,14 +539,14 @@ confusion(Oid relid, const List *recorded, const List *present,
 	other = relation_in(present, name);
 	if (OidIsValid(other) && other != relid)
 		return psprintf("by the search_path of this session the loader's name of it would be %s",
-						relation_name(other));
+						relname_full(other));
 	if (list_member_oid(usual, get_rel_namespace(relid)))
 		return NULL;
 	other = namesake(name, recorded);
 	if (!OidIsValid(other))
 		return NULL;
 	return psprintf("the loader finds it by the search_path that the cache was created under, where others may find %s",
-					relation_name(other));
+					relname_full(other));
 }
 
 static SearchPathProblem *
@@ -608,7 +597,7 @@ searchpath_problems(CacheDef *def)
 
 		if (problem != NULL)
 			problems = lappend(problems,
-							   make_problem(relation_name(lfirst_oid(lc)), problem,
+							   make_problem(relname_full(lfirst_oid(lc)), problem,
 											binding_hint(def->loader, recorded_path(def))));
 	}
 	return problems;

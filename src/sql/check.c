@@ -24,6 +24,7 @@
 #include "utils/syscache.h"
 
 #include "base/compat.h"
+#include "base/relname.h"
 #include "definition/definition.h"
 #include "definition/extension.h"
 #include "definition/key.h"
@@ -56,13 +57,6 @@ typedef struct Check
 	List	   *watches;		/* all triggers of watches */
 	List	   *reported;
 } Check;
-
-static char *
-relation_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
-}
 
 static void
 report(Check *check, const char *cache, const char *object,
@@ -103,7 +97,7 @@ report_relation(Check *check, const char *cache, Oid relid,
 	namestrcpy(&item->cache, cache);
 	item->relid = relid;
 	check->reported = lappend(check->reported, item);
-	report(check, cache, relation_name(relid), problem, hint);
+	report(check, cache, relname_full(relid), problem, hint);
 }
 
 /*-------------------------------------------------------------------------
@@ -159,7 +153,7 @@ check_trigger(Check *check, const Watch *watch)
 								 quote_identifier(watch->name)),
 						psprintf("Create the cache, or DROP TRIGGER %s ON %s.",
 								 quote_identifier(watch->name),
-								 relation_name(watch->relid)));
+								 relname_full(watch->relid)));
 		return;
 	}
 	if (!watch->enabled)
@@ -168,7 +162,7 @@ check_trigger(Check *check, const Watch *watch)
 						psprintf("trigger %s of the watch is disabled, or enabled in another way than ALWAYS",
 								 quote_identifier(watch->name)),
 						psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s;",
-								 relation_name(watch->relid),
+								 relname_full(watch->relid),
 								 quote_identifier(watch->name)));
 		return;
 	}

@@ -479,6 +479,22 @@ watches_repair(const char *cache, Oid relid)
 }
 
 /*
+ * Has a relation children, or had it?  As has_subclass(), but it may be gone.
+ */
+bool
+watches_has_children(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		has;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	has = ((Form_pg_class) GETSTRUCT(tuple))->relhassubclass;
+	ReleaseSysCache(tuple);
+	return has;
+}
+
+/*
  * Has one of these relations a temporary child?  Then this session reads from it
  * what others do not.
  */
@@ -489,7 +505,7 @@ is_private(const Oid *relids, int n)
 	{
 		ListCell   *lc;
 
-		if (!has_subclass(relids[i]))
+		if (!watches_has_children(relids[i]))
 			continue;
 		foreach(lc, find_all_inheritors(relids[i], NoLock, NULL))
 		{

@@ -74,6 +74,7 @@ extern List *watches_caches_below(Oid parent);
 extern bool watches_has_companion(List *watches, const Watch *watch);
 extern bool watches_is_same(const Watch *watch, char **columns, int n);
 extern char *watches_repair(const char *cache, Oid relid);
+extern bool watches_has_children(Oid relid);
 extern void watches_read(const char *cache, WatchedTables *watched);
 
 #endif							/* CACHE_WATCHES_H */

@@ -206,7 +206,7 @@ check_children(Check *check, CacheDef *def, Oid parent)
 {
 	ListCell   *lc;
 
-	if (!has_subclass(parent))
+	if (!watches_has_children(parent))
 		return;
 	foreach(lc, find_all_inheritors(parent, NoLock, NULL))
 	{

@@ -36,8 +36,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/namespace.h"
@@ -60,6 +58,7 @@
 #include "base/devel.h"
 #include "depend/dependency.h"
 #include "depend/routine.h"
+#include "depend/word.h"
 #include "fence/dependencyset.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
@@ -167,12 +166,6 @@ has_name(Kind kind, const char *name)
  *-------------------------------------------------------------------------
  */
 
-static bool
-in_word(char c)
-{
-	return isalnum((unsigned char) c) || c == '_' || c == '$' || IS_HIGHBIT_SET(c);
-}
-
 /* A word may be an identifier that is quoted, or one that is not. */
 static void
 note_word(const char *word, int len, bool row_names)
@@ -255,7 +248,7 @@ note_words(const char *text)
 			note_quoted(at++, row_names);
 			continue;
 		}
-		while (in_word(*at))
+		while (word_has(*at))
 			at++;
 		if (at == begin)
 			at++;

@@ -27,8 +27,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -53,6 +51,7 @@
 #include "definition/settings.h"
 #include "depend/loads.h"
 #include "depend/searchpath.h"
+#include "depend/word.h"
 #include "fence/registry.h"
 #include "fence/slotlists.h"
 
@@ -208,12 +207,6 @@ unbound_source(Oid loader)
 	return source;
 }
 
-static bool
-in_word(char c)
-{
-	return isalnum((unsigned char) c) || c == '_' || c == '$' || IS_HIGHBIT_SET(c);
-}
-
 typedef enum Mention
 {
 	MENTION_NONE,
@@ -237,7 +230,7 @@ find_mention(const char *source, const char *name)
 		const char *after = at + len;
 
 		if (pg_strncasecmp(at, name, len) != 0 ||
-			(at > source && in_word(at[-1])) || in_word(*after))
+			(at > source && word_has(at[-1])) || word_has(*after))
 			continue;
 		after += strspn(after, "\" \t\n\r");
 		if (*after == '.')

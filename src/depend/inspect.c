@@ -215,7 +215,8 @@ constant_says_now(Const *constant, Inspection *in)
 			return false;
 		literal = TextDatumGetCString(constant->constvalue);
 		says = in->texts == TEXTS_BECOME_TIMES ?
-			text_has_time_word(literal, strlen(literal)) : text_is_time_word(literal);
+			literal_has_time_word(literal, strlen(literal)) :
+			literal_is_time_word(literal);
 		pfree(literal);
 		return says;
 	}
@@ -227,7 +228,7 @@ constant_says_now(Const *constant, Inspection *in)
 	literal = literal_at(in->source, constant->location, &exact);
 	if (literal != NULL)
 	{
-		says = !exact || text_has_time_word(literal, strlen(literal)) ||
+		says = !exact || literal_has_time_word(literal, strlen(literal)) ||
 			(type == TIMETZOID && lacks_offset(literal));
 		pfree(literal);
 	}

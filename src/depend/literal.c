@@ -41,7 +41,7 @@ word_at(const char *text, size_t len)
  * Is one of the words in the text?
  */
 bool
-text_has_time_word(const char *text, size_t len)
+literal_has_time_word(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
@@ -56,7 +56,7 @@ text_has_time_word(const char *text, size_t len)
  * Is the text such a word, with a time of day behind it or without?
  */
 bool
-text_is_time_word(const char *text)
+literal_is_time_word(const char *text)
 {
 	size_t		n;
 

@@ -12,8 +12,8 @@
 
 #include "postgres.h"
 
-extern bool text_has_time_word(const char *text, size_t len);
-extern bool text_is_time_word(const char *text);
+extern bool literal_has_time_word(const char *text, size_t len);
+extern bool literal_is_time_word(const char *text);
 extern char *literal_at(const char *source, int location, bool *exact);
 
 #endif							/* CACHE_LITERAL_H */

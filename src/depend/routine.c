@@ -409,7 +409,8 @@ routine_find(Oid function)
 			language_is_looked_into(proc->prolang);
 		found.sql = proc->prolang == SQLlanguageId &&
 			function >= FirstNormalObjectId;
-		found.says_now = found.sql && text_has_time_word(source, strlen(source));
+		found.says_now = found.sql &&
+			literal_has_time_word(source, strlen(source));
 		found.names_temp = function >= FirstNormalObjectId &&
 			strstr(asc_tolower(source, strlen(source)), "pg_temp") != NULL;
 		ReleaseSysCache(tuple);

@@ -14,7 +14,7 @@
 
 #include "redis/queue.h"
 
-#define PREPARED_MS		100		/* how often it is looked at those that wait */
+#define PREPARED_MS		100		/* how often those that wait are looked at */
 
 extern bool prepared_keep(const QueueItem *item, const char *message);
 extern void prepared_keep_unknown(void);

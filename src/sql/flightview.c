@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * flightview.c
- *		The view shared_flight_notes: who loads what, and who waits for it.
+ *		The view cache_flights: who loads what, and who waits for it.
  *
  * Locking: none here.  The notes are read one after the other (flight.c), so
  * what is shown need not have been so at one moment.

@@ -16,7 +16,7 @@
  * no such trigger of their own, so a hook looks after them.
  *
  * Commands that may drop what caches depend on, or ask for owners, find
- * the anchors complete (anchor.c); and when a server that is one is dropped or
+ * the anchors complete (anchored.c); and when a server that is one is dropped or
  * altered, the cache follows.
  *
  * Locking: following a rename locks the table of definitions (rename.c); what is

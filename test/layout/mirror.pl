@@ -9,8 +9,7 @@
 # about several go to the topmost of these, or to "whole". No two tests of a layer
 # have the same name. All that a test needs is there: what is expected of it, and
 # its folder, where its place does not tell that. And for each guard there is a test
-# that takes it out, for each stop point one that stops there; and each lock is
-# counted, by which a test knows that a hit takes none.
+# that takes it out, for each stop point one that stops there.
 
 use strict;
 use warnings;
@@ -96,7 +95,7 @@ for my $file (glob 'expected/*.out')
 	  if !-e ($file =~ s{^expected/(\w+?)(_\d)?\.out$}{sql/$1.sql}r);
 }
 
-# Guards, stop points, and locks, which base/devel.h makes macros of
+# Guards and stop points
 my $tests = '';
 for my $file (glob 'test/tap/*/*.pl test/isolation/*/specs/*.spec test/pgtap/*/*.sql sql/*.sql')
 {
@@ -106,12 +105,9 @@ for my $file (glob 'test/tap/*/*.pl test/isolation/*/specs/*.spec test/pgtap/*/*
 }
 for my $file (glob 'src/*.[ch] src/*/*.[ch]')
 {
-	my ($locks, $counted);
 	open my $in, '<', $file or die "$file: $!\n";
 	while (<$in>)
 	{
-		$counted = 1 if m{^#include "base/devel\.h"} || $file eq 'src/base/devel.h';
-		$locks //= $. if /\b(LWLock|LWLockConditional|Lock)Acquire\(/;
 		while (/\b(GUARD_REMOVED|STOP_POINT)\("(\w+)"\)/g)
 		{
 			complain("$file:$.: no test knows the ", $1 eq 'STOP_POINT' ? 'stop point' : 'guard', " \"$2\"")
@@ -119,8 +115,6 @@ for my $file (glob 'src/*.[ch] src/*/*.[ch]')
 		}
 	}
 	close $in;
-	complain("$file:$locks: takes a lock that is not counted, without base/devel.h")
-	  if $locks && !$counted;
 }
 
 print "$count tests: ", $failed ? "$failed mistakes\n" : "each in a folder of src/\n";

@@ -363,7 +363,7 @@ inspect_casts(Oid type, Reasons *why)
 		if (cast->casttarget == type && OidIsValid(cast->castfunc))
 		{
 			inspect_routine(cast->castfunc, loads_trusted, why);
-			spoken_note_mentions(cast->castfunc);
+			spoken_note_mentions(cast->castfunc, why);
 		}
 	}
 	systable_endscan(scan);

@@ -44,6 +44,7 @@
 
 #include "base/compat.h"
 #include "depend/dependency.h"
+#include "depend/identity.h"
 #include "depend/inspect.h"
 #include "depend/literal.h"
 #include "depend/routine.h"
@@ -102,7 +103,7 @@ inspect_function(Oid function, Inspection *in)
 		return;
 	dependency_note_function(function);
 	if (in->in_domain)
-		spoken_note_mentions(function);
+		spoken_note_mentions(function, in->reasons);
 	if (routine_is_sql(function))
 		in->calls_sql = true;
 	if (kind != ROUTINE_KNOWN &&
@@ -150,40 +151,6 @@ bool
 inspect_holds_time(Oid type)
 {
 	return OidIsValid(type) && may_hold_time(type);
-}
-
-/*
- * Are its values the identities of objects, of which their text is the name?
- * (Whatever changes what text search configurations and the like are called
- * invalidates all caches.)
- */
-bool
-inspect_names_object(Oid type)
-{
-	switch (type)
-	{
-		case REGCLASSOID:
-		case REGCLASSARRAYOID:
-		case REGTYPEOID:
-		case REGTYPEARRAYOID:
-		case REGPROCOID:
-		case REGPROCARRAYOID:
-		case REGPROCEDUREOID:
-		case REGPROCEDUREARRAYOID:
-		case REGROLEOID:
-		case REGROLEARRAYOID:
-		case REGNAMESPACEOID:
-		case REGNAMESPACEARRAYOID:
-		case ACLITEMOID:
-		case ACLITEMARRAYOID:
-#ifdef REGDATABASEOID
-		case REGDATABASEOID:
-		case REGDATABASEARRAYOID:
-#endif
-			return true;
-		default:
-			return false;
-	}
 }
 
 /* Is a zone's present offset what gives the literal its meaning? */
@@ -360,7 +327,7 @@ inspect_type_of(Oid type, bool from_text, Inspection *in)
 	Oid			param;
 	Oid			element = InvalidOid;
 
-	if (inspect_names_object(type))
+	if (identity_is_type(type))
 		note(in, REASON_CATALOGS, InvalidOid);
 	if (type < FirstNormalObjectId && !from_text)
 		return;
@@ -445,30 +412,57 @@ texts_in(Node *node, TextsUse above)
 	}
 }
 
+static void
+inspect_spoken_type(Oid type, Inspection *in)
+{
+	Oid			element;
+
+	if (identity_is_type(type))
+		note(in, REASON_CATALOGS, REASON_NOTHING);
+	if (type < FirstNormalObjectId)
+		return;
+	element = get_element_type(type);
+	dependency_note_mention(get_typ_typrelid(OidIsValid(element) ? element : type));
+}
+
+static void
+inspect_spoken_types(List *types, Inspection *in)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+		inspect_spoken_type(lfirst_oid(lc), in);
+}
+
 /*
  * What a query says of identities of objects, and of row types, the planner may
- * fold into something that does not tell.
+ * fold into something that does not tell, or leave out.
  */
 static void
 inspect_literal_type(Node *node, Inspection *in)
 {
-	Oid			type;
-
 	switch (nodeTag(node))
 	{
 		case T_Const:
 		case T_CoerceViaIO:
 		case T_RelabelType:
 		case T_RowExpr:
-			type = exprType(node);
+		case T_ArrayExpr:
+		case T_ArrayCoerceExpr:
+#if PG_VERSION_NUM >= 170000
+		case T_JsonExpr:
+#endif
+			inspect_spoken_type(exprType(node), in);
+			break;
+		case T_RangeTblFunction:
+			inspect_spoken_types(((RangeTblFunction *) node)->funccoltypes, in);
+			break;
+		case T_TableFunc:
+			inspect_spoken_types(((TableFunc *) node)->coltypes, in);
 			break;
 		default:
-			return;
+			break;
 	}
-	if (inspect_names_object(type))
-		note(in, REASON_CATALOGS, REASON_NOTHING);
-	if (type >= FirstNormalObjectId)
-		dependency_note_mention(get_typ_typrelid(type));
 }
 
 /*
@@ -502,7 +496,7 @@ inspect_expression(Node *node, Inspection *in)
 				inspect_var((Var *) node, in);
 				/* FALLTHROUGH */
 			case T_Param:
-				if (inspect_names_object(exprType(node)))
+				if (identity_is_type(exprType(node)))
 					note(in, REASON_CATALOGS, InvalidOid);
 				break;
 			case T_Const:
@@ -521,7 +515,7 @@ inspect_expression(Node *node, Inspection *in)
 				inspect_type_of(exprType(node), true, in);
 				break;
 			case T_FuncExpr:
-				if (inspect_names_object(exprType(node)))
+				if (identity_is_type(exprType(node)))
 					note(in, REASON_CATALOGS, InvalidOid);
 				if (exprType(node) >= FirstNormalObjectId &&
 					!routine_is_users(((FuncExpr *) node)->funcid))

@@ -48,7 +48,6 @@ extern void inspect_literals(Query *query, const char *source,
 							 Reasons *reasons);
 extern void inspect_type(Oid type, InspectTrusted trusted, Reasons *reasons);
 extern bool inspect_holds_time(Oid type);
-extern bool inspect_names_object(Oid type);
 extern void inspect_routine(Oid function, InspectTrusted trusted,
 							Reasons *reasons);
 

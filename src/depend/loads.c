@@ -45,7 +45,7 @@
 #include "base/devel.h"
 #include "definition/watches.h"
 #include "depend/dependency.h"
-#include "depend/inspect.h"
+#include "depend/identity.h"
 #include "depend/loads.h"
 #include "fence/registry.h"
 #include "fence/slotlists.h"
@@ -305,7 +305,7 @@ holds_names(TupleDesc columns)
 {
 	for (int i = 0; i < columns->natts; i++)
 	{
-		if (inspect_names_object(TupleDescAttr(columns, i)->atttypid))
+		if (identity_is_type(TupleDescAttr(columns, i)->atttypid))
 			return true;
 	}
 	return false;

@@ -370,6 +370,7 @@ note_spoken(PlannedStmt *plan, Oid relid)
 static void
 note_left_out(List *relids, PlannedStmt *plan, Planning *now)
 {
+	Reasons		reasons = {0};
 	ListCell   *lc;
 
 	if (GUARD_REMOVED("left_out"))
@@ -381,7 +382,9 @@ note_left_out(List *relids, PlannedStmt *plan, Planning *now)
 	}
 	foreach(lc, now->functions)
 		now->relids = list_concat_unique_oid(now->relids,
-											 spoken_relations(lfirst_oid(lc)));
+											 spoken_relations(lfirst_oid(lc),
+															  &reasons));
+	loads_note_all(&reasons);
 	foreach(lc, now->relids)
 	{
 		if (!plan_has(plan, lfirst_oid(lc)))
@@ -497,29 +500,37 @@ note_parsed(Oid function)
 static bool
 plans_needs_fmgr(Oid function)
 {
-	if (prev_needs_fmgr && prev_needs_fmgr(function))
-		return true;
+	bool		needed = prev_needs_fmgr != NULL && prev_needs_fmgr(function);
+
+	/* What is asked for is noted, also where another library wants it called. */
 	if (current_load != NULL)
 	{
 		plans_note_call(function);
 		if (planning != NULL && routine_is_sql(function))
 			note_parsed(function);
-		return routine_says_now(function);
+		return needed || routine_says_now(function);
 	}
 	if (sql_is_kept && routine_is_users(function))
 		sql_made_outside++;
 	if (CACHE_KEEPS_SQL_PLANS && !sql_plans_are_foreign)
 		sql_plans_are_foreign = routine_is_users(function);
-	return false;
+	return needed;
 }
 
+/*
+ * A text is analysed while something is planned: a function that gives a set may
+ * become a part of that, with its literals, and is not planned by itself.
+ */
 static void
-note_analysed(Query *query)
+note_analysed(Query *query, const char *source)
 {
+	Reasons		reasons = {0};
 	ListCell   *lc;
 
 	foreach(lc, relations_of(query))
 		add_analysed(planning, lfirst_oid(lc));
+	inspect_literals(query, source, &reasons);
+	loads_note_all(&reasons);
 }
 
 /*
@@ -538,7 +549,7 @@ plans_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jumble)
 	if (current_load != NULL)
 		dependency_note_text(pstate->p_sourcetext);
 	if (current_load != NULL && planning != NULL)
-		note_analysed(query);
+		note_analysed(query, pstate->p_sourcetext);
 	if (prev_post_parse_analyze)
 		prev_post_parse_analyze(pstate, query, jumble);
 }

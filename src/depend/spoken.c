@@ -11,7 +11,8 @@
  * So the text is parsed here as well, once a session, and the names in it that
  * relations can have are kept.  Which relations they mean is looked up when it is
  * asked for, under the search_path of that moment.  A name too many (of a WITH,
- * say) does no harm.
+ * say) does no harm.  What a text makes the identity of an object, as in
+ * 'name'::regclass, depends on all DDL, as in a query of the load's own.
  *
  * Locking: none.
  *
@@ -37,6 +38,7 @@
 
 #include "base/devel.h"
 #include "depend/dependency.h"
+#include "depend/identity.h"
 #include "depend/spoken.h"
 
 /* A name in a text, of a relation or of a type, which may be that of its rows. */
@@ -80,7 +82,9 @@ add_type(TypeName *type, List **names)
 	int			n = list_length(type->names);
 	const char *schema = n < 2 ? NULL : strVal(list_nth(type->names, n - 2));
 
-	if (n > 0 && (schema == NULL || strcmp(schema, "pg_catalog") != 0))
+	/* The grammar's own types, which are none of these, are always qualified. */
+	if (n > 0 && (schema == NULL || strcmp(schema, "pg_catalog") != 0 ||
+				  strncmp(strVal(llast(type->names)), "reg", 3) == 0))
 		add_name(schema, strVal(llast(type->names)), true, names);
 }
 
@@ -98,16 +102,32 @@ gather_names(Node *node, List **names)
 	return raw_expression_tree_walker(node, gather_names, names);
 }
 
-/* Of one SELECT; what else a text may be, the planner does not analyse. */
+/*
+ * Of one query, also one that changes rows: of several, or of other commands, the
+ * planner analyses nothing.
+ */
 static List *
 names_in(const char *text)
 {
 	List	   *names = NIL;
 	List	   *commands = raw_parser(text, RAW_PARSE_DEFAULT);
+	Node	   *command;
 
-	if (list_length(commands) == 1 &&
-		IsA(linitial_node(RawStmt, commands)->stmt, SelectStmt))
-		(void) gather_names(linitial_node(RawStmt, commands)->stmt, &names);
+	if (list_length(commands) != 1)
+		return NIL;
+	command = linitial_node(RawStmt, commands)->stmt;
+	switch (nodeTag(command))
+	{
+		case T_SelectStmt:
+		case T_InsertStmt:
+		case T_UpdateStmt:
+		case T_DeleteStmt:
+		case T_MergeStmt:
+			(void) gather_names(command, &names);
+			break;
+		default:
+			break;
+	}
 	return names;
 }
 
@@ -245,9 +265,12 @@ find_names(Oid function)
 	return text == NULL ? NIL : text->names;
 }
 
-/* The relation that has this name, or whose rows are of the type that has it. */
+/*
+ * The relation that has this name, or whose rows are of the type that has it.  If
+ * that type's values are identities of objects, that is a reason.
+ */
 static Oid
-relation_named(const SpokenName *spoken)
+relation_named(const SpokenName *spoken, Reasons *reasons)
 {
 	Oid			schema = spoken->schema == NULL ? InvalidOid :
 		get_namespace_oid(spoken->schema, true);
@@ -263,6 +286,8 @@ relation_named(const SpokenName *spoken)
 		GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
 						CStringGetDatum(spoken->name),
 						ObjectIdGetDatum(schema));
+	if (identity_is_type(type))
+		reasons_note(reasons, REASON_CATALOGS, REASON_NOTHING);
 	if (type < FirstNormalObjectId)
 		return InvalidOid;
 	element = get_element_type(type);
@@ -271,10 +296,11 @@ relation_named(const SpokenName *spoken)
 
 /*
  * The relations of which the text of a function in SQL speaks that the planner may
- * parse, by the search_path in force: a list of OIDs.
+ * parse, by the search_path in force: a list of OIDs.  What else the load depends on
+ * for that is added to the reasons.
  */
 List *
-spoken_relations(Oid function)
+spoken_relations(Oid function, Reasons *reasons)
 {
 	List	   *relids = NIL;
 	ListCell   *lc;
@@ -283,7 +309,7 @@ spoken_relations(Oid function)
 		return NIL;
 	foreach(lc, find_names(function))
 	{
-		Oid			relid = relation_named(lfirst(lc));
+		Oid			relid = relation_named(lfirst(lc), reasons);
 
 		if (relid >= FirstNormalObjectId)
 			relids = list_append_unique_oid(relids, relid);
@@ -296,11 +322,11 @@ spoken_relations(Oid function)
  * constraints, calls this function: so it depends on all that this speaks of.
  */
 void
-spoken_note_mentions(Oid function)
+spoken_note_mentions(Oid function, Reasons *reasons)
 {
 	ListCell   *lc;
 
-	foreach(lc, spoken_relations(function))
+	foreach(lc, spoken_relations(function, reasons))
 		dependency_note_mention(lfirst_oid(lc));
 }
 

@@ -14,8 +14,10 @@
 
 #include "nodes/pg_list.h"
 
+#include "base/reasons.h"
+
 extern void spoken_init(void);
-extern List *spoken_relations(Oid function);
-extern void spoken_note_mentions(Oid function);
+extern List *spoken_relations(Oid function, Reasons *reasons);
+extern void spoken_note_mentions(Oid function, Reasons *reasons);
 
 #endif							/* CACHE_SPOKEN_H */

@@ -221,17 +221,21 @@ run_once(CacheDef *def, Datum *args, const bool *nulls, Oid collation,
 	load_end(&run->load);
 	compiled_leave(compiled);
 	def->loading--;
+
+	/* PL/pgSQL's plans are seen to in compiled.c. */
+	if (!def->plpgsql && given == NULL)
+		reasons_add_lasting(&def->loader_why, &run->load.planned);
 }
 
 /*
  * What a kept plan of the loader's was made with is not seen again when it is
- * used again: an IMMUTABLE function that was folded into it, for instance.  So
- * what was noted when it was planned holds for all loads under it.
+ * used again, also when a load is run again: an IMMUTABLE function that was folded
+ * into it, for instance.  So what was noted when it was planned (run_once) holds for
+ * all loads under it.
  */
 static void
-remember_planned(CacheDef *def, Load *load)
+recall_planned(CacheDef *def, Load *load)
 {
-	reasons_add_lasting(&def->loader_why, &load->planned);
 	reasons_add(&load->why, &def->loader_why);
 
 	/* This one forbids nothing, but holds for whatever uses the result. */
@@ -308,9 +312,8 @@ judge_load(CacheDef *def, Run *run, Datum *args, const bool *nulls,
 		note_load(load, REASON_VOLATILE_LOADER, def->loader);
 	}
 
-	/* PL/pgSQL's plans are seen to in compiled.c. */
 	if (!def->plpgsql && !converted)
-		remember_planned(def, load);
+		recall_planned(def, load);
 
 	if (!converted && !key_is_settled(def, args, nulls))
 		reasons_note(&load->why, REASON_KEY_EXPRESSION, REASON_NOTHING);

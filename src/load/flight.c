@@ -73,10 +73,10 @@
 #include "load/flight.h"
 #include "load/ownlocks.h"
 
-/* How often to try to copy a note that is being written */
 #define FLIGHT_OUTCOMES			4096	/* a power of two, 2^20 at most */
 #define FLIGHT_LANDINGS			64
 
+/* How often to try to copy a note that is being written */
 #define NOTE_TRIES	1000
 
 /* The bits of an outcome that count */

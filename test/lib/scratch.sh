@@ -39,7 +39,7 @@ scratch_enter() {
     trap 'exit 130' HUP INT TERM
     mkdir "$SCRATCH/tree" "$SCRATCH/tmp"
     for part in sql src expected test README.md; do
-      [ ! -e "$top/$part" ] || cp -R "$top/$part" "$SCRATCH/tree/"
+      [ ! -e "$top/$part" ] || cp -Rp "$top/$part" "$SCRATCH/tree/"
     done
     [ -z "${SCRATCH_NOTE-}" ] || echo "$SCRATCH" >"$top/$SCRATCH_NOTE"
     export SCRATCH

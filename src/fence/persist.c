@@ -3,12 +3,18 @@
  * persist.c
  *		Fences and lineage survive a clean restart.
  *
- * What is in Redis can be used after a restart only if everything is known
- * that was invalidated since it was loaded.  So when the server is shut down,
- * the postmaster, as its last process, writes the fences to a file, and when
- * it starts it reads the file and removes it.  With them go the lists of
- * transactions that others put into their fences (mapping.c): those that are
- * prepared may be in there.
+ * What is in Redis, or was in memory (load/warm.c), can be used after a restart
+ * only if everything is known that was invalidated since it was loaded.  So when
+ * the server is shut down, the postmaster, as its last process, writes the fences
+ * to a file, and when it starts it reads the file and removes it.  With them go
+ * the lists of transactions that others put into their fences (mapping.c): those
+ * that are prepared may be in there.
+ *
+ * A slot goes on with its generation and with what its loads have read: by that
+ * others judge what to invalidate, from the first transaction after the start on,
+ * also of entries that are loaded again later.  A role's fence goes on with its
+ * count of changes, which is in the images of keys.  Those of keys begin with
+ * none: so they tell what has been published since the start.
  *
  * The file counts only if nothing has happened in between: the shutdown's
  * checkpoint must still be the last one, which it is not if the server has run
@@ -35,6 +41,7 @@
 #include "storage/fd.h"
 #include "storage/ipc.h"
 
+#include "base/devel.h"
 #include "fence/dependencyset.h"
 #include "fence/keyfence.h"
 #include "fence/lineage.h"
@@ -52,7 +59,7 @@
 #define STATE_MAGIC		0x63616368
 
 /* Another one after each change of the file, of keys' images or of the codec. */
-#define STATE_VERSION	5
+#define STATE_VERSION	6
 
 typedef struct StateHeader
 {
@@ -93,6 +100,13 @@ typedef struct SavedSlot
 	uint32		reads_catalogs;
 	uint32		unknown;
 	uint64		filter[SLOT_FILTER];
+	uint32		nreads;
+	uint32		nviews;
+	uint32		own_path;
+	uint32		unseen;
+	Oid			reads[SLOT_READS];
+	Oid			views[SLOT_VIEWS];
+	Columns		columns[SLOT_READS];
 	FenceState	state;
 } SavedSlot;
 
@@ -110,6 +124,7 @@ static void
 persist_init(void)
 {
 	shared_persist->restored = false;
+	shared_persist->saved = false;
 }
 
 const SegmentPart persist_part = {
@@ -169,7 +184,7 @@ shutdown_checkpoint(void)
 static bool
 fence_is_blank(const Fence *fence)
 {
-	return fence->nxids == 0 &&
+	return fence->nxids == 0 && fence->changes == 0 &&
 		fence->floor.highest == shared_registry->start_floor;
 }
 
@@ -184,7 +199,7 @@ write_slot(StateFile *state, CacheSlot *slot)
 {
 	SavedSlot	saved;
 
-	/* Nobody will know what loads have read. */
+	/* Who has passed is not kept apart. */
 	fence_remember(&slot->fence, &slot->passed);
 	memset(&saved, 0, sizeof(saved));
 	saved.id = slot->id;
@@ -195,6 +210,14 @@ write_slot(StateFile *state, CacheSlot *slot)
 	saved.unknown = pg_atomic_read_u32(&slot->unknown);
 	for (int i = 0; i < SLOT_FILTER; i++)
 		saved.filter[i] = pg_atomic_read_u64(&slot->filter[i]);
+	saved.nreads = pg_atomic_read_u32(&slot->nreads);
+	saved.nviews = pg_atomic_read_u32(&slot->nviews);
+	saved.own_path = pg_atomic_read_u32(&slot->own_path);
+	saved.unseen = pg_atomic_read_u32(&slot->unseen);
+	memcpy(saved.reads, slot->reads, sizeof(saved.reads));
+	memcpy(saved.views, slot->views, sizeof(saved.views));
+	for (int i = 0; i < SLOT_READS; i++)
+		saved.columns[i] = pg_atomic_read_u64(&slot->columns[i]);
 	fence_read(&slot->fence, &saved.state);
 	put(state, &saved, sizeof(saved));
 }
@@ -329,7 +352,17 @@ persist_shutdown(int code, Datum arg)
 		unlink(STATE_FILE_NEW);
 		return;
 	}
-	(void) durable_rename(STATE_FILE_NEW, STATE_FILE, LOG);
+	shared_persist->saved = durable_rename(STATE_FILE_NEW, STATE_FILE, LOG) == 0;
+}
+
+/*
+ * Have the fences been written, so that the next start can go on from them?  Of
+ * the postmaster, for what is called after persist_shutdown.
+ */
+bool
+persist_has_saved(void)
+{
+	return shared_persist->saved;
 }
 
 /*-------------------------------------------------------------------------
@@ -389,6 +422,16 @@ read_slot(StateFile *state, CacheSlot *slot)
 	pg_atomic_write_u32(&slot->nvariants, saved.nvariants);
 	memcpy(slot->variants, saved.variants, sizeof(saved.variants));
 	fence_restore(&slot->fence, &saved.state, true);
+	slot->fence.changes = saved.state.changes;
+	if (!GUARD_REMOVED("restored_reads"))
+		pg_atomic_write_u32(&slot->nreads, saved.nreads);
+	pg_atomic_write_u32(&slot->nviews, saved.nviews);
+	pg_atomic_write_u32(&slot->own_path, saved.own_path);
+	pg_atomic_write_u32(&slot->unseen, saved.unseen);
+	memcpy(slot->reads, saved.reads, sizeof(saved.reads));
+	memcpy(slot->views, saved.views, sizeof(saved.views));
+	for (int i = 0; i < SLOT_READS; i++)
+		pg_atomic_write_u64(&slot->columns[i], saved.columns[i]);
 	pg_atomic_write_u32(&slot->reads_catalogs, saved.reads_catalogs);
 	pg_atomic_write_u32(&slot->unknown, saved.unknown);
 	for (int i = 0; i < SLOT_FILTER; i++)
@@ -481,6 +524,8 @@ read_state(StateFile *state)
 			return false;
 		restore_key_fence(saved.index, header.nfences, &saved.state);
 	}
+	for (uint32 i = 0; i < key_nfences; i++)
+		shared_key_fences[i].changes = 0;
 	for (uint32 i = 0; i < ROLE_FENCES; i++)
 		fence_begin(&shared_role_fences[i], header.start_floor);
 	for (uint32 i = 0; i < header.nroles; i++)
@@ -490,6 +535,7 @@ read_state(StateFile *state)
 			return false;
 		fence_restore(&shared_role_fences[saved.index], &saved.state,
 					  true);
+		shared_role_fences[saved.index].changes = saved.state.changes;
 	}
 	for (uint32 i = 0; i < key_nstamps; i++)
 		pg_atomic_write_u64(&shared_key_stamps[i], header.start_floor);

@@ -17,11 +17,13 @@
 typedef struct SharedPersist
 {
 	bool		restored;		/* the fences and the lineage */
+	bool		saved;			/* the same, at the end */
 } SharedPersist;
 
 extern const SegmentPart persist_part;
 
 extern void persist_startup(void);
 extern bool persist_has_restored(void);
+extern bool persist_has_saved(void);
 
 #endif							/* CACHE_PERSIST_H */

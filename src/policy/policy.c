@@ -154,6 +154,15 @@ policy_load(uint64_t nanoseconds)
 	return octave;
 }
 
+/*
+ * The least load time of a class, 0 for the first.
+ */
+uint64_t
+policy_load_time(uint32_t load)
+{
+	return load == 0 ? 0 : UINT64_C(1) << (load + 9);
+}
+
 uint64_t
 policy_cost(const Policy *p)
 {
@@ -303,4 +312,69 @@ policy_moved(Policy *p, void *base, PolicyRef from, PolicyRef to)
 {
 	if (policy_node(base, to)->segment != POLICY_NONE)
 		space_moved(&p->space, base, from, to);
+}
+
+/*
+ * How often a key was used lately, as far as is known.
+ */
+uint32_t
+policy_frequency(Policy *p, uint32_t hash)
+{
+	return sketch_estimate(admission_sketch(&p->admission), hash);
+}
+
+/*
+ * Begins a walk over the nodes of a segment, those first that would be kept
+ * longest; nothing may be linked or unlinked before its end.  By load time,
+ * POLICY_PROBATION is all of the main space, in about the order of worth, and
+ * POLICY_PROTECTED is empty.
+ */
+void
+policy_begin_walk(const Policy *p, PolicyWalk *walk, uint8_t segment)
+{
+	Camp	   *camp = space_camp(&p->space);
+
+	walk->next = 0;
+	walk->queue = CAMP_QUEUES;
+	if (camp == NULL || segment == POLICY_WINDOW)
+		walk->next = p->space.list[segment].head;
+	else if (segment == POLICY_PROBATION)
+		walk->queue = 0;
+}
+
+/*
+ * The next node of a walk, 0 at its end.
+ */
+PolicyRef
+policy_next(const Policy *p, void *base, PolicyWalk *walk)
+{
+	PolicyRef	ref = walk->next;
+
+	while (ref == 0 && walk->queue < CAMP_QUEUES)
+	{
+		walk->queue++;
+		ref = space_camp(&p->space)->queue[CAMP_QUEUES - walk->queue].head;
+	}
+	if (ref != 0)
+		walk->next = policy_node(base, ref)->next;
+	return ref;
+}
+
+/*
+ * A node that was just added had been in another policy, in this segment, and
+ * was used so often: give it its place back, behind those that were given theirs
+ * before.  Where the main space has no room, it stays what it is, a new one.
+ */
+void
+policy_put_back(Policy *p, void *base, PolicyRef ref, uint8_t segment,
+				uint32_t frequency)
+{
+	Sketch	   *sketch = admission_sketch(&p->admission);
+	uint32_t	hash = policy_node(base, ref)->hash;
+
+	for (uint32_t i = 0; i < SKETCH_MAX_COUNT &&
+		 sketch_estimate(sketch, hash) < frequency; i++)
+		sketch_add(sketch, hash);
+	if (segment > POLICY_WINDOW)
+		space_put_back(&p->space, sketch, base, ref, segment);
 }

@@ -39,10 +39,18 @@ typedef enum PolicyAim
 
 typedef struct Policy Policy;
 
+/* A look at the nodes of a segment, see policy_begin_walk */
+typedef struct PolicyWalk
+{
+	PolicyRef	next;
+	uint32_t	queue;			/* by load time: those from this one on follow */
+} PolicyWalk;
+
 extern size_t policy_size(PolicyAim aim, uint32_t expected_entries);
 extern void policy_init(Policy *p, PolicyAim aim, uint64_t capacity,
 						uint32_t expected_entries);
 extern uint32_t policy_load(uint64_t nanoseconds);
+extern uint64_t policy_load_time(uint32_t load);
 extern void policy_set_capacity(Policy *p, uint64_t capacity);
 extern uint64_t policy_cost(const Policy *p);
 extern uint64_t policy_capacity(const Policy *p);
@@ -56,5 +64,10 @@ extern PolicyRef policy_evict(Policy *p, void *base, bool *rejected);
 extern PolicyRef policy_evict_any(Policy *p, void *base);
 extern void policy_remove(Policy *p, void *base, PolicyRef ref);
 extern void policy_moved(Policy *p, void *base, PolicyRef from, PolicyRef to);
+extern uint32_t policy_frequency(Policy *p, uint32_t hash);
+extern void policy_begin_walk(const Policy *p, PolicyWalk *walk, uint8_t segment);
+extern PolicyRef policy_next(const Policy *p, void *base, PolicyWalk *walk);
+extern void policy_put_back(Policy *p, void *base, PolicyRef ref,
+							uint8_t segment, uint32_t frequency);
 
 #endif							/* CACHE_POLICY_H */

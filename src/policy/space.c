@@ -225,6 +225,32 @@ space_add(Space *space, void *base, PolicyRef ref)
 }
 
 /*
+ * Moves a node from the window to the least recently used end of this segment of
+ * the main space, as far as there is room.
+ */
+void
+space_put_back(Space *space, const Sketch *sketch, void *base, PolicyRef ref,
+			   uint8_t segment)
+{
+	PolicyNode *node = policy_node(base, ref);
+	uint64_t	main_max = space->capacity - space->window_max;
+
+	if (space_main_cost(space) + node->cost > main_max)
+		return;
+	if (space->camp_offset != 0)
+	{
+		space_admit(space, sketch, base, ref);
+		return;
+	}
+	if (segment != POLICY_PROTECTED ||
+		space->list[POLICY_PROTECTED].cost + node->cost >
+		(uint64_t) ((double) main_max * PROTECTED_SHARE))
+		segment = POLICY_PROBATION;
+	list_unlink(space, base, ref);
+	push_tail(space, base, ref, segment);
+}
+
+/*
  * The memory of a linked node was copied from one place to another: its
  * neighbours and its list learn the new reference.  Nothing is read at the old
  * place.

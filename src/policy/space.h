@@ -101,6 +101,8 @@ extern void space_unlink(Space *space, void *base, PolicyRef ref);
 extern void space_push_main(Space *space, const Sketch *sketch, void *base,
 							PolicyRef ref);
 extern void space_requeue(Space *space, void *base, PolicyRef ref);
+extern void space_put_back(Space *space, const Sketch *sketch, void *base,
+						   PolicyRef ref, uint8_t segment);
 extern void space_moved(Space *space, void *base, PolicyRef from, PolicyRef to);
 
 /*

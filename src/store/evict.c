@@ -373,6 +373,15 @@ evict_arena_total(void)
 }
 
 /*
+ * Units of it that are left free.
+ */
+uint32
+evict_arena_slack(void)
+{
+	return evict_arena_total() / ARENA_SLACK;
+}
+
+/*
  * Evict one entry for its memory.  The caches that have a max_cost of their
  * own and the pool that the others share each have a claim to half of it.
  */
@@ -421,7 +430,7 @@ ArenaRef
 evict_reserve(uint32 units, CacheSlot *wanting, TimestampTz now)
 {
 	Arena	   *arena = &shared_store->arena;
-	uint32		slack = evict_arena_total() / ARENA_SLACK;
+	uint32		slack = evict_arena_slack();
 
 	if (units > evict_arena_total() / ARENA_ENTRY)
 		return 0;
@@ -497,7 +506,7 @@ evict_make_policy(CacheSlot *slot, const StoreLimit *limit, TimestampTz now)
 void
 evict_resize_pool(void)
 {
-	uint64		total = evict_arena_total() - evict_arena_total() / ARENA_SLACK -
+	uint64		total = evict_arena_total() - evict_arena_slack() -
 		shared_store->policy_units;
 
 	policy_set_capacity(shared_policy,

@@ -25,6 +25,7 @@ extern bool evict_make_policy(CacheSlot *slot, const StoreLimit *limit,
 extern Policy *evict_slot_policy(CacheSlot *slot);
 extern void evict_resize_pool(void);
 extern uint32 evict_arena_total(void);
+extern uint32 evict_arena_slack(void);
 extern ArenaRef evict_reserve(uint32 units, CacheSlot *wanting,
 							  TimestampTz now);
 extern void evict_made(ArenaRef ref);

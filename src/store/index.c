@@ -322,6 +322,21 @@ index_link(ArenaRef ref, const StoreKey *key, TimestampTz now)
 }
 
 /*
+ * Is there an entry of this key, of whatever generation?  The caller holds the
+ * partition lock.
+ */
+bool
+index_has(const StoreKey *key)
+{
+	for (ArenaRef ref = *chain_of(key->hash); ref != 0; ref = entry_at(ref)->chain)
+	{
+		if (entry_has_key(entry_at(ref), entry_at(ref)->data, key))
+			return true;
+	}
+	return false;
+}
+
+/*
  * Take an entry out that is to be freed.  The caller holds the store lock.
  * False if somebody has done so already; then it is in a list of the dead.
  */

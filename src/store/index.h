@@ -20,6 +20,7 @@
 extern ArenaRef index_read(const StoreKey *key, uint64 generation,
 						   TimestampTz now, StoreValue *value);
 extern void index_link(ArenaRef ref, const StoreKey *key, TimestampTz now);
+extern bool index_has(const StoreKey *key);
 extern bool index_remove(ArenaRef ref);
 extern bool index_move(ArenaRef from, ArenaRef to);
 extern uint32 index_unlink(uint64 hash);

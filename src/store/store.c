@@ -206,15 +206,22 @@ store_begin(CacheSlot *slot, int n, const StoreLimit *limit, TimestampTz now)
 	return true;
 }
 
-/* Store one.  Store lock. */
+/* What one more takes of the memory. */
+static inline uint32
+entry_units(const StoreKey *key, const StoreValue *value)
+{
+	return (entry_bytes(key, value) + ARENA_UNIT - 1) / ARENA_UNIT;
+}
+
+/* Store one.  rank: how it stood before, or NULL.  Store lock. */
 static StoreResult
 store_put_locked(const StoreKey *key, const StoreValue *value,
-				 const StoreLimit *limit, StoreCheck check, void *arg,
-				 TimestampTz now)
+				 const StoreLimit *limit, const StoreRank *rank,
+				 StoreCheck check, void *arg, TimestampTz now)
 {
 	CacheSlot  *slot = &shared_slots[key->slot];
 	Policy	   *policy = slot->policy ? evict_slot_policy(slot) : shared_policy;
-	uint32		units = (entry_bytes(key, value) + ARENA_UNIT - 1) / ARENA_UNIT;
+	uint32		units = entry_units(key, value);
 	ArenaRef	placeholder = 0;
 	StoreResult result = STORE_STORED;
 	uint64		cost;
@@ -250,6 +257,9 @@ store_put_locked(const StoreKey *key, const StoreValue *value,
 	 * has to be linked before the policy may let it go.
 	 */
 	policy_add(policy, shared_arena, ref + NODE_OFFSET);
+	if (rank != NULL)
+		policy_put_back(policy, shared_arena, ref + NODE_OFFSET, rank->segment,
+						rank->frequency);
 	evict_set_listens(slot, policy);
 	key_lock(key->hash, LW_EXCLUSIVE);
 	if (!check(arg))
@@ -292,7 +302,7 @@ store_put(const StoreKey *key, const StoreValue *value,
 
 	LWLockAcquire(shared_store_lock, LW_EXCLUSIVE);
 	if (store_begin(&shared_slots[key->slot], 1, limit, now))
-		result = store_put_locked(key, value, limit, check, arg, now);
+		result = store_put_locked(key, value, limit, NULL, check, arg, now);
 	else
 		result = entry_reject(key);
 	LWLockRelease(shared_store_lock);
@@ -322,7 +332,7 @@ store_put_many(const StorePut *puts, int n, const StoreLimit *limit,
 		for (int i = 0; i < some; i++)
 		{
 			if (ready && entry_fits(puts[i].key, puts[i].value))
-				(void) store_put_locked(puts[i].key, puts[i].value, limit,
+				(void) store_put_locked(puts[i].key, puts[i].value, limit, NULL,
 										check, puts[i].arg, now);
 			else
 				(void) entry_reject(puts[i].key);
@@ -331,4 +341,60 @@ store_put_many(const StorePut *puts, int n, const StoreLimit *limit,
 		puts += some;
 		n -= some;
 	}
+}
+
+/* Is there room for one more, so that nothing has to go?  Store lock. */
+static bool
+store_has_room(const StoreKey *key, const StoreValue *value,
+			   const StoreLimit *limit)
+{
+	CacheSlot  *slot = &shared_slots[key->slot];
+	Policy	   *policy = slot->policy ? evict_slot_policy(slot) : shared_policy;
+	uint32		units = entry_units(key, value);
+
+	return policy_cost(policy) + entry_cost(slot, limit, value, units) <=
+		policy_capacity(policy) &&
+		shared_store->arena.free_units >= (uint64) units + evict_arena_slack();
+}
+
+/*
+ * Store values that were stored before, with the rank that they had, as far as
+ * there is room: nothing has to go for them.  check() as in store_put.  Gives how
+ * many have been stored.  Takes the lock once, so n should be small.
+ */
+int
+store_put_back(const StoreBack *backs, int n, StoreCheck check)
+{
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	StoreLimit	limit = {0};
+	bool		ready = false;
+	int			stored = 0;
+
+	LWLockAcquire(shared_store_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < n; i++)
+	{
+		const StoreKey *key = backs[i].put.key;
+		const StoreValue *value = backs[i].put.value;
+		CacheSlot  *slot = &shared_slots[key->slot];
+
+		if (i == 0 || key->slot != backs[i - 1].put.key->slot)
+		{
+			limit = backs[i].limit;
+
+			/* Who has used the cache since knows better. */
+			if (slot->policy != 0)
+			{
+				limit.max_cost = slot->policy_max_cost;
+				limit.entry_cost = slot->policy_entry_cost;
+			}
+			ready = store_begin(slot, 1, &limit, now);
+		}
+		if (ready && entry_fits(key, value) &&
+			store_has_room(key, value, &limit) &&
+			store_put_locked(key, value, &limit, &backs[i].rank, check,
+							 backs[i].put.arg, now) == STORE_STORED)
+			stored++;
+	}
+	LWLockRelease(shared_store_lock);
+	return stored;
 }

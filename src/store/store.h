@@ -34,6 +34,21 @@ typedef struct StorePut
 	void	   *arg;
 } StorePut;
 
+/* How an entry stood with its policy: see policy_put_back. */
+typedef struct StoreRank
+{
+	uint8		segment;
+	uint8		frequency;
+} StoreRank;
+
+/* One that is to be stored as it was. */
+typedef struct StoreBack
+{
+	StorePut	put;
+	StoreLimit	limit;			/* of its cache, if that has no policy yet */
+	StoreRank	rank;
+} StoreBack;
+
 extern bool store_get(const StoreKey *key, uint64 generation,
 					  TimestampTz now, StoreValue *value);
 extern StoreResult store_put(const StoreKey *key, const StoreValue *value,
@@ -41,6 +56,7 @@ extern StoreResult store_put(const StoreKey *key, const StoreValue *value,
 							 StoreCheck check, void *arg);
 extern void store_put_many(const StorePut *puts, int n, const StoreLimit *limit,
 						   StoreCheck check);
+extern int	store_put_back(const StoreBack *backs, int n, StoreCheck check);
 extern Size store_max_entry(void);
 extern void store_missed(const StoreKey *key);
 

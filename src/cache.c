@@ -43,6 +43,7 @@
 #include "fence/rolefence.h"
 #include "fence/stats.h"
 #include "load/flight.h"
+#include "load/warm.h"
 #include "policy/policy.h"
 #include "protocol/coherence.h"
 #include "protocol/statement.h"
@@ -109,7 +110,11 @@ cache_shmem_startup(void)
 	segment_startup();
 	window_shmem_startup();
 	if (!IsUnderPostmaster)
+	{
+		warm_prepare();
 		persist_startup();
+		warm_startup();
+	}
 }
 
 void		_PG_init(void);
@@ -153,6 +158,7 @@ _PG_init(void)
 	pool_define_settings();
 	keyname_define_settings();
 	tier_define_settings();
+	warm_define_settings();
 	ratelimit_define_settings();
 	devel_init();
 	MarkGUCPrefixReserved("cache");
@@ -176,4 +182,5 @@ _PG_init(void)
 	utility_init();
 	transaction_init();
 	worker_register();
+	warm_register();
 }

@@ -35,6 +35,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "storage/lock.h"
 #include "utils/array.h"
@@ -128,7 +129,9 @@ devel_stop(const char *point)
 	if (stop_points == NULL || *stop_points == '\0' ||
 		!list_names(stop_points, point))
 		return;
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, hash_name("cache"),
+	/* Who is in no database stops for those in "postgres". */
+	SET_LOCKTAG_ADVISORY(tag, OidIsValid(MyDatabaseId) ? MyDatabaseId : PostgresDbOid,
+						 hash_name("cache"),
 						 hash_name(point), 2);
 	(void) LockAcquire(&tag, ShareLock, false, false);
 	(void) LockRelease(&tag, ShareLock, false);

@@ -101,13 +101,13 @@ sub pgbench
 	return \%result;
 }
 
-# restart restarts the server with these settings on top of its own. No session
-# may be open.
+# restart restarts the server with these settings on top of its own, and with nothing
+# in memory unless they say otherwise. No session may be open.
 sub restart
 {
 	my (@settings) = @_;
 	system('pg_ctl', '-D', "$ENV{PGHOST}/data", '-l', "$ENV{PGHOST}/log", qw(-w -s -m fast),
-		'-o', join(' ', map { "-c $_" } @settings), 'restart') == 0
+		'-o', join(' ', map { "-c $_" } 'cache.warm_restart=0', @settings), 'restart') == 0
 	  or die "the server does not start again\n";
 	return;
 }

@@ -269,6 +269,8 @@ if command -v redis-server >/dev/null 2>&1; then
   "$@" redis-server --port 0 --unixsocket "$SCRATCH/redis/redis.sock" --dir "$SCRATCH/redis" \
     --pidfile "$SCRATCH/redis/redis.pid" --save '' >"$SCRATCH/redis/log" 2>&1 &
   sql A "ALTER SYSTEM SET cache.redis_addr = '$SCRATCH/redis/redis.sock';"
+  echo '-- what is in memory would be there again as well: not this time'
+  sql A 'ALTER SYSTEM SET cache.warm_restart = 0;'
   sql A 'SELECT pg_reload_conf();'
   ready "SELECT state = 'up' FROM cache_redis"
   sql A "SELECT cache_alter('branch_balance', redis => true);"

@@ -349,6 +349,7 @@ sub redis_node
 cache.redis_addr = '$addr'
 cache.redis_force = on
 cache.redis_timeout = 5s
+cache.warm_restart = 0
 $conf
 END
 

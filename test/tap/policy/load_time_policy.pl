@@ -9,7 +9,7 @@ use Test::More;
 my $keys = 1000;
 my $every = 50;     # of these keys, the load of one in so many takes 20 ms
 my $slow = $keys / $every;
-my $node = new_node('policy', conf => 'cache.memory = 1MB');
+my $node = new_node('policy', conf => "cache.memory = 1MB\ncache.warm_restart = 0");
 
 $node->safe_psql('postgres', <<"END");
 CREATE FUNCTION loader(k integer) RETURNS text LANGUAGE plpgsql IMMUTABLE AS \$\$

@@ -83,7 +83,6 @@ slot_init(CacheSlot *slot)
 		pg_atomic_init_u64(&slot->filter[i], 0);
 	pg_atomic_init_u32(&slot->reads_catalogs, 0);
 	pg_atomic_init_u32(&slot->unknown, 0);
-	pg_atomic_init_u32(&slot->plain, 0);
 	pg_atomic_init_u32(&slot->own_path, 0);
 	pg_atomic_init_u32(&slot->nvariants, 0);
 	pg_atomic_init_u32(&slot->nprefixes, 0);
@@ -291,7 +290,6 @@ slot_attach_locked(Oid dbid, uint64 id, bool remote)
 	}
 	slot_reset_reads(slot);
 	pg_atomic_write_u32(&slot->unknown, remote);
-	pg_atomic_write_u32(&slot->plain, 0);
 	pg_atomic_write_u64(&slot->load_time, 0);
 	slot_begin_counting(index,
 						shared_registry->counters_lost ? GetCurrentTimestamp() : 0);

@@ -62,9 +62,6 @@ typedef struct CacheSlot
 	/* Reports of accesses are wanted: see evict_note.  Under the store lock. */
 	bool		listens;
 
-	/* It has no loader: what is set is in a table. */
-	pg_atomic_uint32 plain;
-
 	/* Some load has run under a search_path of its own, pg_temp first. */
 	pg_atomic_uint32 own_path;
 

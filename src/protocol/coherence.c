@@ -435,8 +435,6 @@ fill_prepare(CoherentGet *get, StoreValue *value)
 		return false;
 	get->key->prefix = number;
 	value->generation = generation;
-	if (get->def->plain)
-		pg_atomic_write_u32(&shared_slots[get->key->slot].plain, 1);
 	return true;
 }
 

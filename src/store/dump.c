@@ -247,7 +247,6 @@ write_entry(DumpWriter *writer, Policy *policy, const Entry *entry)
 
 	if ((entry->node.flags & ENTRY_DEAD) != 0 ||
 		writer->numbers[entry->node.slot] < 0 ||
-		pg_atomic_read_u32(&slot->plain) != 0 ||
 		entry_is_stale(entry, writer->now))
 		return;
 	memset(&saved, 0, sizeof(saved));
@@ -493,8 +492,24 @@ read_slots(DumpReader *reader)
 	return true;
 }
 
+/* Is the whole file sound?  Then it is as it was when it was opened. */
+static bool
+file_is_sound(DumpReader *reader)
+{
+	PartHeader	header;
+
+	do
+	{
+		if (!read_part(reader, &header))
+			return false;
+	} while (header.number == 0 || header.members > 0);
+	reader->number = 0;
+	return fseek(reader->file, 0, SEEK_SET) == 0;
+}
+
 /*
- * Open the file and remove it: if the server crashes it must not be there.  NULL
+ * Open the file and remove it: if the server crashes it must not be there.  Nothing of
+ * one that is damaged somewhere is used.  NULL
  * if there is none, or it is not to be used, which the log tells.  The shared
  * memory is ready.
  */
@@ -517,7 +532,8 @@ dump_open(void)
 	reader->chunk_context = AllocSetContextCreate(CurrentMemoryContext,
 												  "cached values",
 												  ALLOCSET_DEFAULT_SIZES);
-	if (durable_unlink(DUMP_FILE, LOG) == 0 && read_slots(reader))
+	if (durable_unlink(DUMP_FILE, LOG) == 0 && file_is_sound(reader) &&
+		read_slots(reader))
 		return reader;
 	dump_close(reader, &reader->totals);
 	return NULL;

@@ -289,13 +289,15 @@ sql("COMMIT PREPARED 'p'");
 exact('a prepared transaction that is committed');
 exact('once more');
 
-# Caches without a loader have their table.
+# Caches without a loader: their entries are those of their table.
 sql("SELECT cache_create('plain'), cache_set('plain', 'a', '1'), cache_get('plain', 'a')");
 fill();
 sql("SELECT cache_get('plain', 'a')");
 restart();
 is(sql("SELECT cache_get('plain', 'a')"), 1, 'what was set');
-is(sql("SELECT hits, misses FROM cache_stats WHERE name = 'plain'"), '0|1', 'is not in the file');
+is(sql("SELECT hits, misses FROM cache_stats WHERE name = 'plain'"), '1|0', 'comes from the file');
+sql("SELECT cache_set('plain', 'a', '2')");
+is(sql("SELECT cache_get('plain', 'a')"), 2, 'what was set after that');
 
 # With more and less memory
 foreach my $memory ('64MB', '2MB', '16MB')
@@ -341,6 +343,7 @@ sub cold
 		$node->wait_for_log($log, $offset);
 		$node->poll_query_until('postgres',
 			"SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'cache warm restart'");
+		is(sql('SELECT coalesce(sum(entries), 0) FROM cache_stats'), 0, "$title: nothing is used");
 	}
 	cmp_ok(exact($title), '>', 0, "$title: loads");
 	unlike(substr(slurp_file($node->logfile), $offset), qr/ERROR|FATAL|PANIC/, "$title: no error");

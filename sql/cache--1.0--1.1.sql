@@ -4,10 +4,32 @@
 \echo Use "ALTER EXTENSION cache UPDATE TO '1.1'" to load this file. \quit
 
 /*
+ * What was set in caches without a loader that are logged.  It outlives a crash, and
+ * is dumped; with the name of its cache, because a cache that is there already where
+ * that is restored has another id.
+ */
+CREATE TABLE cache_value_logged (
+	cache bigint,
+	key text COLLATE "C",
+	value jsonb,
+	expires timestamptz,
+	cost bigint,
+	name text NOT NULL,
+	PRIMARY KEY (cache, key)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE cache_value_logged IS
+	'values of caches without a loader that are logged; change them with cache_set() and cache_invalidate() only';
+CREATE INDEX cache_value_logged_expires_idx ON cache_value_logged (cache, expires)
+	WHERE expires IS NOT NULL;
+SELECT pg_catalog.pg_extension_config_dump('cache_value_logged', '');
+REVOKE ALL ON cache_value_logged FROM PUBLIC;
+
+/*
  * Definitions
  */
 ALTER TABLE cache_definition ADD COLUMN trust text[];
 ALTER TABLE cache_definition ADD COLUMN key text;
+ALTER TABLE cache_definition ADD COLUMN logged boolean NOT NULL DEFAULT false;
 
 DROP FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean);
 CREATE FUNCTION cache_create(
@@ -19,11 +41,12 @@ CREATE FUNCTION cache_create(
 	redis boolean DEFAULT false,
 	if_not_exists boolean DEFAULT false,
 	trust text DEFAULT NULL,
-	key text DEFAULT NULL)
+	key text DEFAULT NULL,
+	logged boolean DEFAULT false)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_create';
-COMMENT ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text) IS
+COMMENT ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text, boolean) IS
 	'creates a cache in front of a loader function, or without one';
 
 DROP FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean);
@@ -36,11 +59,12 @@ CREATE FUNCTION cache_alter(
 	redis boolean DEFAULT NULL,
 	owner regrole DEFAULT NULL,
 	trust text DEFAULT NULL,
-	key text DEFAULT NULL)
+	key text DEFAULT NULL,
+	logged boolean DEFAULT NULL)
 RETURNS void
 LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'cache_alter';
-COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean, regrole, text, text) IS
+COMMENT ON FUNCTION cache_alter(text, regprocedure, interval, bigint, bigint, boolean, regrole, text, text, boolean) IS
 	'alters a cache; what is NULL stays as it is; a ttl or cost of zero is removed, and an empty trust or key';
 
 DROP FUNCTION cache_drop(text);
@@ -64,6 +88,16 @@ COMMENT ON FUNCTION cache_restore() IS
 	'trigger function of cache_definition: leaves caches as they are that are there already';
 CREATE TRIGGER restore BEFORE INSERT ON cache_definition
 	FOR EACH ROW EXECUTE FUNCTION cache_restore();
+
+CREATE FUNCTION cache_restore_value()
+RETURNS trigger
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_restore_value';
+COMMENT ON FUNCTION cache_restore_value() IS
+	'trigger function of cache_value_logged: gives values to the caches that there are, and tells of all writes but those of cache_set()';
+CREATE TRIGGER restore BEFORE INSERT OR UPDATE OR DELETE ON cache_value_logged
+	FOR EACH ROW EXECUTE FUNCTION cache_restore_value();
+ALTER TABLE cache_value_logged ENABLE ALWAYS TRIGGER restore;
 
 /*
  * Each cache has a foreign server of this wrapper, for what it depends on, and

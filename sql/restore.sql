@@ -54,12 +54,41 @@ COPY cache_definition (name, id, version, owner, redis, settings) FROM stdin;
 \.
 RESET ROLE;
 RESET session_replication_role;
-REVOKE EXECUTE ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text) FROM PUBLIC;
+-- What was set in caches that are logged is for their owners; superusers may also come
+-- before the definition.
+SELECT cache_create('theirs', logged => true);
+SELECT cache_create('unlogged');
+SET ROLE regress_cache_restorer;
+COPY cache_definition (name, id, version, owner, loader_schema, loader_name, loader_args, redis, settings, logged) FROM stdin;
+bad	1	1	regress_cache_restorer	public	load	{int}	f	{}	t
+\.
+COPY cache_value_logged (cache, key, name) FROM stdin;
+1	k	theirs
+\.
+COPY cache_value_logged (cache, key, name) FROM stdin;
+1	k	bad
+\.
+COPY cache_value_logged (cache, key, name) FROM stdin;
+1	k	\N
+\.
+COPY cache_value_logged (cache, key, name) FROM stdin;
+1	\N	theirs
+\.
+RESET ROLE;
+COPY cache_value_logged (cache, key, name) FROM stdin;
+1	k	theirs
+1	k	to come
+1	k	unlogged
+2	k	unlogged
+\.
+SELECT v.cache = d.id AS its, v.name, v.key FROM cache_value_logged v LEFT JOIN cache_definition d USING (name) ORDER BY name;
+SELECT cache_drop('theirs'), cache_drop('unlogged');
+REVOKE EXECUTE ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text, boolean) FROM PUBLIC;
 SET ROLE regress_cache_restorer;
 COPY cache_definition (name, id, version, owner, redis, settings) FROM stdin;
 \.
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION cache_create(text, regprocedure, interval, bigint, bigint, boolean, boolean, text, text, boolean) TO PUBLIC;
 SELECT name FROM cache_definition;
 DROP FUNCTION load(int), secret(int);
 DROP ROLE regress_cache_restorer;

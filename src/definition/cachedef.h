@@ -65,6 +65,7 @@ typedef struct CacheDef
 	char	   *signature;		/* the loader's, as it is stored */
 	char	   *key;			/* how keys compare, as it is stored; or NULL */
 	bool		plain;			/* no loader: see keyvalue.c */
+	bool		logged;			/* what is set is kept in a logged table */
 	bool		usable;			/* false: the loader is gone, or unsuitable */
 	Oid			loader;
 	uint32		loader_hash;	/* of its catalog cache entry */

@@ -429,7 +429,10 @@ definition_read(Relation rel, HeapTuple tuple)
 	def->redis = DatumGetBool(VALUE(ANUM_REDIS));
 	settings_parse(&def->settings, DatumGetArrayTypeP(VALUE(ANUM_SETTINGS)));
 	if (IS_NULL(ANUM_LOADER_NAME))
+	{
 		describe_plain(def);
+		def->logged = !IS_NULL(ANUM_LOGGED) && DatumGetBool(VALUE(ANUM_LOGGED));
+	}
 	else
 	{
 		def->loader = signature_find(TextDatumGetCString(VALUE(ANUM_LOADER_SCHEMA)),

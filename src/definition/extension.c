@@ -112,15 +112,20 @@ extension_find(void)
 											PointerGetDatum(noargs),
 											ObjectIdGetDatum(look.schema));
 	pfree(noargs);
-	look.values = get_relname_relid("cache_value", look.schema);
-	look.values_expires = get_relname_relid("cache_value_expires_idx",
-											look.schema);
+	look.values[false].table = get_relname_relid("cache_value", look.schema);
+	look.values[false].expires = get_relname_relid("cache_value_expires_idx",
+												   look.schema);
+
+	/* Since 1.1 */
+	look.values[true].table = get_relname_relid("cache_value_logged", look.schema);
+	look.values[true].expires = get_relname_relid("cache_value_logged_expires_idx",
+												  look.schema);
 	look.key_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
 									CStringGetDatum("cache_key"),
 									ObjectIdGetDatum(look.schema));
 	if (!OidIsValid(look.definitions) || !OidIsValid(look.trigger_function) ||
-		!OidIsValid(look.values) || !OidIsValid(look.values_expires) ||
-		!OidIsValid(look.key_type))
+		!OidIsValid(look.values[false].table) ||
+		!OidIsValid(look.values[false].expires) || !OidIsValid(look.key_type))
 		return NULL;
 	found = look;
 	is_found = true;
@@ -140,4 +145,16 @@ extension_get(void)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"cache\" is not installed in this database")));
 	return extension;
+}
+
+/*
+ * Is this one of the tables of what was set in caches without a loader?
+ */
+bool
+extension_keeps_values(Oid relid)
+{
+	const Extension *extension = extension_get();
+
+	return relid == extension->values[false].table ||
+		relid == extension->values[true].table;
 }

@@ -276,7 +276,7 @@ is_watchable(Oid relid)
 	char		relkind = get_rel_relkind(relid);
 
 	return (relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE) &&
-		relid >= FirstNormalObjectId && relid != extension_get()->values;
+		relid >= FirstNormalObjectId && !extension_keeps_values(relid);
 }
 
 /*

@@ -62,8 +62,8 @@ first(uint64 cache, uint32 what, Oid object)
 }
 
 /*
- * Is this the first time that the session is to be warned of a key function's
- * object?
+ * Is this the first time that the session is to be warned of an object in another
+ * connection than a load's result, such as (keys) that of a key function?
  */
 bool
 unstored_first(CacheDef *def, Oid what, bool keys)

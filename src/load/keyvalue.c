@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * keyvalue.c
- *		The values of caches without a loader, in their table.
+ *		The values of caches without a loader, in their tables.
  *
  * What is set is a row of the unlogged table cache_value.  So it is seen by
  * whom it should be seen, rolled back, prepared, and found again by old
@@ -9,6 +9,17 @@
  * front of any loader, by the same protocol.  Nothing is lost when an entry is
  * evicted.  An unlogged table is empty after a crash and cannot be read on a
  * standby: that is what makes it cheaper than a table of one's own.
+ *
+ * A cache that is to survive a crash is logged: its rows are in the ordinary
+ * table cache_value_logged.  cache_alter() moves them from one table to the
+ * other.  Whether a cache is logged is known as of now, but its rows are read
+ * under snapshots, which may be older; and whoever reads may not have heard of
+ * a change that its snapshot sees.  But each snapshot sees a row in one of the
+ * tables only.  So who does not find one where it ought to be looks for it in
+ * the other.  Writers cannot be wrong about the table, since they have locked
+ * the cache.  But what they remove an older snapshot may see in the other one:
+ * there it ends in a serialization failure, as an update of any row that has
+ * changed since.
  *
  * A row that has expired counts as absent, by the statement's start, as it
  * does in shared memory.  Transactions that set something remove a few of
@@ -28,9 +39,9 @@
  * as rows are about command ids, savepoints, cursors and memory.  Callers that
  * set in the order of keys have no deadlock.
  *
- * Locking: whoever sets a key locks the cache, a heavyweight lock of type
- * userlock, in ROW EXCLUSIVE mode until the end of the transaction; whoever
- * drops it, in EXCLUSIVE mode.  So no rows are left behind.
+ * Locking: whoever sets or removes a key locks the cache, a heavyweight lock of
+ * type userlock, in ROW EXCLUSIVE mode until the end of the transaction; whoever
+ * drops it, or moves its rows, in EXCLUSIVE mode.  So no rows are left behind.
  *
  *-------------------------------------------------------------------------
  */
@@ -47,6 +58,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -64,41 +76,51 @@
 #include "load/keyvalue.h"
 #include "protocol/pending.h"
 
-/* Columns of the table cache_value */
-enum
-{
-	ANUM_VALUE_CACHE = 1,
-	ANUM_VALUE_KEY,
-	ANUM_VALUE_VALUE,
-	ANUM_VALUE_EXPIRES,
-	ANUM_VALUE_COST
-};
-
 /* The queries that write */
 typedef enum ValueQuery
 {
 	QUERY_SET,
 	QUERY_DELETE,
 	QUERY_DELETE_ALL,
+	QUERY_MOVE,
 	VALUE_QUERIES
 } ValueQuery;
 
-#define VALUE_COLUMNS	5
+/* What they have in common.  Names of caches are in the logged table only. */
+#define SET_REST \
+	" ON CONFLICT (cache, key) DO UPDATE" \
+	" SET value = EXCLUDED.value, expires = EXCLUDED.expires," \
+	" cost = EXCLUDED.cost"
+#define DELETE_REST		" WHERE cache OPERATOR(pg_catalog.=) $1"
+#define MOVED \
+	"WITH moved AS (DELETE FROM %2$s" DELETE_REST " RETURNING *)" \
+	" INSERT INTO %1$s (cache, key, value, expires, cost"
 
-static const char *const query_texts[VALUE_QUERIES] = {
-	"INSERT INTO %s (cache, key, value, expires, cost)"
-	" VALUES ($1, $2, $3, $4, $5)"
-	" ON CONFLICT (cache, key) DO UPDATE"
-	" SET value = EXCLUDED.value, expires = EXCLUDED.expires,"
-	" cost = EXCLUDED.cost",
-	"DELETE FROM %s WHERE cache OPERATOR(pg_catalog.=) $1"
-	" AND key OPERATOR(pg_catalog.=) $2",
-	"DELETE FROM %s WHERE cache OPERATOR(pg_catalog.=) $1"
+/* On one table, and (QUERY_MOVE) into it from the other; by whether it is logged */
+static const char *const query_texts[VALUE_QUERIES][2] = {
+	{
+		"INSERT INTO %1$s (cache, key, value, expires, cost)"
+		" VALUES ($1, $2, $3, $4, $5)" SET_REST,
+		"INSERT INTO %1$s (cache, key, value, expires, cost, name)"
+		" VALUES ($1, $2, $3, $4, $5, $6)" SET_REST
+	},
+	{
+		"DELETE FROM %1$s" DELETE_REST " AND key OPERATOR(pg_catalog.=) $2",
+		"DELETE FROM %1$s" DELETE_REST " AND key OPERATOR(pg_catalog.=) $2"
+	},
+	{
+		"DELETE FROM %1$s" DELETE_REST,
+		"DELETE FROM %1$s" DELETE_REST
+	},
+	{
+		MOVED ") SELECT cache, key, value, expires, cost FROM moved",
+		MOVED ", name) SELECT cache, key, value, expires, cost, $2 FROM moved"
+	}
 };
-static const int query_nargs[VALUE_QUERIES] = {VALUE_COLUMNS, 2, 1};
+static const int query_nargs[VALUE_QUERIES][2] = {{5, 6}, {2, 2}, {1, 1}, {1, 2}};
 
 /* Saved plans, good for as long as extension_generation is this. */
-static SPIPlanPtr plans[VALUE_QUERIES];
+static SPIPlanPtr plans[VALUE_QUERIES][2];
 static uint64 plans_generation = 0;
 
 /* Caches in which this transaction has set something, and how often. */
@@ -109,6 +131,7 @@ static uint64 plans_generation = 0;
 typedef struct Purge
 {
 	uint64		cache;
+	bool		logged;
 	int			rows;			/* to be removed at most */
 } Purge;
 
@@ -143,29 +166,29 @@ read_row(Relation rel, HeapTuple tuple, KeyValue *found)
 		DatumGetInt64(values[ANUM_VALUE_COST - 1]);
 }
 
-/*
- * Look a key up under the active snapshot.  The value is in the current memory
- * context.
- */
-KeyValueState
-keyvalue_load(uint64 cache, Datum key, KeyValue *found)
+/* Begin to look for a key's row, or (key NULL) all rows of a cache. */
+static SysScanDesc
+scan_begin(Relation rel, uint64 cache, const Datum *key)
 {
-	KeyValueState state = KEYVALUE_ABSENT;
-	Relation	rel;
-	SysScanDesc scan;
 	ScanKeyData keys[2];
-	HeapTuple	tuple;
 
-	/* Unlogged tables cannot be read on a standby. */
-	if (RecoveryInProgress())
-		return KEYVALUE_ABSENT;
-
-	rel = table_open(extension_get()->values, AccessShareLock);
 	ScanKeyInit(&keys[0], ANUM_VALUE_CACHE, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum((int64) cache));
-	ScanKeyInit(&keys[1], ANUM_VALUE_KEY, BTEqualStrategyNumber, F_TEXTEQ, key);
-	scan = systable_beginscan(rel, cache_primary_key_index(rel), true,
-							  GetActiveSnapshot(), 2, keys);
+	if (key != NULL)
+		ScanKeyInit(&keys[1], ANUM_VALUE_KEY, BTEqualStrategyNumber, F_TEXTEQ,
+					*key);
+	return systable_beginscan(rel, cache_primary_key_index(rel), true,
+							  GetActiveSnapshot(), key != NULL ? 2 : 1, keys);
+}
+
+/* Look a key up in one of the tables. */
+static KeyValueState
+load_from(Relation rel, uint64 cache, Datum key, KeyValue *found)
+{
+	KeyValueState state = KEYVALUE_ABSENT;
+	SysScanDesc scan = scan_begin(rel, cache, &key);
+	HeapTuple	tuple;
+
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		own = is_own(tuple);
@@ -184,8 +207,73 @@ keyvalue_load(uint64 cache, Datum key, KeyValue *found)
 			break;
 	}
 	systable_endscan(scan);
-	table_close(rel, NoLock);
 	return state;
+}
+
+/*
+ * Look a key up under the active snapshot.  The value is in the current memory
+ * context.
+ *
+ * What this transaction has set is where the cache has its rows now, so it is
+ * found before what the snapshot may see in the other table.
+ */
+KeyValueState
+keyvalue_load(const CacheDef *def, Datum key, KeyValue *found)
+{
+	KeyValueState state = KEYVALUE_ABSENT;
+	uint64		cache = def->id;
+	bool		logged = def->logged;
+
+	for (int i = 0; i < 2 && state == KEYVALUE_ABSENT; i++)
+	{
+		Oid			table = extension_get()->values[logged ^ i].table;
+		Relation	rel;
+
+		if (!OidIsValid(table))
+			continue;
+		rel = table_open(table, AccessShareLock);
+
+		/*
+		 * Unlogged tables cannot be read on a standby.  The other table is
+		 * empty where no cache is logged, or all are.
+		 */
+		if (!(RecoveryInProgress() && !RelationIsPermanent(rel)) &&
+			(i == 0 || RelationGetNumberOfBlocks(rel) > 0))
+			state = load_from(rel, cache, key, found);
+		table_close(rel, NoLock);
+	}
+	return state;
+}
+
+/*
+ * The ids of caches that have rows in the logged table, by the active snapshot.
+ */
+List *
+keyvalue_logged_caches(void)
+{
+	List	   *caches = NIL;
+	Relation	rel = table_open(extension_get()->values[true].table, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false,
+										  GetActiveSnapshot(), 0, NULL);
+	HeapTuple	tuple;
+	uint64	   *last = NULL;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		uint64		cache = (uint64) DatumGetInt64(heap_getattr(tuple, ANUM_VALUE_CACHE,
+																RelationGetDescr(rel),
+																&isnull));
+
+		if (last != NULL && *last == cache)
+			continue;
+		last = palloc(sizeof(uint64));
+		*last = cache;
+		caches = lappend(caches, last);
+	}
+	systable_endscan(scan);
+	table_close(rel, NoLock);
+	return caches;
 }
 
 /*-------------------------------------------------------------------------
@@ -194,7 +282,7 @@ keyvalue_load(uint64 cache, Datum key, KeyValue *found)
  */
 
 /*
- * Lock a cache until the end of the transaction.  False if the transaction had
+ * Lock a cache until the end of the transaction: see above.  False if the transaction had
  * this lock before; otherwise invalidation messages have been read, and the
  * caller looks whether the cache is still there.
  */
@@ -210,54 +298,68 @@ keyvalue_lock(uint64 cache, LOCKMODE mode)
 	return true;
 }
 
-/* The plan of a query; made in the present user's name. */
+/* The full name of one of the tables. */
+static char *
+table_name(const Extension *extension, bool logged)
+{
+	return quote_qualified_identifier(get_namespace_name(extension->schema),
+									  get_rel_name(extension->values[logged].table));
+}
+
+/* The plan of a query on one of the tables; made in the present user's name. */
 static SPIPlanPtr
-query_plan(ValueQuery query)
+query_plan(ValueQuery query, bool logged)
 {
 	const Extension *extension = extension_get();
 	Oid			types[VALUE_COLUMNS] = {INT8OID, TEXTOID, JSONBOID,
-	TIMESTAMPTZOID, INT8OID};
-	char	   *table;
+	TIMESTAMPTZOID, INT8OID, TEXTOID};
 
 	if (plans_generation != extension_generation)
 	{
-		for (int i = 0; i < VALUE_QUERIES; i++)
+		for (int i = 0; i < VALUE_QUERIES * 2; i++)
 		{
-			if (plans[i] != NULL)
-				SPI_freeplan(plans[i]);
-			plans[i] = NULL;
+			if (plans[i / 2][i % 2] != NULL)
+				SPI_freeplan(plans[i / 2][i % 2]);
+			plans[i / 2][i % 2] = NULL;
 		}
 		plans_generation = extension_generation;
 	}
-	if (plans[query] == NULL)
+	if (plans[query][logged] == NULL)
 	{
 		SPIPlanPtr	plan;
+		char	   *table = table_name(extension, logged);
 
-		table = quote_qualified_identifier(get_namespace_name(extension->schema),
-										   get_rel_name(extension->values));
-		plan = SPI_prepare(psprintf(query_texts[query], table),
-						   query_nargs[query], types);
+		/* Only a query that moves has another table. */
+		plan = SPI_prepare(psprintf(query_texts[query][logged], table,
+									query == QUERY_MOVE ?
+									table_name(extension, !logged) : ""),
+						   query_nargs[query][logged], types);
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not prepare a query on %s: %s", table,
 				 SPI_result_code_string(SPI_result));
-		plans[query] = plan;
+		plans[query][logged] = plan;
 	}
-	return plans[query];
+	return plans[query][logged];
 }
 
-/* Run a query as the owner of the table, whoever the caller is. */
+/*
+ * Run a query as the owner of the table, whoever the caller is.  latest: it is to
+ * see what the transaction's snapshot does not, and fail if it has to change that.
+ */
 static void
-run_query(ValueQuery query, Datum *values, const char *nulls)
+run_query(ValueQuery query, bool logged, Datum *values, const char *nulls,
+		  bool latest)
 {
+	Oid			table = extension_get()->values[logged].table;
 	HeapTuple	tuple;
 	Oid			owner;
 	Oid			role;
 	int			context;
 	int			result;
 
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(extension_get()->values));
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", extension_get()->values);
+		elog(ERROR, "cache lookup failed for relation %u", table);
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 
@@ -268,21 +370,37 @@ run_query(ValueQuery query, Datum *values, const char *nulls)
 						   SECURITY_NOFORCE_RLS);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	result = SPI_execute_plan(query_plan(query), values, nulls, false, 0);
+	latest = latest && IsolationUsesXactSnapshot();
+	if (latest)
+		CommandCounterIncrement();
+	result = SPI_execute_snapshot(query_plan(query, logged), values, nulls,
+								  latest ? GetLatestSnapshot() : InvalidSnapshot,
+								  latest ? GetTransactionSnapshot() : InvalidSnapshot,
+								  false, true, 0);
 	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s",
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
 			 SPI_result_code_string(result));
 	SPI_finish();
 	SetUserIdAndSecContext(role, context);
 }
 
+/*
+ * Is it one of these queries that is writing to the tables?  Nobody else but the
+ * triggers of foreign keys has this, and the tables have none.
+ */
+bool
+keyvalue_is_writing(void)
+{
+	return InNoForceRLSOperation();
+}
+
 /* This transaction will remove what has expired in the cache. */
 static void
-note_purge(uint64 cache)
+note_purge(uint64 cache, bool logged)
 {
 	for (int i = 0; i < npurges; i++)
 	{
-		if (purges[i].cache == cache)
+		if (purges[i].cache == cache && purges[i].logged == logged)
 		{
 			purges[i].rows = Min(purges[i].rows + 2, PURGE_MAX);
 			return;
@@ -291,21 +409,33 @@ note_purge(uint64 cache)
 	if (npurges < PURGE_CACHES)
 	{
 		purges[npurges].cache = cache;
+		purges[npurges].logged = logged;
 		purges[npurges++].rows = PURGE_MIN;
 	}
+}
+
+/*
+ * Where a cache has its rows, as long as it is locked.
+ */
+KeyValueHome
+keyvalue_home(const CacheDef *def)
+{
+	KeyValueHome home = {.cache = def->id, .logged = def->logged, .name = def->name};
+
+	return home;
 }
 
 /*
  * Set a key.  The caller has locked the cache, and made the key pending.
  */
 void
-keyvalue_set(uint64 cache, Datum key, const KeyValue *value)
+keyvalue_set(const KeyValueHome *home, Datum key, const KeyValue *value)
 {
 	Datum		values[VALUE_COLUMNS];
 	char		nulls[VALUE_COLUMNS];
 
 	memset(nulls, ' ', sizeof(nulls));
-	values[ANUM_VALUE_CACHE - 1] = Int64GetDatum((int64) cache);
+	values[ANUM_VALUE_CACHE - 1] = Int64GetDatum((int64) home->cache);
 	values[ANUM_VALUE_KEY - 1] = key;
 	values[ANUM_VALUE_VALUE - 1] = value->value;
 	if (value->isnull)
@@ -316,30 +446,59 @@ keyvalue_set(uint64 cache, Datum key, const KeyValue *value)
 	values[ANUM_VALUE_COST - 1] = Int64GetDatum((int64) value->cost);
 	if (value->cost == 0)
 		nulls[ANUM_VALUE_COST - 1] = 'n';
-	note_purge(cache);
-	run_query(QUERY_SET, values, nulls);
+	values[ANUM_VALUE_NAME - 1] = home->logged ?
+		CStringGetTextDatum(NameStr(home->name)) : (Datum) 0;
+	note_purge(home->cache, home->logged);
+	run_query(QUERY_SET, home->logged, values, nulls, false);
 }
 
 /*
- * Delete a key.
+ * Delete rows.  A snapshot that is kept may be older than the last move, and see
+ * them in the other table; one that is taken now, with the cache locked, does not.
  */
-void
-keyvalue_delete(uint64 cache, Datum key)
+static void
+delete_rows(ValueQuery query, const KeyValueHome *home, Datum *values)
 {
-	Datum		values[2] = {Int64GetDatum((int64) cache), key};
-
-	run_query(QUERY_DELETE, values, NULL);
+	if (IsolationUsesXactSnapshot() &&
+		OidIsValid(extension_get()->values[!home->logged].table))
+		run_query(query, !home->logged, values, NULL, false);
+	run_query(query, home->logged, values, NULL, false);
 }
 
 /*
- * Delete all keys of a cache.
+ * Delete a key.  The caller has locked the cache.
  */
 void
-keyvalue_delete_all(uint64 cache)
+keyvalue_delete(const KeyValueHome *home, Datum key)
 {
-	Datum		values[1] = {Int64GetDatum((int64) cache)};
+	Datum		values[2] = {Int64GetDatum((int64) home->cache), key};
 
-	run_query(QUERY_DELETE_ALL, values, NULL);
+	delete_rows(QUERY_DELETE, home, values);
+}
+
+/*
+ * Delete all keys of a cache.  The caller has locked it.
+ */
+void
+keyvalue_delete_all(const KeyValueHome *home)
+{
+	Datum		values[1] = {Int64GetDatum((int64) home->cache)};
+
+	delete_rows(QUERY_DELETE_ALL, home, values);
+}
+
+/*
+ * Move all that a cache has to where it has its rows from now on.  The caller has
+ * locked it against others.  If the transaction's snapshot does not see all of it,
+ * that is a serialization failure: the transaction would see it afterwards.
+ */
+void
+keyvalue_move(const KeyValueHome *home)
+{
+	Datum		values[2] = {Int64GetDatum((int64) home->cache),
+	CStringGetTextDatum(NameStr(home->name))};
+
+	run_query(QUERY_MOVE, home->logged, values, NULL, true);
 }
 
 /*-------------------------------------------------------------------------
@@ -380,18 +539,15 @@ remove_rows(Relation rel, SysScanDesc scan, Snapshot snapshot, uint64 cache,
  * not: the cache is dropped, and the caller has locked it against others.
  */
 void
-keyvalue_drop(uint64 cache)
+keyvalue_drop(const KeyValueHome *home)
 {
-	Relation	rel = table_open(extension_get()->values, RowExclusiveLock);
+	Relation	rel = table_open(extension_get()->values[home->logged].table,
+								 RowExclusiveLock);
 	SysScanDesc scan;
-	ScanKeyData key;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	ScanKeyInit(&key, ANUM_VALUE_CACHE, BTEqualStrategyNumber, F_INT8EQ,
-				Int64GetDatum((int64) cache));
-	scan = systable_beginscan(rel, cache_primary_key_index(rel), true,
-							  GetActiveSnapshot(), 1, &key);
-	remove_rows(rel, scan, GetActiveSnapshot(), cache, INT_MAX, true, NULL);
+	scan = scan_begin(rel, home->cache, NULL);
+	remove_rows(rel, scan, GetActiveSnapshot(), home->cache, INT_MAX, true, NULL);
 	systable_endscan(scan);
 	PopActiveSnapshot();
 	table_close(rel, NoLock);
@@ -403,9 +559,9 @@ keyvalue_drop(uint64 cache)
  * is gone is another thing than one that is not, so the keys are pending.
  */
 static void
-purge_cache(Relation rel, const Extension *extension, const Purge *purge,
-			KeyHash *how)
+purge_cache(const ExtensionValues *values, const Purge *purge, KeyHash *how)
 {
+	Relation	rel = table_open(values->table, RowExclusiveLock);
 	SysScanDesc scan;
 	ScanKeyData keys[2];
 
@@ -414,11 +570,12 @@ purge_cache(Relation rel, const Extension *extension, const Purge *purge,
 	ScanKeyInit(&keys[1], ANUM_VALUE_EXPIRES, BTLessEqualStrategyNumber,
 				F_TIMESTAMPTZ_LE,
 				TimestampTzGetDatum(GetCurrentStatementStartTimestamp()));
-	scan = systable_beginscan(rel, extension->values_expires, true,
-							  GetActiveSnapshot(), 2, keys);
+	scan = systable_beginscan(rel, values->expires, true, GetActiveSnapshot(),
+							  2, keys);
 	remove_rows(rel, scan, GetActiveSnapshot(), purge->cache, purge->rows,
 				false, how);
 	systable_endscan(scan);
+	table_close(rel, NoLock);
 }
 
 /* Not inline, for the sake of transactions that have set nothing. */
@@ -427,16 +584,18 @@ purge_caches(void)
 {
 	const Extension *extension = extension_find();
 	KeyHash		how;
-	Relation	rel;
 
 	if (extension == NULL || IsolationIsSerializable() ||
 		!key_hash_lookup(TEXTOID, &how))
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	rel = table_open(extension->values, RowExclusiveLock);
 	for (int i = 0; i < npurges; i++)
-		purge_cache(rel, extension, &purges[i], &how);
-	table_close(rel, NoLock);
+	{
+		/* Opening the one before may have brought messages. */
+		ExtensionValues values = extension_get()->values[purges[i].logged];
+
+		purge_cache(&values, &purges[i], &how);
+	}
 	PopActiveSnapshot();
 }
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * keyvalue.h
- *		The values of caches without a loader, in their table.
+ *		The values of caches without a loader, in their tables.
  *
  * See keyvalue.c.
  *
@@ -12,8 +12,23 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/timestamp.h"
+
+#include "definition/cachedef.h"
+
+/* Columns of the tables cache_value and cache_value_logged */
+enum
+{
+	ANUM_VALUE_CACHE = 1,
+	ANUM_VALUE_KEY,
+	ANUM_VALUE_VALUE,
+	ANUM_VALUE_EXPIRES,
+	ANUM_VALUE_COST,
+	ANUM_VALUE_NAME,			/* the cache's, in cache_value_logged only */
+	VALUE_COLUMNS = ANUM_VALUE_NAME
+};
 
 #define KEYVALUE_MAX_KEY	2048	/* bytes, what a B-tree can hold */
 
@@ -33,12 +48,26 @@ typedef enum KeyValueState
 	KEYVALUE_ABSENT
 } KeyValueState;
 
-extern KeyValueState keyvalue_load(uint64 cache, Datum key, KeyValue *found);
+/* Where a cache has its rows. */
+typedef struct KeyValueHome
+{
+	uint64		cache;
+	bool		logged;
+	NameData	name;
+} KeyValueHome;
+
+extern KeyValueState keyvalue_load(const CacheDef *def, Datum key,
+								   KeyValue *found);
+extern List *keyvalue_logged_caches(void);
 extern bool keyvalue_lock(uint64 cache, LOCKMODE mode);
-extern void keyvalue_set(uint64 cache, Datum key, const KeyValue *value);
-extern void keyvalue_delete(uint64 cache, Datum key);
-extern void keyvalue_delete_all(uint64 cache);
-extern void keyvalue_drop(uint64 cache);
+extern bool keyvalue_is_writing(void);
+extern KeyValueHome keyvalue_home(const CacheDef *def);
+extern void keyvalue_set(const KeyValueHome *home, Datum key,
+						 const KeyValue *value);
+extern void keyvalue_delete(const KeyValueHome *home, Datum key);
+extern void keyvalue_delete_all(const KeyValueHome *home);
+extern void keyvalue_move(const KeyValueHome *home);
+extern void keyvalue_drop(const KeyValueHome *home);
 
 extern void keyvalue_purge(void);
 extern void keyvalue_reset(void);

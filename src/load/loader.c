@@ -17,6 +17,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -128,6 +129,18 @@ call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
 		result->value = FunctionCall1(&def->to_jsonb, result->value);
 }
 
+/* Say, once a session, why a cache without a loader has nothing. */
+static void
+note_standby(CacheDef *def, Oid table)
+{
+	if (unstored_first(def, table, true))
+		ereport(WARNING,
+				(errmsg("cache \"%s\" is empty on a standby", NameStr(def->name)),
+				 errdetail("It is not logged, so that standbys do not get what is set in it."),
+				 errhint("On the primary: SELECT cache_alter(%s, logged => true);",
+						 quote_literal_cstr(NameStr(def->name)))));
+}
+
 /*
  * Without a loader: read what was set.  To loads in progress the table is one
  * that is not watched.
@@ -135,10 +148,13 @@ call_loader(CacheDef *def, FmgrInfo *function, Datum *args, const bool *nulls,
 static void
 load_plain(CacheDef *def, Datum key, LoadResult *result)
 {
-	Relation	rel = table_open(extension_get()->values, AccessShareLock);
+	Relation	rel = table_open(extension_get()->values[def->logged].table,
+								 AccessShareLock);
 	KeyValue	found = {0};
-	KeyValueState state = keyvalue_load(def->id, key, &found);
+	KeyValueState state = keyvalue_load(def, key, &found);
 
+	if (!def->logged && RecoveryInProgress())
+		note_standby(def, RelationGetRelid(rel));
 	loads_note_relation(rel, COLUMNS_ALL);
 	if (def->slot >= 0)
 		slot_add_read(def->slot, RelationGetRelid(rel), COLUMNS_ALL);

@@ -32,6 +32,7 @@
 #include "definition/owner.h"
 #include "definition/rows.h"
 #include "depend/searchpath.h"
+#include "load/keyvalue.h"
 #include "protocol/invalidate.h"
 #include "protocol/pending.h"
 #include "segment.h"
@@ -43,6 +44,7 @@
 /* The argument of cache_create() and cache_alter() */
 #define TRUST_ARGUMENT	7
 #define KEY_ARGUMENT	8
+#define LOGGED_ARGUMENT	9
 
 /*-------------------------------------------------------------------------
  * Checking arguments
@@ -250,6 +252,28 @@ refuse_key_argument(FunctionCallInfo fcinfo, const char *name)
 }
 
 /*
+ * Read the argument logged: is what is set in the cache to be logged?  NULL leaves
+ * what there is.
+ */
+static bool
+read_logged_argument(FunctionCallInfo fcinfo, const char *name, bool plain,
+					 bool present)
+{
+	bool		logged;
+
+	if (PG_NARGS() <= LOGGED_ARGUMENT || PG_ARGISNULL(LOGGED_ARGUMENT))
+		return present;
+	logged = PG_GETARG_BOOL(LOGGED_ARGUMENT);
+	if (logged && !plain)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cache \"%s\" has a loader, so it cannot be logged", name),
+				 errdetail("What the loader reads is what survives a crash."),
+				 errhint("Only caches without a loader can be logged, which keep what cache_set() sets.")));
+	return logged;
+}
+
+/*
  * Fill in what follows from the loader, which is another one or (anew false) only
  * has other keys; present: see read_key_argument.
  */
@@ -278,7 +302,8 @@ set_loader(FunctionCallInfo fcinfo, RowChange *row, CacheDef *def, Oid loader,
 /*
  * cache_create(name text, loader regprocedure, ttl interval, max_cost bigint,
  *				entry_cost bigint, redis boolean, if_not_exists boolean,
- *				trust text, key text); the last three since 1.1
+ *				trust text, key text, logged boolean); the last four since
+ *				1.1
  */
 PG_FUNCTION_INFO_V1(cache_create);
 Datum
@@ -292,6 +317,7 @@ cache_create(PG_FUNCTION_ARGS)
 
 	segment_require();
 	name = definition_name_argument(fcinfo, 0);
+	PreventCommandDuringRecovery("cache_create()");
 	PreventCommandIfReadOnly("cache_create()");
 	rel = definition_open(ShareRowExclusiveLock);
 	anchored_mend(false);
@@ -318,6 +344,8 @@ cache_create(PG_FUNCTION_ARGS)
 	rows_change(&row, ANUM_VERSION, Int64GetDatum(rows_new_id()));
 	rows_change(&row, ANUM_OWNER, owner_make(GetUserId()));
 	rows_change(&row, ANUM_REDIS, BoolGetDatum(false));
+	rows_change(&row, ANUM_LOGGED,
+				BoolGetDatum(read_logged_argument(fcinfo, name, PG_ARGISNULL(1), false)));
 	if (PG_ARGISNULL(1))
 	{
 		refuse_key_argument(fcinfo, name);
@@ -357,10 +385,11 @@ new_owner(FunctionCallInfo fcinfo, int arg)
 /*
  * cache_alter(name text, loader regprocedure, ttl interval, max_cost bigint,
  *			   entry_cost bigint, redis boolean, owner regrole, trust text,
- *			   key text); the last three since 1.1
+ *			   key text, logged boolean); the last four since 1.1
  *
  * NULL leaves what there is; a ttl or cost of zero removes it.  A cache without
- * a loader keeps what was set.
+ * a loader keeps what was set: if it is logged from now on, or not any more, in
+ * another table (keyvalue.c).
  */
 PG_FUNCTION_INFO_V1(cache_alter);
 Datum
@@ -371,10 +400,13 @@ cache_alter(PG_FUNCTION_ARGS)
 	NameData	name;
 	Oid			owner;
 	Oid			loader;
+	KeyValueHome home;
+	bool		moves;
 
 	segment_require();
 	def = command_begin(fcinfo, 0, false);
 	name = def->name;
+	home = keyvalue_home(def);
 	owner = def->owner;
 	loader = def->loader;
 	if (def->plain && !PG_ARGISNULL(1))
@@ -385,6 +417,11 @@ cache_alter(PG_FUNCTION_ARGS)
 				 errhint("Drop the cache and create it with a loader.")));
 	if (def->plain)
 		refuse_key_argument(fcinfo, NameStr(def->name));
+	home.logged = read_logged_argument(fcinfo, NameStr(name), def->plain,
+									   def->logged);
+	moves = home.logged != def->logged;
+	if (moves)
+		rows_change(&row, ANUM_LOGGED, BoolGetDatum(home.logged));
 	read_options(fcinfo, &row, true);
 	read_trust_argument(fcinfo, &row);
 	if (!PG_ARGISNULL(3) || !PG_ARGISNULL(4))
@@ -412,6 +449,11 @@ cache_alter(PG_FUNCTION_ARGS)
 	}
 	else
 		rows_update(&name, &row);
+	if (moves)
+	{
+		(void) keyvalue_lock(home.cache, ExclusiveLock);
+		keyvalue_move(&home);
+	}
 	anchor_set(NameStr(name), owner, loader, false);
 	PG_RETURN_VOID();
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "fmgr.h"
@@ -252,7 +253,7 @@ check_read(Check *check, CacheDef *def, Oid relid)
 		;						/* whoever gives one knows */
 	else if ((rel->rd_rel->relkind != RELKIND_RELATION &&
 			  rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE) ||
-			 relid == extension_get()->values)
+			 extension_keeps_values(relid))
 		report_relation(check, NameStr(def->name), relid,
 						"the loader reads what cannot be watched, so that results are not stored",
 						"Give the cache a ttl.");
@@ -379,6 +380,17 @@ check_use(Check *check, CacheDef *def)
 			   "See what cache_stats says of bypasses, rejected and invalidations, or drop the cache.");
 }
 
+/* Caches that have nothing here, because nothing of them is replicated */
+static void
+check_standby(Check *check, CacheDef *def)
+{
+	if (def->plain && !def->logged && RecoveryInProgress())
+		report(check, NameStr(def->name), NameStr(def->name),
+			   "the cache is empty on a standby, because it is not logged",
+			   psprintf("On the primary: SELECT cache_alter(%s, logged => true);",
+						quote_literal_cstr(NameStr(def->name))));
+}
+
 static void
 check_cache(Check *check, const char *name)
 {
@@ -410,6 +422,7 @@ check_cache(Check *check, const char *name)
 		check_unstored(check, def);
 	check_names(check, def);
 	check_use(check, def);
+	check_standby(check, def);
 	definition_release(def);
 }
 

@@ -36,9 +36,11 @@ CacheDef *
 command_begin(FunctionCallInfo fcinfo, int name_arg, bool missing_ok)
 {
 	char	   *name = definition_name_argument(fcinfo, name_arg);
+	const char *command = psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid));
 	CacheDef   *def;
 
-	PreventCommandIfReadOnly(psprintf("%s()", get_func_name(fcinfo->flinfo->fn_oid)));
+	PreventCommandDuringRecovery(command);
+	PreventCommandIfReadOnly(command);
 	LockRelationOid(extension_get()->definitions, ShareRowExclusiveLock);
 	anchored_mend(false);
 	def = missing_ok ? definition_find(name) : definition_get(name);

@@ -94,7 +94,7 @@ call_expires(CallSite *site, CallKeys *keys, TimestampTz *expires)
 		return get_expires(site->def, keys->values, keys->nulls,
 							 site->collation, expires);
 	if (keys->nulls[0] ||
-		keyvalue_load(site->def->id, keys->values[0], &found) != KEYVALUE_FOUND)
+		keyvalue_load(site->def, keys->values[0], &found) != KEYVALUE_FOUND)
 		return false;
 	*expires = found.expires;
 	return found.expires != 0;
@@ -120,6 +120,20 @@ cache_ttl(PG_FUNCTION_ARGS)
 }
 
 /*
+ * A key of a cache without a loader, or all, are about to be deleted: lock the cache.
+ * False if it may not be what it was before.
+ */
+static bool
+lock_values(CacheDef *def)
+{
+	if (!def->plain)
+		return true;
+	PreventCommandIfReadOnly("cache_invalidate()");
+	(void) keyvalue_lock(def->id, RowExclusiveLock);
+	return def->valid;
+}
+
+/*
  * cache_invalidate(name text, VARIADIC key "any")
  */
 PG_FUNCTION_INFO_V1(cache_invalidate);
@@ -130,11 +144,19 @@ cache_invalidate(PG_FUNCTION_ARGS)
 	CallSite   *site;
 	CacheDef   *def;
 	KeyBuffer	key;
+	KeyValueHome home;
+	bool		plain;
 	PendingHandle added;
 
+	PreventCommandDuringRecovery("cache_invalidate()");
 	call_site(fcinfo)->invalidates = true;
-	site = call_begin_any(fcinfo, 0, &keys);
-	def = site->def;
+	do
+	{
+		site = call_begin_any(fcinfo, 0, &keys);
+		def = site->def;
+	} while (!lock_values(def));
+	home = keyvalue_home(def);
+	plain = def->plain;
 
 	/* The hash may be the one of a function that has been replaced. */
 	if (!def->fixed)
@@ -158,11 +180,8 @@ cache_invalidate(PG_FUNCTION_ARGS)
 		}
 		invalidate_tell(def, added, def->nkeys, keys.values, keys.nulls, types);
 	}
-	if (def->plain && !keys.nulls[0])
-	{
-		PreventCommandIfReadOnly("cache_invalidate()");
-		keyvalue_delete(def->id, keys.values[0]);
-	}
+	if (plain && !keys.nulls[0])
+		keyvalue_delete(&home, keys.values[0]);
 	PG_RETURN_VOID();
 }
 
@@ -173,17 +192,24 @@ PG_FUNCTION_INFO_V1(cache_invalidate_all);
 Datum
 cache_invalidate_all(PG_FUNCTION_ARGS)
 {
+	char	   *name;
 	CacheDef   *def;
+	KeyValueHome home;
+	bool		plain;
 
 	segment_require();
-	def = definition_get(definition_name_argument(fcinfo, 0));
-	invalidate_require(def);
+	name = definition_name_argument(fcinfo, 0);
+	PreventCommandDuringRecovery("cache_invalidate()");
+	do
+	{
+		def = definition_get(name);
+		invalidate_require(def);
+	} while (!lock_values(def));
+	home = keyvalue_home(def);
+	plain = def->plain;
 	invalidate_mapped(def);
 	invalidate_cache(def);
-	if (def->plain)
-	{
-		PreventCommandIfReadOnly("cache_invalidate()");
-		keyvalue_delete_all(def->id);
-	}
+	if (plain)
+		keyvalue_delete_all(&home);
 	PG_RETURN_VOID();
 }

@@ -111,11 +111,12 @@ cache_set(PG_FUNCTION_ARGS)
 	Datum		key;
 	bool		null = false;
 	Oid			type = TEXTOID;
-	uint64		id;
+	KeyValueHome home;
 	PendingHandle added;
 
 	segment_require();
 	name = definition_name_argument(fcinfo, 0);
+	PreventCommandDuringRecovery("cache_set()");
 	do
 	{
 		def = definition_get(name);
@@ -131,12 +132,12 @@ cache_set(PG_FUNCTION_ARGS)
 	} while (keyvalue_lock(def->id, RowExclusiveLock) || !def->valid);
 
 	set_arguments(fcinfo, def, &value);
-	id = def->id;
+	home = keyvalue_home(def);
 	key = PG_GETARG_DATUM(1);
 	key_build(&buffer, def, &key, &null, C_COLLATION_OID, true);
 	added = invalidate_key(def, buffer.key.hash, NULL);
 	if (added != PENDING_NONE)
 		invalidate_tell(def, added, 1, &key, &null, &type);
-	keyvalue_set(id, key, &value);
+	keyvalue_set(&home, key, &value);
 	PG_RETURN_VOID();
 }

@@ -86,7 +86,7 @@ check_relation(Relation rel)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("system table \"%s\" cannot be watched",
 						RelationGetRelationName(rel))));
-	if (RelationGetRelid(rel) == extension_get()->values)
+	if (extension_keeps_values(RelationGetRelid(rel)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table \"%s\" cannot be watched",

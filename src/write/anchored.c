@@ -37,17 +37,19 @@ void
 anchored_forget(const char *cache)
 {
 	CacheDef   *def = definition_find(cache);
+	KeyValueHome home;
 	NameData	name;
 
 	if (def == NULL)
 		return;
 	name = def->name;
+	home = keyvalue_home(def);
 	definition_use(def);
 	invalidate_dropped(def);
 	if (def->plain)
 	{
-		(void) keyvalue_lock(def->id, ExclusiveLock);
-		keyvalue_drop(def->id);
+		(void) keyvalue_lock(home.cache, ExclusiveLock);
+		keyvalue_drop(&home);
 	}
 	definition_release(def);
 	rows_delete(&name);
@@ -99,9 +101,16 @@ anchored_drop(Oid server)
 	Oid			owner;
 	char	   *cache = anchor_cache(server, &owner);
 
-	if (cache == NULL || !definition_is_readable() ||
-		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(extension->values)))
+	if (cache == NULL || !definition_is_readable())
 		return;
+	for (int i = 0; i < 2; i++)
+	{
+		Oid			table = extension->values[i].table;
+
+		if (OidIsValid(table) &&
+			!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table)))
+			return;
+	}
 	LockRelationOid(extension->definitions, ShareRowExclusiveLock);
 	anchored_forget(cache);
 }

@@ -15,10 +15,15 @@
  * recorded is recorded anew, and an owner that the user cannot become is replaced
  * by him.  The command is run in the name of the superuser, who then decides by a
  * trigger what is inserted.  Nothing of the user's runs meanwhile: there is no
- * file, program or WHERE clause, nor are there defaults; and the table is the one
+ * file, program or WHERE clause, and defaults are constants; and the table is the one
  * that was meant, not one of the user's that has got its name by the time COPY
  * opens it, whose triggers would run.  The first rights that are asked for are
  * those of COPY, before it does anything with its table: so they tell which it is.
+ *
+ * In the same way they restore what was set in caches that are logged, and were it
+ * not for this they could not even dump their database: pg_dump copies the table
+ * cache_value_logged in any case.  They may, if all that is in it is of their caches.
+ * What becomes of its rows, see values.c.
  *
  * Locking: that of COPY; ids are random, and names are unique.
  *
@@ -53,9 +58,10 @@
 #include "definition/extension.h"
 #include "definition/rows.h"
 #include "definition/settings.h"
+#include "load/keyvalue.h"
 #include "write/restore.h"
 
-/* Who copies into cache_definition; InvalidOid: nobody, or a superuser. */
+/* Who copies into or out of a table; InvalidOid: nobody, or a superuser. */
 static Oid	restoring = InvalidOid;
 static int	restoring_context;
 
@@ -178,10 +184,11 @@ static HeapTuple
 admit(Relation rel, HeapTuple tuple, const char *name)
 {
 	static const int required[] = {
-		ANUM_ID, ANUM_VERSION, ANUM_OWNER, ANUM_REDIS, ANUM_SETTINGS
+		ANUM_ID, ANUM_VERSION, ANUM_OWNER, ANUM_REDIS, ANUM_SETTINGS, ANUM_LOGGED
 	};
 	CacheDef   *def;
 	Oid			owner;
+	bool		isnull;
 	List	   *trust = NIL;
 	ListCell   *lc;
 
@@ -191,6 +198,9 @@ admit(Relation rel, HeapTuple tuple, const char *name)
 		if (is_null(rel, tuple, required[i]))
 			return tuple;
 	}
+	if (!is_null(rel, tuple, ANUM_LOADER_NAME) &&
+		DatumGetBool(column(rel, tuple, ANUM_LOGGED, &isnull)))
+		invalid(name, "It has a loader, so it cannot be logged.");
 	if (name[0] == '\0' ||
 		is_null(rel, tuple, ANUM_LOADER_NAME) != is_null(rel, tuple, ANUM_LOADER_SCHEMA) ||
 		is_null(rel, tuple, ANUM_LOADER_NAME) != is_null(rel, tuple, ANUM_LOADER_ARGS))
@@ -325,10 +335,62 @@ check_table(CHECK_PERMS_ARGS)
 	return prev_check_perms == NULL || prev_check_perms(CHECK_PERMS_PASS);
 }
 
+/* May the current user's COPY fill this table, as the trigger decides? */
+static bool
+may_restore(Oid relid)
+{
+	const Extension *extension = extension_get();
+
+	return OidIsValid(relid) &&
+		(relid == extension->definitions || relid == extension->values[true].table) &&
+		may_create() && is_guarded(relid);
+}
+
+/* Is this one of the caches that the current user owns? */
+static bool
+owns(uint64 cache)
+{
+	ListCell   *lc;
+
+	foreach(lc, definition_names())
+	{
+		CacheDef   *def = definition_find(lfirst(lc));
+
+		if (def != NULL && def->id == cache)
+			return definition_is_owner(def);
+	}
+	return false;
+}
+
 /*
- * Before a command: if it is a COPY of definitions by somebody who may not
- * write to their table, run it in the superuser's name.  True if so; then
- * restore_leave has to be called, also after an error.
+ * May his COPY read the table, as he cannot by himself?  The values of a cache are
+ * for its owner; and a dump is complete, or an error.
+ */
+static bool
+may_dump(Oid relid)
+{
+	ListCell   *lc;
+
+	if (!OidIsValid(relid) || relid != extension_get()->values[true].table ||
+		pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+		return false;
+	foreach(lc, keyvalue_logged_caches())
+	{
+		if (!owns(*(uint64 *) lfirst(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for table %s", get_rel_name(relid)),
+					 errdetail("It has what was set in caches of other owners."),
+					 errhint("Dump it as a role that may read all data, or leave it out: pg_dump --exclude-table-data='*.%s'",
+							 get_rel_name(relid))));
+	}
+	return true;
+}
+
+/*
+ * Before a command: if it is a COPY of definitions, or of what was set, by
+ * somebody who has no rights on their tables, run it in the superuser's name.  True
+ * if so; then restore_leave has to be called, also after an error.
  */
 bool
 restore_enter(Node *command)
@@ -336,15 +398,15 @@ restore_enter(Node *command)
 	CopyStmt   *copy = (CopyStmt *) command;
 	Oid			relid;
 
-	if (!IsA(command, CopyStmt) || !copy->is_from || copy->relation == NULL ||
+	if (!IsA(command, CopyStmt) || copy->relation == NULL ||
 		copy->filename != NULL || copy->is_program ||
 		copy->whereClause != NULL || OidIsValid(restoring) || superuser() ||
 		extension_find() == NULL)
 		return false;
 	relid = RangeVarGetRelid(copy->relation, NoLock, true);
 	STOP_POINT("restoring");
-	if (relid != extension_get()->definitions || !definition_is_readable() ||
-		!may_create() || !is_guarded(relid))
+	if (!definition_is_readable() ||
+		!(copy->is_from ? may_restore(relid) : may_dump(relid)))
 		return false;
 	expected = relid;
 	prev_check_perms = ExecutorCheckPerms_hook;
@@ -353,6 +415,17 @@ restore_enter(Node *command)
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
 						   restoring_context | SECURITY_LOCAL_USERID_CHANGE);
 	return true;
+}
+
+/*
+ * In whose name a table is being filled; false if that is nobody, or a superuser.
+ */
+bool
+restore_user(Oid *role, int *context)
+{
+	*role = restoring;
+	*context = restoring_context;
+	return OidIsValid(restoring);
 }
 
 /*

@@ -15,6 +15,7 @@
 #include "nodes/parsenodes.h"
 
 extern bool restore_enter(Node *command);
+extern bool restore_user(Oid *role, int *context);
 extern void restore_leave(void);
 
 #endif							/* CACHE_RESTORE_H */

@@ -406,7 +406,7 @@ process_command(PlannedStmt *pstmt, const char *query_string,
 	note_effect(effect);
 	if (OidIsValid(copied))
 		level = statement_enter(copied);
-	if (OidIsValid(copied) && is_definitions(copied))
+	if (IsA(command, CopyStmt) && IsTransactionState())
 		restoring = restore_enter(command);
 	if (is_vacuum)
 		ddl_begin_vacuum();

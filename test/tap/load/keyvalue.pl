@@ -142,7 +142,7 @@ $node->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', "SELECT cache_get('kv', 'k'), cache_ttl('kv', 'k'), (cache_get_many('kv', '{k}'::text[])).value"),
 	'||', 'on a standby there is nothing');
 my ($status, $stdout, $stderr) = $standby->psql('postgres', "SELECT cache_set('kv', 'k', '1')");
-like($stderr, qr/cannot execute cache_set\(\) in a read-only transaction/, 'and nothing can be set');
+like($stderr, qr/cannot execute cache_set\(\) during recovery/, 'and nothing can be set');
 $standby->promote;
 is($standby->safe_psql('postgres', "SELECT cache_get('kv', 'k') IS NULL, cache_set('kv', 'k', '2')"), 't|', 'promoted: empty');
 is($standby->safe_psql('postgres', "SELECT cache_get('kv', 'k')"), '2', 'and in use');

@@ -1196,7 +1196,7 @@ DECLARE thing regclass;
   routine regprocedure;
 BEGIN
   FOR thing IN SELECT oid FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT IN ('cache_definition', 'cache_value') LOOP
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname NOT IN ('cache_definition', 'cache_value', 'cache_value_logged') LOOP
     EXECUTE format('DROP TABLE %s CASCADE', thing);
   END LOOP;
   DROP TYPE IF EXISTS kind CASCADE;

@@ -103,7 +103,7 @@ SELECT cache_create('a "Cache', '"a Loader"(customer_number)', max_cost => 10000
   cache_create('dear', 'l_dear(integer)', redis => true),
   cache_create('parents', 'l_parents(integer)'),
   cache_create('all', 'l_all()'),
-  cache_create('Kept', ttl => '1 day');
+  cache_create('Kept', ttl => '1 day', logged => true);
 SET TimeZone = 'Asia/Kolkata';
 SELECT cache_create('twice', 'l_twice(integer)');
 SELECT cache_watch('a "Cache', 'orders', 'the "Customer'), cache_watch('a "Cache', 'lines', keys => '"key Of"(lines)'),

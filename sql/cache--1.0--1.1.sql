@@ -346,6 +346,26 @@ COMMENT ON VIEW cache_bypasses IS
 	'why loads have neither used nor filled a cache, and how many';
 GRANT SELECT ON cache_bypasses TO PUBLIC;
 
+CREATE FUNCTION cache_standby_rows(
+	OUT state text,
+	OUT since timestamptz,
+	OUT floor xid8,
+	OUT replayed pg_lsn,
+	OUT transactions bigint,
+	OUT keys bigint,
+	OUT ddl integer,
+	OUT wal boolean)
+RETURNS SETOF record
+LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'cache_standby_rows';
+COMMENT ON FUNCTION cache_standby_rows() IS
+	'the row of the view cache_standby';
+
+CREATE VIEW cache_standby AS SELECT * FROM cache_standby_rows();
+COMMENT ON VIEW cache_standby IS
+	'whether this server knows what the primary invalidates';
+GRANT SELECT ON cache_standby TO PUBLIC;
+
 CREATE FUNCTION cache_flights_rows(
 	OUT pid integer,
 	OUT leader integer,

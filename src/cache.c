@@ -35,12 +35,14 @@
 #include "fence/keyfence.h"
 #include "fence/lineage.h"
 #include "fence/mapping.h"
+#include "fence/news.h"
 #include "fence/open.h"
 #include "fence/persist.h"
 #include "fence/ready.h"
 #include "fence/recentxid.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
+#include "fence/standby.h"
 #include "fence/stats.h"
 #include "load/flight.h"
 #include "load/warm.h"
@@ -61,6 +63,7 @@
 #include "segment.h"
 #include "sql/parameter.h"
 #include "store/entry.h"
+#include "wal/replay.h"
 #include "write/rowkeys.h"
 #include "write/transaction.h"
 #include "write/utility.h"
@@ -82,7 +85,7 @@ static const struct config_enum_entry policy_options[] = {
  * come last, and the arena, which takes what is left, last of all.
  */
 static const SegmentPart *const parts[] = {
-	&ready_part, &recent_xid_part, &registry_part, &role_fences_part,
+	&ready_part, &recent_xid_part, &standby_part, &registry_part, &role_fences_part,
 	&mapping_part, &dependencies_part, &lineage_part, &persist_part,
 	&store_part, &flight_part, &breaker_part, &pool_part, &address_part,
 	&queue_part, &registry_slots_part, &stats_part, &flight_notes_part,
@@ -153,6 +156,13 @@ _PG_init(void)
 							4096, 64, 1024 * 1024,
 							PGC_POSTMASTER, GUC_UNIT_KB,
 							NULL, NULL, NULL);
+	DefineCustomBoolVariable("cache.wal",
+							 "Writes what is invalidated into WAL, so that standbys use their caches.",
+							 NULL,
+							 &news_enabled,
+							 false,
+							 PGC_POSTMASTER, 0,
+							 NULL, NULL, NULL);
 	value_define_settings();
 	redis_define_settings();
 	pool_define_settings();
@@ -181,6 +191,7 @@ _PG_init(void)
 	statement_init();
 	utility_init();
 	transaction_init();
+	replay_init();
 	worker_register();
 	warm_register();
 }

@@ -110,6 +110,31 @@ set_has(Oid dbid, Kind kind, const void *key, size_t len)
 	return dependency_set_has(member_hash(dbid, kind, key, len));
 }
 
+/* For tests: hashes of members of this database, never 0 (none). */
+static uint64
+test_hash(Kind kind, const void *key, size_t len)
+{
+	return member_hash(MyDatabaseId, kind, key, len);
+}
+
+static void
+test_name(uint64 *hashes, Kind kind, const char *name)
+{
+	hashes[0] = test_hash(kind, name, strlen(name));
+	hashes[1] = test_hash(KIND_ANY_NAME, "", 0);
+}
+
+/* A schema in which names are looked up */
+static void
+test_schema(uint64 *hashes, Oid schema, const char *name)
+{
+	if (schema == PG_CATALOG_NAMESPACE)
+		return;
+	test_name(hashes, KIND_NAME, name);
+	if (OidIsValid(schema))
+		hashes[2] = test_hash(KIND_SCHEMA, &schema, sizeof(schema));
+}
+
 /*
  * Add what is to be added.  All caches of the database may depend on it, so their
  * fences have to know of DDL that was decided about without it (registry.c); but
@@ -152,13 +177,6 @@ static void
 add_oid(Kind kind, Oid oid)
 {
 	set_add(kind, &oid, sizeof(oid));
-}
-
-static bool
-has_name(Kind kind, const char *name)
-{
-	return set_has(MyDatabaseId, kind, name, strlen(name)) ||
-		set_has(MyDatabaseId, KIND_ANY_NAME, "", 0);
 }
 
 /*-------------------------------------------------------------------------
@@ -511,9 +529,10 @@ dependency_init(void)
 bool
 dependency_has_schema(Oid schema, const char *name)
 {
-	return schema == PG_CATALOG_NAMESPACE || has_name(KIND_NAME, name) ||
-		(OidIsValid(schema) &&
-		 set_has(MyDatabaseId, KIND_SCHEMA, &schema, sizeof(schema)));
+	DependencyTest test = {0};
+
+	test_schema(test.hashes[0], schema, name);
+	return dependency_set_passes(&test);
 }
 
 /*
@@ -522,9 +541,11 @@ dependency_has_schema(Oid schema, const char *name)
 bool
 dependency_has_name(Oid schema, const char *schema_name, const char *name)
 {
-	return has_name(KIND_NAME, name) &&
-		dependency_has_schema(schema, schema_name) &&
-		!GUARD_REMOVED("ddl_name");
+	DependencyTest test = {0};
+
+	test_name(test.hashes[0], KIND_NAME, name);
+	test_schema(test.hashes[1], schema, schema_name);
+	return dependency_set_passes(&test) && !GUARD_REMOVED("ddl_name");
 }
 
 /*
@@ -534,8 +555,11 @@ dependency_has_name(Oid schema, const char *schema_name, const char *name)
 bool
 dependency_has_row_name(Oid schema, const char *schema_name, const char *name)
 {
-	return has_name(KIND_ROW_NAME, name) &&
-		dependency_has_schema(schema, schema_name);
+	DependencyTest test = {0};
+
+	test_name(test.hashes[0], KIND_ROW_NAME, name);
+	test_schema(test.hashes[1], schema, schema_name);
+	return dependency_set_passes(&test);
 }
 
 /*
@@ -544,7 +568,10 @@ dependency_has_row_name(Oid schema, const char *schema_name, const char *name)
 bool
 dependency_has_mention(Oid relid)
 {
-	return set_has(MyDatabaseId, KIND_MENTION, &relid, sizeof(relid));
+	DependencyTest test = {0};
+
+	test.hashes[0][0] = test_hash(KIND_MENTION, &relid, sizeof(relid));
+	return dependency_set_passes(&test);
 }
 
 /*

@@ -17,6 +17,9 @@
 
 SharedDependencies *shared_dependencies;
 
+/* Of this backend */
+static DependencyRecorder recorder = NULL;
+
 static void
 dependencies_init(void)
 {
@@ -54,6 +57,50 @@ bool
 dependency_set_has(uint64 hash)
 {
 	return test_bit((uint32) hash) && test_bit((uint32) (hash >> 32));
+}
+
+static bool
+test_group(const uint64 *hashes)
+{
+	bool		any = false;
+
+	for (int i = 0; i < DEPENDENCY_HASHES; i++)
+	{
+		if (hashes[i] == 0)
+			continue;
+		any = true;
+		if (dependency_set_has(hashes[i]))
+			return true;
+	}
+	return !any;
+}
+
+/*
+ * May loads mean what the test is about?
+ */
+bool
+dependency_set_passes(const DependencyTest *test)
+{
+	for (int i = 0; i < DEPENDENCY_GROUPS; i++)
+	{
+		if (!test_group(test->hashes[i]))
+		{
+			if (recorder != NULL)
+				recorder(test);
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * Have this called with each test that is not passed; NULL: no more.  Where other
+ * loads are noted, as on a standby, it may be.
+ */
+void
+dependency_set_record(DependencyRecorder new_recorder)
+{
+	recorder = new_recorder;
 }
 
 /*

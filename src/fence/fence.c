@@ -326,6 +326,22 @@ fence_add(Fence *fence, const uint64 *xids, uint32 n, const FenceFloor *floor,
 }
 
 /*
+ * Nothing is known of transactions up to and including floor, and of none that the
+ * fence remembers; counts a change.
+ *
+ * The caller holds the owner's lock exclusively.
+ */
+void
+fence_forget(Fence *fence, uint64 floor)
+{
+	seqlock_begin_write(&fence->seq);
+	fence->changes++;
+	fence->floor.lowest = 0;
+	fence->floor.highest = Max(fence->floor.highest, floor);
+	seqlock_end_write(&fence->seq);
+}
+
+/*
  * Give a fence everything that another one remembers, and count a change.
  *
  * The caller holds the owner's lock of both exclusively.

@@ -131,6 +131,7 @@ extern void fence_publish(Fence *fence, FullTransactionId xid,
 						  const FenceWitness *witness);
 extern void fence_add(Fence *fence, const uint64 *xids, uint32 n,
 					  const FenceFloor *floor, const FenceWitness *witness);
+extern void fence_forget(Fence *fence, uint64 floor);
 extern void fence_inherit(Fence *fence, const Fence *from,
 						  const FenceWitness *witness);
 extern void fence_remember(Fence *fence, const Fence *from);

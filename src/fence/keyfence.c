@@ -86,3 +86,20 @@ key_fences_begin(uint64 floor)
 	for (uint32 i = 0; i < key_nstamps; i++)
 		pg_atomic_write_u64(&shared_key_stamps[i], floor);
 }
+
+/*
+ * Know nothing any more of transactions up to and including floor, while there are
+ * readers.  No lock may be held.
+ */
+void
+key_fences_forget(uint64 floor)
+{
+	for (uint32 i = 0; i < key_nfences; i++)
+	{
+		key_lock(i, LW_EXCLUSIVE);
+		fence_forget(&shared_key_fences[i], floor);
+		for (uint32 stamp = i; stamp < key_nstamps; stamp += key_nfences)
+			key_stamp_raise(stamp, floor);
+		key_unlock(i);
+	}
+}

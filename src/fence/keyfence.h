@@ -34,6 +34,7 @@ extern const SegmentPart key_fences_part;
 extern const SegmentPart key_stamps_part;
 
 extern void key_fences_begin(uint64 floor);
+extern void key_fences_forget(uint64 floor);
 
 static inline uint32
 key_partition(uint64 hash)

@@ -75,6 +75,16 @@ lineage_continue(Lineage *lineage)
 }
 
 /*
+ * A standby that has replayed this history goes on with it as a primary.
+ */
+void
+lineage_promote(Lineage *lineage)
+{
+	lineage->timeline = GetWALInsertionTimeLine();
+	lineage_continue(lineage);
+}
+
+/*
  * Was a value that was made by this incarnation made in our history?
  */
 bool

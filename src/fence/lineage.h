@@ -41,6 +41,7 @@ extern const SegmentPart lineage_part;
 
 extern void lineage_begin(Lineage *lineage);
 extern void lineage_continue(Lineage *lineage);
+extern void lineage_promote(Lineage *lineage);
 extern bool lineage_has(const Lineage *lineage, uint64 incarnation);
 
 #endif							/* CACHE_LINEAGE_H */

@@ -284,6 +284,35 @@ mapping_fence_running(Fence *fence, Oid dbid, uint64 cache)
 	}
 }
 
+/*
+ * All that mapping_fence_running() may give fences, for others to give theirs.  Takes
+ * the registry lock.
+ */
+void
+mapping_all_running(MappingRunning *all)
+{
+	all->n = 0;
+	all->floor.lowest = 1;
+	all->floor.highest = 0;
+	if (GUARD_REMOVED("replaced_after"))
+		return;
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < MAPPING_LISTS; i++)
+	{
+		MappingRunning *list = &shared_mapping->running[i];
+
+		running_trim(list);
+		for (uint32 j = 0; j < list->n; j++)
+			running_add(all, list->xids[j]);
+		if (!floor_is_empty(&list->floor))
+		{
+			floor_fold(&all->floor, list->floor.lowest);
+			floor_fold(&all->floor, list->floor.highest);
+		}
+	}
+	LWLockRelease(shared_registry_lock);
+}
+
 /* Could the ring have lost changes that the snapshot does not see? */
 static bool
 is_lost(const SnapshotView *view)

@@ -84,6 +84,7 @@ extern void mapping_publish(uint64 cache, FullTransactionId xid,
 extern const MappingRunning *mapping_running(uint64 cache);
 extern void mapping_replace(Oid dbid, FullTransactionId xid);
 extern void mapping_fence_running(Fence *fence, Oid dbid, uint64 cache);
+extern void mapping_all_running(MappingRunning *all);
 extern void mapping_subabort(void);
 extern void mapping_reset(void);
 

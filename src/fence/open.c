@@ -4,9 +4,11 @@
  *		Opening the cache for business.
  *
  * Once after each start, when the server is out of recovery: then it is known
- * whether the fences go on from where the last shutdown has left them, or begin.
+ * whether the fences go on from where the last shutdown, or the replay of WAL, has
+ * left them, or begin.  Before anybody can publish, the server announces itself to
+ * standbys (news.c).
  *
- * Locking: the registry lock, exclusively.
+ * Locking: the registry lock, exclusively, and those of keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,12 +21,14 @@
 #include "fence/keyfence.h"
 #include "fence/lineage.h"
 #include "fence/mapping.h"
+#include "fence/news.h"
 #include "fence/open.h"
 #include "fence/persist.h"
 #include "fence/ready.h"
 #include "fence/recentxid.h"
 #include "fence/registry.h"
 #include "fence/rolefence.h"
+#include "fence/standby.h"
 
 /*
  * Know nothing of what happened so far.
@@ -44,8 +48,22 @@ begin_history(uint64 next)
 }
 
 /*
+ * The same for a standby that has been promoted, and used its cache before: somebody
+ * may still look at the fences.
+ */
+static void
+forget_history(uint64 next)
+{
+	registry_forget(next - 1);
+	role_fences_forget(next - 1);
+	key_fences_forget(next - 1);
+	lineage_begin(shared_lineage);
+}
+
+/*
  * If the fences are as they were when the server was shut down, all is known;
- * but the timeline shows whether it went through a recovery since.
+ * but the timeline shows whether it went through a recovery since.  If it was a
+ * standby that knew all, all is known, too.
  */
 static void
 open_for_business(void)
@@ -54,14 +72,20 @@ open_for_business(void)
 	if (!ready_has_opened())
 	{
 		uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
-		bool		restored = persist_has_restored() &&
+		bool		promoted = shared_standby->has_followed;
+		bool		restored = !promoted && persist_has_restored() &&
 			shared_lineage->timeline == GetWALInsertionTimeLine();
 
-		if (!restored)
+		if (promoted && standby_knows_all(next))
+			lineage_promote(shared_lineage);
+		else if (promoted)
+			forget_history(next);
+		else if (!restored)
 			begin_history(next);
 		mapping_begin(next, restored);
 		recent_xid_begin(next);
-		ready_set();
+		news_announce();
+		ready_set(READY_PRIMARY);
 	}
 	LWLockRelease(shared_registry_lock);
 }

@@ -4,9 +4,10 @@
  *		May entries be used at all?
  *
  * The fences know what has happened only if the server has handed out all
- * transaction ids itself since they began.  So everybody asks here first, and
- * who is the first to find the server out of recovery opens the cache for
- * business (open.c, which has registered itself: it uses what asks here).
+ * transaction ids itself since they began, or the primary tells what it publishes
+ * (standby.c).  So everybody asks here first, after taking a snapshot, and who is
+ * the first to find the server out of recovery opens the cache for business
+ * (open.c, which has registered itself: it uses what asks here).
  *
  * Locking: none to ask, which each hit does: so nothing that changes shares the
  * cache line.  The registry lock is here, at the bottom, since it is for many: the
@@ -29,7 +30,7 @@ static void (*ready_open) (void) = NULL;
 static void
 ready_init(void)
 {
-	pg_atomic_init_u32(&shared_ready->opened, 0);
+	pg_atomic_init_u32(&shared_ready->opened, READY_FOR_NOTHING);
 }
 
 const SegmentPart ready_part = {
@@ -55,20 +56,36 @@ ready_register(void (*open) (void))
  * Entries may be used from now on.
  */
 void
-ready_set(void)
+ready_set(ReadyFor opened)
 {
 	pg_write_barrier();
-	pg_atomic_write_u32(&shared_ready->opened, 1);
+	pg_atomic_write_u32(&shared_ready->opened, opened);
 }
 
 /*
- * For ready_for_use(): not open yet, or in recovery.
+ * They may not be used any more, in recovery.  Who takes a snapshot from now on
+ * finds that out.
+ */
+void
+ready_unset(void)
+{
+	pg_atomic_write_u32(&shared_ready->opened, READY_FOR_NOTHING);
+	pg_memory_barrier();
+}
+
+/*
+ * For ready_for_use(): not open yet, or in recovery, or out of it since.
  */
 bool
 ready_try_open(void)
 {
 	if (RecoveryInProgress())
-		return false;
+	{
+		bool		open = pg_atomic_read_u32(&shared_ready->opened) == READY_STANDBY;
+
+		pg_read_barrier();
+		return open;
+	}
 	ready_open();
 	return true;
 }

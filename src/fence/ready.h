@@ -19,8 +19,16 @@
 
 typedef struct SharedReady
 {
-	pg_atomic_uint32 opened;	/* set when the server has left recovery */
+	pg_atomic_uint32 opened;	/* a ReadyFor */
 } SharedReady;
+
+/* As what the server may use entries. */
+typedef enum ReadyFor
+{
+	READY_FOR_NOTHING,
+	READY_STANDBY,				/* in recovery; see standby.c */
+	READY_PRIMARY				/* it has left recovery */
+} ReadyFor;
 
 extern SharedReady *shared_ready;
 extern LWLock *shared_registry_lock;
@@ -28,7 +36,8 @@ extern LWLock *shared_registry_lock;
 extern const SegmentPart ready_part;
 
 extern void ready_register(void (*open) (void));
-extern void ready_set(void);
+extern void ready_set(ReadyFor opened);
+extern void ready_unset(void);
 extern bool ready_try_open(void);
 
 /*
@@ -37,12 +46,13 @@ extern bool ready_try_open(void);
 static inline bool
 ready_has_opened(void)
 {
-	return pg_atomic_read_u32(&shared_ready->opened) != 0;
+	return pg_atomic_read_u32(&shared_ready->opened) == READY_PRIMARY;
 }
 
 /*
- * May entries be used at all?  Not on a standby: nothing tells it of the
- * primary's invalidations.  May take the registry lock.
+ * May entries be used at all?  On a standby only while it knows of all that the
+ * primary invalidates.  Whoever uses a snapshot has taken it before.  May take the
+ * registry lock.
  */
 static inline bool
 ready_for_use(void)

@@ -235,6 +235,29 @@ slot_reset_reads(CacheSlot *slot)
 }
 
 /*
+ * Know nothing any more of transactions up to and including floor, while there are
+ * readers: all entries are dead.  Registry lock.
+ */
+void
+registry_forget(uint64 floor)
+{
+	shared_registry->start_floor = floor;
+	for (int i = 0; i < REGISTRY_FENCES; i++)
+	{
+		fence_forget(&shared_registry->database_fences[i], floor);
+		fence_forget(&shared_registry->ddl_fences[i], floor);
+		fence_forget(&shared_registry->catalog_fences[i], floor);
+	}
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
+	{
+		fence_forget(&shared_slots[i].fence, floor);
+		slot_reset_reads(&shared_slots[i]);
+	}
+	pg_atomic_fetch_add_u64(&shared_registry->ddl_changes, 1);
+	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
+}
+
+/*
  * Free the slot that was made longest ago, or one that is free already.
  *
  * A cache that has no slot has published nothing: so whatever the fence of
@@ -410,64 +433,79 @@ slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 	LWLockRelease(shared_registry_lock);
 }
 
+/* DDL is published in a fence of the registry's; others as in slot_publish_database. */
+static void
+fence_publish_ddl(Fence *fence, FullTransactionId xid, Oid dbid, uint64 id,
+				  const MappingRunning *others)
+{
+	fence_publish(fence, xid, witness_last());
+	if (others == NULL)
+		mapping_fence_running(fence, dbid, id);
+	else if (others->n > 0 || !floor_is_empty(&others->floor))
+		fence_add(fence, others->xids, others->n, &others->floor, witness_last());
+}
+
 /*
- * Publish a change that may concern all caches of a database; InvalidOid: of
- * all databases.
+ * Publish DDL for the cache of a slot: all its entries are dead.  others as in
+ * slot_publish_database.  Registry lock.
  */
 void
-slot_publish_database(Oid dbid, FullTransactionId xid)
+slot_publish_ddl(int index, FullTransactionId xid, const MappingRunning *others)
+{
+	CacheSlot  *slot = &shared_slots[index];
+
+	fence_publish_ddl(&slot->fence, xid, slot->dbid, slot->id, others);
+	slot_reset_reads(slot);
+	stats_count_shared(index, STATS_FLUSHES, 1);
+	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
+}
+
+/*
+ * Publish a change that may concern all caches of a database; InvalidOid: of
+ * all databases.  others: on a standby, the transactions that mapping_fence_running()
+ * has told the primary of; NULL on the primary itself.
+ */
+void
+slot_publish_database(Oid dbid, FullTransactionId xid, const MappingRunning *others)
 {
 	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 
 	/* Who reads the latter of these two counts first knows the former, too. */
 	pg_atomic_fetch_add_u64(&shared_registry->ddl_changes, 1);
-	mapping_replace(dbid, xid);
+	if (others == NULL)
+		mapping_replace(dbid, xid);
 	for (int i = 0; i < REGISTRY_FENCES; i++)
 	{
 		Fence	   *fence = &shared_registry->database_fences[i];
 
 		if (OidIsValid(dbid) && fence != registry_database_fence(dbid))
 			continue;
-		fence_publish(fence, xid, witness_last());
-		mapping_fence_running(fence, dbid, 0);
+		fence_publish_ddl(fence, xid, dbid, 0, others);
 	}
 	for (uint32 i = 0; i < shared_registry->nslots; i++)
 	{
 		CacheSlot  *slot = &shared_slots[i];
 
 		if (slot->used && (!OidIsValid(dbid) || slot->dbid == dbid))
-		{
-			fence_publish(&slot->fence, xid, witness_last());
-			mapping_fence_running(&slot->fence, slot->dbid, slot->id);
-			slot_reset_reads(slot);
-			stats_count_shared(i, STATS_FLUSHES, 1);
-		}
+			slot_publish_ddl(i, xid, others);
 	}
-	pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
 	LWLockRelease(shared_registry_lock);
 }
 
 /*
  * Publish DDL on something that the loads of a cache depend on, if the cache has
- * a slot.
+ * a slot; others as above.
  */
 void
-slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid)
+slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid,
+					   const MappingRunning *others)
 {
-	CacheSlot  *slot;
 	int			index;
 
 	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	index = slot_find_locked(dbid, id);
 	if (index >= 0)
-	{
-		slot = &shared_slots[index];
-		fence_publish(&slot->fence, xid, witness_last());
-		mapping_fence_running(&slot->fence, dbid, id);
-		slot_reset_reads(slot);
-		stats_count_shared(index, STATS_FLUSHES, 1);
-		pg_atomic_write_u32(&shared_registry->sweep_wanted, 1);
-	}
+		slot_publish_ddl(index, xid, others);
 	LWLockRelease(shared_registry_lock);
 }
 

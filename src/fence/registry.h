@@ -192,17 +192,22 @@ registry_catalog_fence(Oid dbid)
 }
 
 extern void registry_begin(uint64 floor);
+extern void registry_forget(uint64 floor);
 extern int	slot_find(Oid dbid, uint64 id);
 extern int	slot_find_locked(Oid dbid, uint64 id);
 extern int	slot_attach(Oid dbid, uint64 id, bool remote);
 extern bool slot_read(int index, Oid dbid, uint64 id, FenceState *state);
 extern void slot_publish(Oid dbid, uint64 id, FullTransactionId xid,
 						 const MappingRunning *others, const ColumnChange *change);
-extern void slot_publish_database(Oid dbid, FullTransactionId xid);
+extern void slot_publish_ddl(int index, FullTransactionId xid,
+							 const MappingRunning *others);
+extern void slot_publish_database(Oid dbid, FullTransactionId xid,
+								  const MappingRunning *others);
 extern void slot_recall(CacheSlot *slot);
 extern int	slot_read_place(CacheSlot *slot, Oid relid);
 extern bool slot_is_of(int index, Oid dbid, uint64 id);
-extern void slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid);
+extern void slot_publish_dependent(Oid dbid, uint64 id, FullTransactionId xid,
+								   const MappingRunning *others);
 extern void slot_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting);
 extern void slots_adopt_ddl(void);
 extern List *slot_databases(void);

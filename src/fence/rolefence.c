@@ -59,6 +59,17 @@ role_fences_begin(uint64 floor)
 }
 
 /*
+ * Know nothing any more of transactions up to and including floor, while there are
+ * readers.  Registry lock.
+ */
+void
+role_fences_forget(uint64 floor)
+{
+	for (int i = 0; i < ROLE_FENCES; i++)
+		fence_forget(&shared_role_fences[i], floor);
+}
+
+/*
  * Publish a change of what a role may do.  xid: the top-level transaction's.
  */
 void

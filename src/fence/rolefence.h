@@ -43,6 +43,7 @@ role_fence_changes(const Fence *fence)
 }
 
 extern void role_fences_begin(uint64 floor);
+extern void role_fences_forget(uint64 floor);
 extern void role_fence_publish(Oid role, FullTransactionId xid);
 
 #endif							/* CACHE_ROLEFENCE_H */

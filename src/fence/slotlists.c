@@ -115,6 +115,14 @@ slot_is_in(CacheSlot *slot, Oid dbid)
 	return slot->used && (!OidIsValid(dbid) || slot->dbid == dbid);
 }
 
+/* Do the loads of a slot's cache read catalogs, or may values in Redis say so? */
+static bool
+reads_catalogs(CacheSlot *slot)
+{
+	return pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
+		pg_atomic_read_u32(&slot->unknown) != 0;
+}
+
 /*
  * Do the loads of some cache of a database (InvalidOid: of any) read catalogs?
  */
@@ -126,8 +134,7 @@ slot_any_reads_catalogs(Oid dbid)
 	LWLockAcquire(shared_registry_lock, LW_SHARED);
 	for (uint32 i = 0; i < shared_registry->nslots && !found; i++)
 		found = slot_is_in(&shared_slots[i], dbid) &&
-			(pg_atomic_read_u32(&shared_slots[i].reads_catalogs) != 0 ||
-			 pg_atomic_read_u32(&shared_slots[i].unknown) != 0);
+			reads_catalogs(&shared_slots[i]);
 	LWLockRelease(shared_registry_lock);
 	return found;
 }
@@ -143,6 +150,27 @@ depends_on_any(CacheSlot *slot, const Oid *relids, int n)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Publish DDL for the caches of a database (InvalidOid: of all) whose loads depend on
+ * one of these relations, or read catalogs; others as in
+ * slot_publish_database().
+ */
+void
+slot_publish_dependents(Oid dbid, const Oid *relids, int n, FullTransactionId xid,
+						const MappingRunning *others)
+{
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
+	for (uint32 i = 0; i < shared_registry->nslots; i++)
+	{
+		CacheSlot  *slot = &shared_slots[i];
+
+		if (slot_is_in(slot, dbid) &&
+			(depends_on_any(slot, relids, n) || reads_catalogs(slot)))
+			slot_publish_ddl(i, xid, others);
+	}
+	LWLockRelease(shared_registry_lock);
 }
 
 /*
@@ -162,9 +190,7 @@ slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs)
 
 		if (!slot_is_in(slot, dbid) ||
 			!(depends_on_any(slot, relids, n) ||
-			  (catalogs &&
-			   (pg_atomic_read_u32(&slot->reads_catalogs) != 0 ||
-				pg_atomic_read_u32(&slot->unknown) != 0))))
+			  (catalogs && reads_catalogs(slot))))
 			continue;
 		found = palloc(sizeof(SlotCache));
 		found->dbid = slot->dbid;

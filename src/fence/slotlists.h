@@ -44,6 +44,9 @@ extern void slot_depend(int index, Oid relid);
 extern bool slot_depends_on(int index, Oid relid);
 extern void slot_note_catalogs(int index);
 extern bool slot_any_reads_catalogs(Oid dbid);
+extern void slot_publish_dependents(Oid dbid, const Oid *relids, int n,
+									FullTransactionId xid,
+									const MappingRunning *others);
 extern List *slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs);
 extern void slot_add_read(int index, Oid relid, Columns columns);
 extern void slot_add_unseen(int index);

@@ -63,12 +63,8 @@ note_icu(struct dl_phdr_info *info, size_t size, void *name)
 }
 #endif
 
-/*
- * Name the server's version, the C library's, how values can be compressed, and
- * ICU's version, if the server has it.
- */
-void
-software_name(char name[SOFTWARE_NAME])
+static void
+name_software(char name[SOFTWARE_NAME], const char *server)
 {
 	const char *libc = "";
 	char		icu[SOFTWARE_NAME] = "";
@@ -81,11 +77,31 @@ software_name(char name[SOFTWARE_NAME])
 #endif
 	memset(name, 0, SOFTWARE_NAME);
 	snprintf(name, SOFTWARE_NAME, "%s, %s, %s%s",
-			 GetConfigOption("server_version", false, false), libc,
+			 server, libc,
 #ifdef USE_LZ4
 			 "lz4",
 #else
 			 "pglz",
 #endif
 			 icu);
+}
+
+/*
+ * Name the server's version, the C library's, how values can be compressed, and
+ * ICU's version, if the server has it.
+ */
+void
+software_name(char name[SOFTWARE_NAME])
+{
+	name_software(name, GetConfigOption("server_version", false, false));
+}
+
+/*
+ * The same, but for the server's minor version: those whose names are equal hash
+ * equal keys alike.
+ */
+void
+software_hashing(char name[SOFTWARE_NAME])
+{
+	name_software(name, PG_MAJORVERSION);
 }

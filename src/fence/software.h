@@ -15,5 +15,6 @@
 #define SOFTWARE_NAME	128
 
 extern void software_name(char name[SOFTWARE_NAME]);
+extern void software_hashing(char name[SOFTWARE_NAME]);
 
 #endif							/* CACHE_SOFTWARE_H */

@@ -31,6 +31,7 @@ typedef enum BypassReason
 	BYPASS_WORKER,				/* does not know what it may see */
 	BYPASS_COLLATION,			/* keys are equal by it that are not the same */
 	BYPASS_RESULT,				/* what was loaded may not be stored */
+	BYPASS_STANDBY,				/* which does not know what is invalidated */
 	BYPASS_REASONS
 } BypassReason;
 

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "storage/proc.h"
 #include "storage/procarray.h"
 
 #include "fence/recentxid.h"
@@ -38,6 +39,32 @@ witness_take(FullTransactionId xid)
 		return;
 	witness.xid = 0;
 	GetSnapshotData(&snapshot);
+	snapshot_view(&witness.view, &snapshot, recent_xid(snapshot.xmax));
+	witness.xid = U64FromFullTransactionId(xid);
+}
+
+/*
+ * The transaction is one of the primary's, whose publication is about to be replayed:
+ * who has ended by what has been replayed so far had ended when it published.
+ *
+ * Raises no errors.  Nobody must keep rows for this, which is no session.
+ */
+void
+witness_replay(FullTransactionId xid)
+{
+	TransactionId xmin = MyProc->xmin;
+
+	witness.xid = 0;
+	if (snapshot.xip == NULL)
+	{
+		snapshot.xip = malloc(GetMaxSnapshotXidCount() * sizeof(TransactionId));
+		snapshot.subxip = malloc(GetMaxSnapshotSubxidCount() * sizeof(TransactionId));
+	}
+	if (!FullTransactionIdIsValid(xid) || snapshot.xip == NULL ||
+		snapshot.subxip == NULL)
+		return;
+	GetSnapshotData(&snapshot);
+	MyProc->xmin = xmin;
 	snapshot_view(&witness.view, &snapshot, recent_xid(snapshot.xmax));
 	witness.xid = U64FromFullTransactionId(xid);
 }

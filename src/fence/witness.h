@@ -17,6 +17,7 @@
 #include "fence/fence.h"
 
 extern void witness_take(FullTransactionId xid);
+extern void witness_replay(FullTransactionId xid);
 extern const FenceWitness *witness_last(void);
 
 #endif							/* CACHE_WITNESS_H */

@@ -10,7 +10,9 @@
  * its snapshot and still have an old function in its caches.  Therefore a
  * transaction with DDL takes a lock before it publishes, which it keeps until
  * after its messages are sent; and a filler makes sure, before it loads, that
- * nobody has this lock, and then reads all messages (catalogs_settle).
+ * nobody has this lock, and then reads all messages (catalogs_settle).  On a
+ * standby the replay of WAL sends the messages, and tells whether any are to come
+ * (standby.c).
  *
  * Locking: that lock, one for each database and one for what all databases share,
  * of the kind that is released at the end of a transaction.  No LWLocks.
@@ -19,6 +21,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/lock.h"
@@ -29,6 +32,7 @@
 #include "base/locktag.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
+#include "fence/standby.h"
 #include "protocol/catalogs.h"
 
 /* ddl_changes up to which this backend has read all invalidation messages */
@@ -52,6 +56,22 @@ catalogs_begin_change(Oid dbid)
 	(void) LockAcquire(&tag, RowExclusiveLock, false, false);
 }
 
+/* Does no transaction hold the lock? */
+static bool
+lock_is_free(void)
+{
+	LOCKTAG		tag;
+
+	for (int i = 0; i < 2; i++)
+	{
+		locktag_set(&tag, LOCK_DDL, i == 0 ? MyDatabaseId : InvalidOid, 0);
+		if (cache_try_lock(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
+			return false;
+		(void) LockRelease(&tag, ShareLock, false);
+	}
+	return true;
+}
+
 /*
  * Make sure that this backend's catalog caches know of all DDL that its
  * snapshot can see.  False if that cannot be had at the moment; then what is
@@ -61,17 +81,17 @@ bool
 catalogs_settle(void)
 {
 	uint64		changes = pg_atomic_read_u64(&shared_registry->ddl_changes);
-	LOCKTAG		tag;
 
 	if (changes == settled_changes || GUARD_REMOVED("settle"))
 		return true;
-	for (int i = 0; i < 2; i++)
+	pg_read_barrier();
+	if (RecoveryInProgress())
 	{
-		locktag_set(&tag, LOCK_DDL, i == 0 ? MyDatabaseId : InvalidOid, 0);
-		if (cache_try_lock(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
+		if (standby_is_changing() && !GUARD_REMOVED("standby_settle"))
 			return false;
-		(void) LockRelease(&tag, ShareLock, false);
 	}
+	else if (!lock_is_free())
+		return false;
 	AcceptInvalidationMessages();
 	settled_changes = changes;
 	settled_in = CACHE_MY_LXID;

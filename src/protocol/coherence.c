@@ -129,17 +129,22 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	int			slot;
 	Oid			role;
 
-	if (!coherence_enabled || !ready_for_use())
+	if (!coherence_enabled)
 		return refuse(get, BYPASS_DISABLED);
-
-	/* What a hit needs is fetched while we look whether there may be one. */
-	CACHE_PREFETCH_READ(key_fence(key->hash));
-	index_prefetch_key(key->hash);
 
 	/* Only an MVCC snapshot can be compared with fences. */
 	if (!ActiveSnapshotSet())
 		return refuse(get, BYPASS_WORKER);
 	snapshot = GetActiveSnapshot();
+
+	/* After the snapshot was taken: see standby.c. */
+	if (!ready_for_use())
+		return refuse(get, BYPASS_STANDBY);
+
+	/* What a hit needs is fetched while we look whether there may be one. */
+	CACHE_PREFETCH_READ(key_fence(key->hash));
+	index_prefetch_key(key->hash);
+
 	if (snapshot->snapshot_type != SNAPSHOT_MVCC)
 		return refuse(get, BYPASS_WORKER);
 

@@ -346,6 +346,7 @@ publish_late(int i)
 	if (mapping_is_active())
 		publish_mapped(items[i].cache, i, 1, xid);
 	publish_item(&items[i], xid);
+	publish_end();
 }
 
 /*
@@ -702,6 +703,7 @@ pending_publish(void)
 	if (nitems == 0 && !mapping_is_active())
 	{
 		published = true;
+		publish_end();
 		return;
 	}
 	xid = publish_begin();
@@ -718,6 +720,7 @@ pending_publish(void)
 		if (items[i].kind != PENDING_KEY || !pending_is_whole(items[i].cache))
 			publish_item(&items[i], xid);
 	}
+	publish_end();
 	published = true;
 }
 

@@ -11,6 +11,9 @@
  * All of these may be called at any time, and do nothing where no entry can be
  * in use (ready.c): then there is nobody who has to know.
  *
+ * What is published goes into WAL as well, for standbys (news.c): it is collected,
+ * and written by publish_end().
+ *
  * Locking: a key's partition lock for its fence and its entries; the registry
  * lock for all else.  Neither may be held by the caller.
  *
@@ -24,6 +27,7 @@
 #include "base/devel.h"
 #include "base/prefetch.h"
 #include "fence/keyfence.h"
+#include "fence/news.h"
 #include "fence/ready.h"
 #include "fence/recentxid.h"
 #include "fence/registry.h"
@@ -59,12 +63,23 @@ publish_begin(void)
 }
 
 /*
+ * All is published, for now, that this transaction has changed.  Before its commit
+ * record.
+ */
+void
+publish_end(void)
+{
+	news_write(FullTransactionIdFromU64(publish_xid));
+}
+
+/*
  * The transaction has ended.
  */
 void
 publish_reset(void)
 {
 	publish_xid = 0;
+	news_reset();
 }
 
 /*
@@ -84,7 +99,7 @@ publish_prefetch_key(uint64 hash)
  * have been made from?  Under a partition lock, for those of its keys.
  */
 static bool
-change_matters(uint64 cache, const ColumnChange *change)
+change_matters(Oid dbid, uint64 cache, const ColumnChange *change)
 {
 	Columns		columns;
 
@@ -92,27 +107,26 @@ change_matters(uint64 cache, const ColumnChange *change)
 		return true;
 	if (GUARD_REMOVED("when_published"))
 		return false;
-	return !slot_reads(change->slot, MyDatabaseId, cache, change->relid,
+	return !slot_reads(change->slot, dbid, cache, change->relid,
 					   &columns) ||
 		(columns & change->columns) != 0;
 }
 
 /*
- * Publish the change of a key.  others: transactions that may be changing the
- * same without knowing, or NULL.  change: what it consists in, or NULL.
+ * Publish the change of a key of a database's cache.  others: transactions that may
+ * be changing the same without knowing, or NULL.  change: what it consists in, or
+ * NULL.  Gives how many entries it has invalidated.  The shared memory must be ready.
  */
-void
-publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
-			const MappingRunning *others, const ColumnChange *change)
+uint32
+publish_key_of(Oid dbid, uint64 cache, uint64 hash, FullTransactionId xid,
+			   const MappingRunning *others, const ColumnChange *change)
 {
 	uint32		n = 0;
 	bool		matters;
 
-	if (!ready_for_use())
-		return;
 	recent_xid_note(xid);
 	key_lock(hash, LW_EXCLUSIVE);
-	matters = change_matters(cache, change);
+	matters = change_matters(dbid, cache, change);
 	if (matters || !GUARD_REMOVED("passed_key"))
 		fence_publish(key_fence(hash), xid, witness_last());
 	key_stamp_raise(hash, U64FromFullTransactionId(xid));
@@ -127,8 +141,24 @@ publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 	if (matters && !GUARD_REMOVED("remove"))
 		n = index_unlink(hash);
 	key_unlock(hash);
+	return n;
+}
+
+/*
+ * The same for this transaction.
+ */
+void
+publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
+			const MappingRunning *others, const ColumnChange *change)
+{
+	uint32		n;
+
+	if (!ready_for_use())
+		return;
+	n = publish_key_of(MyDatabaseId, cache, hash, xid, others, change);
 	if (n > 0)
 		stats_count(slot_find(MyDatabaseId, cache), STATS_INVALIDATIONS, n);
+	news_add_key(cache, hash, others, change);
 }
 
 /*
@@ -142,6 +172,7 @@ publish_cache(uint64 cache, FullTransactionId xid,
 		return;
 	recent_xid_note(xid);
 	slot_publish(MyDatabaseId, cache, xid, others, change);
+	news_add_cache(cache, others, change);
 }
 
 /*
@@ -154,7 +185,8 @@ publish_database(Oid dbid, FullTransactionId xid)
 	if (!ready_for_use())
 		return;
 	recent_xid_note(xid);
-	slot_publish_database(dbid, xid);
+	slot_publish_database(dbid, xid, NULL);
+	news_add_database(dbid);
 }
 
 /*
@@ -166,7 +198,9 @@ publish_dependent(Oid dbid, uint64 cache, FullTransactionId xid)
 	if (!ready_for_use())
 		return;
 	recent_xid_note(xid);
-	slot_publish_dependent(dbid, cache, xid);
+	slot_publish_dependent(dbid, cache, xid, NULL);
+	if (dbid == MyDatabaseId)
+		news_add_dependent(cache);
 }
 
 /*
@@ -180,6 +214,7 @@ publish_role(Oid role, FullTransactionId xid)
 		return;
 	recent_xid_note(xid);
 	role_fence_publish(role, xid);
+	news_add_role(role);
 }
 
 /*
@@ -196,6 +231,7 @@ publish_begin_ddl(Oid dbid, FullTransactionId xid, bool lasting)
 	witness_take(xid);
 	publish_xid = U64FromFullTransactionId(xid);
 	slot_begin_ddl(dbid, xid, lasting);
+	news_add_begin_ddl(dbid, lasting);
 }
 
 /*

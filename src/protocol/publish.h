@@ -20,8 +20,12 @@
 extern uint64 publish_xid;
 
 extern FullTransactionId publish_begin(void);
+extern void publish_end(void);
 extern void publish_reset(void);
 extern void publish_prefetch_key(uint64 hash);
+extern uint32 publish_key_of(Oid dbid, uint64 cache, uint64 hash,
+							 FullTransactionId xid, const MappingRunning *others,
+							 const ColumnChange *change);
 extern void publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 						const MappingRunning *others,
 						const ColumnChange *change);

@@ -5,7 +5,8 @@
  *
  * Takes what backends have put into the queue, and sends it in batches (batch.c):
  * new values, the deletion of old ones, and messages.  It also finds out whether
- * Redis is in order (probe.c), so that backends need not.
+ * Redis is in order (probe.c), so that backends need not.  It tells standbys after
+ * each checkpoint that they may follow (fence/news.c).
  *
  * Locking: the queue's, and what is called.
  *
@@ -26,6 +27,7 @@
 #include "utils/wait_event.h"
 
 #include "base/compat.h"
+#include "fence/news.h"
 #include "fence/ready.h"
 #include "redis/address.h"
 #include "redis/batch.h"
@@ -52,6 +54,9 @@
 
 /* How many batches are sent before the process ends: more than fit the queue */
 #define LAST_BATCHES	4
+
+/* How often it is looked whether there was a checkpoint */
+#define ANNOUNCE_MS		1000
 
 static MemoryContext round_context;
 
@@ -221,6 +226,11 @@ cache_worker_main(Datum arg)
 		if (ConfigReloadPending)
 			worker_reload();
 		timeout = worker_round();
+		if (news_wanted())
+		{
+			news_announce_again();
+			timeout = timeout < 0 ? ANNOUNCE_MS : Min(timeout, ANNOUNCE_MS);
+		}
 		pool_end_transaction();
 		MemoryContextReset(round_context);
 

@@ -42,6 +42,7 @@ static const char *const reasons[BYPASS_REASONS] = {
 	[BYPASS_WORKER] = "worker",
 	[BYPASS_COLLATION] = "collation",
 	[BYPASS_RESULT] = "result",
+	[BYPASS_STANDBY] = "standby",
 };
 
 /* When the counters of a slot began. */

@@ -35,6 +35,9 @@
  * whenever something new is noted: then whoever does not see the transaction
  * does not use what was loaded by one who did.  See dependency.c, slotlists.c.
  *
+ * On a standby other loads have noted other things: what is decided here, and the
+ * questions that it is decided by, go there by WAL (news.c, wal/replay.c).
+ *
  * What commands tell is that a transaction has run nothing but those that
  * change no result, such as CREATE INDEX, though they send messages about a
  * table.
@@ -81,6 +84,8 @@
 #include "definition/anchor.h"
 #include "definition/definition.h"
 #include "depend/dependency.h"
+#include "fence/dependencyset.h"
+#include "fence/news.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
 #include "fence/slotlists.h"
@@ -207,6 +212,7 @@ ddl_reset(void)
 	memset(ran, false, sizeof(ran));
 	changes = definition_changes;
 	vacuumed = false;
+	dependency_set_record(NULL);
 	naming_reset();
 }
 
@@ -728,6 +734,10 @@ add_dependents(const Touched *touched, bool results)
 		if (touched->objects[i].kind == OBJECT_IS_RELATION)
 			relids[n++] = touched->objects[i].oid;
 	}
+	if (n > 0)
+		news_add_relations(relids, n);
+	else
+		news_add_catalogs(MyDatabaseId);
 	foreach(lc, slot_dependents(MyDatabaseId, relids, n, true))
 		add_dependent(((SlotCache *) lfirst(lc))->id);
 
@@ -780,12 +790,43 @@ may_replace(const Touched *touched)
 	return false;
 }
 
+/* The databases that have caches; and this one, if others are to be told of it. */
+static List *
+databases(void)
+{
+	List	   *all = slot_databases();
+
+	return news_wanted() ? list_append_unique_oid(all, MyDatabaseId) : all;
+}
+
+/* Standbys find out which databases depend on what all have. */
+static void
+tell_shared(const Touched *touched)
+{
+	for (int i = 0; i < touched->nobjects; i++)
+	{
+		Object	   *object = &touched->objects[i];
+		ListCell   *lc;
+
+		if (object->kind == OBJECT_IS_ROLE)
+			news_add_role_test(object->oid);
+		else if (object->kind == OBJECT_IS_MEMBERSHIP)
+			news_add_membership_test(object->oid);
+		else if (object->kind == OBJECT_IS_DATABASE)
+			news_add_database(object->oid);
+		foreach(lc, object->members)
+			news_add_role_test(lfirst_oid(lc));
+	}
+}
+
 /* Make what depends on it pending, or publish it. */
 static void
 decide(Touched *touched, bool results, FullTransactionId xid)
 {
 	ListCell   *lc;
 
+	/* What is answered with no here, others may answer otherwise. */
+	dependency_set_record(news_wanted() ? news_add_test : NULL);
 	if (results)
 	{
 		if (touched->everywhere)
@@ -796,7 +837,7 @@ decide(Touched *touched, bool results, FullTransactionId xid)
 				touched->objects[i].members =
 					rolechange_members(touched->objects[i].oid);
 		}
-		foreach(lc, touched->everywhere ? NIL : slot_databases())
+		foreach(lc, touched->everywhere ? NIL : databases())
 		{
 			Oid			dbid = lfirst_oid(lc);
 
@@ -804,14 +845,19 @@ decide(Touched *touched, bool results, FullTransactionId xid)
 				pending_add_database(dbid);
 		}
 		add_roles(touched);
+		tell_shared(touched);
 		if (may_replace(touched))
 			publish_replace(MyDatabaseId, xid);
 	}
 	else if (naming_matters())
 		pending_add_database(MyDatabaseId);
+	dependency_set_record(NULL);
 	add_dependents(touched, results);
 	if (touched->shared)
+	{
 		publish_elsewhere(xid);
+		news_add_catalogs(InvalidOid);
+	}
 }
 
 /*
@@ -855,6 +901,7 @@ ddl_decide(void)
 	if (!lasting)
 	{
 		publish_begin_ddl(dbid, xid, false);
+		news_add_catalogs(dbid);
 		if (!slot_any_reads_catalogs(dbid))
 			return;
 	}

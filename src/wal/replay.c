@@ -1,0 +1,344 @@
+/*-------------------------------------------------------------------------
+ *
+ * replay.c
+ *		What the primary has published, replayed from WAL.
+ *
+ * The process that replays WAL calls a function for each record, which is found in a
+ * table by the record's resource manager.  Four of these functions are wrapped here:
+ *
+ *	logical messages	have what transactions publish, and announcements (news.c)
+ *	transactions		with the end of one its invalidation messages are sent
+ *	checkpoints			tell of another start of the primary
+ *	standby				lists of running transactions tell who is gone
+ *
+ * What a transaction publishes comes before its commit record.  So the fences know
+ * it before any snapshot sees it, as on the primary.
+ *
+ * Without cache.wal = on nothing is wrapped.  In crash recovery, and where no
+ * queries are possible in recovery, nothing is done.
+ *
+ * Locking: what publishing takes: the registry lock and those of keys, none for
+ * long.  Nothing here raises an error, allocates memory, or waits for anything else:
+ * that would stop the replay.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/rmgr.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "access/xlogutils.h"
+#include "catalog/pg_control.h"
+#include "replication/message.h"
+#include "storage/standbydefs.h"
+
+#include "base/devel.h"
+#include "depend/dependency.h"
+#include "fence/dependencyset.h"
+#include "fence/lineage.h"
+#include "fence/news.h"
+#include "fence/ready.h"
+#include "fence/registry.h"
+#include "fence/rolefence.h"
+#include "fence/slotlists.h"
+#include "fence/standby.h"
+#include "fence/stats.h"
+#include "fence/witness.h"
+#include "protocol/publish.h"
+#include "segment.h"
+#include "wal/replay.h"
+
+typedef void (*RedoFunction) (XLogReaderState *record);
+
+static RedoFunction prev_message;
+static RedoFunction prev_transaction;
+static RedoFunction prev_xlog;
+static RedoFunction prev_standby;
+
+/* Static, since they are large. */
+static NewsReader reader;
+static NewsItem item;
+
+/*-------------------------------------------------------------------------
+ * What is published
+ *-------------------------------------------------------------------------
+ */
+
+/* The database of a slot, InvalidOid if it is free. */
+static Oid
+slot_database(uint32 i)
+{
+	Oid			dbid;
+
+	LWLockAcquire(shared_registry_lock, LW_SHARED);
+	dbid = shared_slots[i].used ? shared_slots[i].dbid : InvalidOid;
+	LWLockRelease(shared_registry_lock);
+	return dbid;
+}
+
+/* Do loads of a database depend on the role, or the membership? */
+static bool
+is_asked_for(Oid dbid)
+{
+	return item.kind == NEWS_ROLE_TEST ?
+		dependency_has_role(dbid, item.oid) :
+		dependency_has_membership(dbid, (uint32) item.hash);
+}
+
+/* Publish DDL in each database of which that is so. */
+static void
+replay_in_databases(FullTransactionId xid)
+{
+	Oid			last = InvalidOid;
+
+	for (uint32 i = 0; i < REGISTRY_SLOTS; i++)
+	{
+		Oid			dbid = slot_database(i);
+
+		if (!OidIsValid(dbid) || dbid == last || !is_asked_for(dbid))
+			continue;
+		standby_add_changing(XidFromFullTransactionId(xid));
+		slot_publish_database(dbid, xid, item.others);
+		last = dbid;
+	}
+}
+
+/* DDL that any cache of a database may depend on */
+static void
+replay_database(Oid dbid, FullTransactionId xid)
+{
+	standby_add_changing(XidFromFullTransactionId(xid));
+	slot_publish_database(dbid, xid, item.others);
+}
+
+static void
+replay_key(Oid dbid, FullTransactionId xid)
+{
+	int			slot = slot_find(dbid, item.cache);
+	uint32		n;
+
+	item.change.slot = slot;
+	n = publish_key_of(dbid, item.cache, item.hash, xid, item.others, &item.change);
+	if (n > 0 && slot >= 0)
+		stats_count_shared(slot, STATS_INVALIDATIONS, n);
+	pg_atomic_fetch_add_u64(&shared_standby->keys, 1);
+}
+
+static void
+replay_item(Oid dbid, FullTransactionId xid)
+{
+	switch (item.kind)
+	{
+		case NEWS_KEY:
+			replay_key(dbid, xid);
+			break;
+		case NEWS_CACHE:
+			item.change.slot = -1;
+			slot_publish(dbid, item.cache, xid, item.others, &item.change);
+			break;
+		case NEWS_DATABASE:
+			replay_database(item.oid, xid);
+			break;
+		case NEWS_DEPENDENT:
+			slot_publish_dependent(dbid, item.cache, xid, item.others);
+			break;
+		case NEWS_ROLE:
+			role_fence_publish(item.oid, xid);
+			break;
+		case NEWS_BEGIN_DDL:
+			if (item.lasting)
+				standby_add_changing(XidFromFullTransactionId(xid));
+			slot_begin_ddl(item.oid, xid, item.lasting);
+			break;
+		case NEWS_RELATIONS_CHANGED:
+			slot_publish_dependents(dbid, item.relids, item.nrelids, xid,
+									item.others);
+			break;
+		case NEWS_CATALOGS_CHANGED:
+			slot_publish_dependents(item.oid, NULL, 0, xid, item.others);
+			break;
+		case NEWS_TEST:
+			if (dependency_set_passes(&item.test))
+				replay_database(dbid, xid);
+			break;
+		case NEWS_ROLE_TEST:
+		case NEWS_MEMBERSHIP_TEST:
+			replay_in_databases(xid);
+			break;
+	}
+}
+
+static void
+replay_published(Oid dbid, const char *message, Size size)
+{
+	FullTransactionId xid;
+
+	news_read_begin(&reader, message, size);
+	if (!reader.broken)
+	{
+		xid = FullTransactionIdFromU64(reader.xid);
+		witness_replay(xid);
+		while (news_read(&reader, &item))
+			replay_item(dbid, xid);
+		pg_atomic_fetch_add_u64(&shared_standby->records, 1);
+	}
+	if (reader.broken)
+		standby_stop(STANDBY_UNREADABLE);
+}
+
+static void
+replay_announcement(const NewsAnnouncement *announcement)
+{
+	char		hashing[SOFTWARE_NAME];
+
+	software_hashing(hashing);
+	if (memcmp(hashing, announcement->hashing, SOFTWARE_NAME) != 0)
+	{
+		standby_stop(STANDBY_FOREIGN);
+		return;
+	}
+	if (standby_state() == STANDBY_FOLLOWING)
+		return;
+	*shared_lineage = announcement->lineage;
+	if (standby_state() == STANDBY_BETWEEN)
+		standby_resume();
+	else
+		standby_begin();
+}
+
+/* Is it one of ours? */
+static bool
+is_news(const xl_logical_message *message, Size size)
+{
+	return size >= SizeOfLogicalMessage &&
+		message->prefix_size == sizeof(NEWS_PREFIX) &&
+		size - SizeOfLogicalMessage >= sizeof(NEWS_PREFIX) &&
+		message->message_size == size - SizeOfLogicalMessage - sizeof(NEWS_PREFIX) &&
+		memcmp(message->message, NEWS_PREFIX, sizeof(NEWS_PREFIX)) == 0;
+}
+
+static void
+replay_message(XLogReaderState *record)
+{
+	xl_logical_message *message = (xl_logical_message *) XLogRecGetData(record);
+	NewsAnnouncement announcement;
+
+	if (InHotStandby && segment_exists() &&
+		is_news(message, XLogRecGetDataLen(record)))
+	{
+		const char *news = message->message + message->prefix_size;
+
+		if (news_read_announcement(news, message->message_size, &announcement))
+			replay_announcement(&announcement);
+		else if (standby_state() == STANDBY_FOLLOWING)
+			replay_published(message->dbId, news, message->message_size);
+		pg_atomic_write_u64(&shared_standby->position, record->EndRecPtr);
+	}
+	prev_message(record);
+}
+
+/*-------------------------------------------------------------------------
+ * The end of transactions
+ *-------------------------------------------------------------------------
+ */
+
+/* The top-level transaction that the record ends, invalid if it ends none. */
+static TransactionId
+ended_transaction(XLogReaderState *record)
+{
+	uint8		info = XLogRecGetInfo(record);
+
+	switch (info & XLOG_XACT_OPMASK)
+	{
+		case XLOG_XACT_COMMIT:
+		case XLOG_XACT_ABORT:
+			return XLogRecGetXid(record);
+		case XLOG_XACT_COMMIT_PREPARED:
+			{
+				xl_xact_parsed_commit parsed;
+
+				ParseCommitRecord(info, (xl_xact_commit *) XLogRecGetData(record),
+								  &parsed);
+				return parsed.twophase_xid;
+			}
+		case XLOG_XACT_ABORT_PREPARED:
+			{
+				xl_xact_parsed_abort parsed;
+
+				ParseAbortRecord(info, (xl_xact_abort *) XLogRecGetData(record),
+								 &parsed);
+				return parsed.twophase_xid;
+			}
+		default:
+			return InvalidTransactionId;
+	}
+}
+
+static void
+replay_transaction(XLogReaderState *record)
+{
+	TransactionId xid = InvalidTransactionId;
+
+	if (segment_exists() && standby_is_changing())
+		xid = ended_transaction(record);
+	prev_transaction(record);
+
+	/* Now its invalidation messages have been sent, after it became visible. */
+	if (TransactionIdIsValid(xid))
+		standby_remove_changing(xid);
+}
+
+/*-------------------------------------------------------------------------
+ * Starts of the primary
+ *-------------------------------------------------------------------------
+ */
+
+static void
+replay_xlog(XLogReaderState *record)
+{
+	uint8		info = XLogRecGetInfo(record) & ~XLR_INFO_MASK;
+	bool		stops = (info == XLOG_CHECKPOINT_SHUTDOWN ||
+						 info == XLOG_END_OF_RECOVERY) && segment_exists();
+
+	if (stops)
+		standby_pause();
+	prev_xlog(record);
+	if (stops && InHotStandby)
+		standby_check_changing();
+}
+
+static void
+replay_standby(XLogReaderState *record)
+{
+	uint8		info = XLogRecGetInfo(record) & ~XLR_INFO_MASK;
+
+	prev_standby(record);
+	if (info == XLOG_RUNNING_XACTS && InHotStandby && segment_exists() &&
+		standby_is_changing())
+		standby_check_changing();
+}
+
+static RedoFunction
+wrap(RmgrId rmid, RedoFunction function)
+{
+	RedoFunction prev = RmgrTable[rmid].rm_redo;
+
+	RmgrTable[rmid].rm_redo = function;
+	return prev;
+}
+
+/*
+ * While the library is preloaded, after the settings are known.
+ */
+void
+replay_init(void)
+{
+	if (!news_enabled)
+		return;
+	prev_message = wrap(RM_LOGICALMSG_ID, replay_message);
+	prev_transaction = wrap(RM_XACT_ID, replay_transaction);
+	prev_xlog = wrap(RM_XLOG_ID, replay_xlog);
+	prev_standby = wrap(RM_STANDBY_ID, replay_standby);
+}

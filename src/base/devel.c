@@ -39,6 +39,7 @@
 #include "catalog/pg_type.h"
 #include "storage/lock.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
@@ -135,6 +136,40 @@ devel_stop(const char *point)
 						 hash_name(point), 2);
 	(void) LockAcquire(&tag, ShareLock, false, false);
 	(void) LockRelease(&tag, ShareLock, false);
+}
+
+/*
+ * The same for the process that replays WAL, which cannot wait in the lock manager:
+ * it looks again and again.  dbid: where the lock is held.
+ */
+void
+devel_stop_replay(const char *point, Oid dbid)
+{
+	LOCKTAG		tag;
+
+	if (stop_points == NULL || *stop_points == '\0' ||
+		!list_names(stop_points, point))
+		return;
+	SET_LOCKTAG_ADVISORY(tag, dbid, hash_name("cache"), hash_name(point), 2);
+	while (LockAcquire(&tag, ShareLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		pg_usleep(1000);
+	(void) LockRelease(&tag, ShareLock, true);
+}
+
+/*
+ * cache_devel_hold_messages(point text) returns void: nobody can send invalidation
+ * messages for as long as the point's advisory lock is held
+ */
+PG_FUNCTION_INFO_V1(cache_devel_hold_messages);
+Datum
+cache_devel_hold_messages(PG_FUNCTION_ARGS)
+{
+	char	   *point = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	LWLockAcquire(SInvalWriteLock, LW_EXCLUSIVE);
+	devel_stop_replay(point, MyDatabaseId);
+	LWLockRelease(SInvalWriteLock);
+	PG_RETURN_VOID();
 }
 
 bool

@@ -18,11 +18,13 @@
 #ifdef CACHE_DEVEL
 extern void devel_init(void);
 extern void devel_stop(const char *point);
+extern void devel_stop_replay(const char *point, Oid dbid);
 extern bool devel_guard_removed(const char *guard);
 extern uint64 devel_locks;
 extern void devel_segment(char *base, Size size);
 extern void devel_batch(bool begin);
 #define STOP_POINT(point)		devel_stop(point)
+#define REPLAY_STOP_POINT(point, dbid)	devel_stop_replay((point), (dbid))
 #define GUARD_REMOVED(guard)	devel_guard_removed(guard)
 #define SEGMENT_BATCH(begin)	devel_batch(begin)
 #define SEGMENT_ALIGN(at)		TYPEALIGN(DEVEL_PAGE, at)
@@ -44,6 +46,7 @@ extern void devel_batch(bool begin);
 #else
 #define devel_init()			((void) 0)
 #define STOP_POINT(point)		((void) 0)
+#define REPLAY_STOP_POINT(point, dbid)	((void) 0)
 #define GUARD_REMOVED(guard)	false
 #define SEGMENT_BATCH(begin)	((void) 0)
 #define SEGMENT_ALIGN(at)		CACHELINEALIGN(at)

@@ -233,7 +233,10 @@ replay_message(XLogReaderState *record)
 		if (news_read_announcement(news, message->message_size, &announcement))
 			replay_announcement(&announcement);
 		else if (standby_state() == STANDBY_FOLLOWING)
+		{
+			REPLAY_STOP_POINT("replay_publish", message->dbId);
 			replay_published(message->dbId, news, message->message_size);
+		}
 		pg_atomic_write_u64(&shared_standby->position, record->EndRecPtr);
 	}
 	prev_message(record);
@@ -276,6 +279,24 @@ ended_transaction(XLogReaderState *record)
 	}
 }
 
+#ifdef CACHE_DEVEL
+/* Stop before or after a commit in a database, as far as its record says which. */
+static void
+stop_at_commit(XLogReaderState *record, const char *point)
+{
+	uint8		info = XLogRecGetInfo(record);
+	xl_xact_parsed_commit parsed;
+
+	if ((info & XLOG_XACT_OPMASK) != XLOG_XACT_COMMIT)
+		return;
+	ParseCommitRecord(info, (xl_xact_commit *) XLogRecGetData(record), &parsed);
+	if (OidIsValid(parsed.dbId))
+		REPLAY_STOP_POINT(point, parsed.dbId);
+}
+#else
+#define stop_at_commit(record, point)	((void) 0)
+#endif
+
 static void
 replay_transaction(XLogReaderState *record)
 {
@@ -283,7 +304,9 @@ replay_transaction(XLogReaderState *record)
 
 	if (segment_exists() && standby_is_changing())
 		xid = ended_transaction(record);
+	stop_at_commit(record, "replay_commit");
 	prev_transaction(record);
+	stop_at_commit(record, "replay_committed");
 
 	/* Now its invalidation messages have been sent, after it became visible. */
 	if (TransactionIdIsValid(xid))

@@ -61,6 +61,9 @@ static RedoFunction prev_standby;
 static NewsReader reader;
 static NewsItem item;
 
+/* Of the last record with news */
+static Oid	news_dbid = InvalidOid;
+
 /*-------------------------------------------------------------------------
  * What is published
  *-------------------------------------------------------------------------
@@ -230,12 +233,14 @@ replay_message(XLogReaderState *record)
 	{
 		const char *news = message->message + message->prefix_size;
 
+		news_dbid = message->dbId;
+
 		if (news_read_announcement(news, message->message_size, &announcement))
 			replay_announcement(&announcement);
 		else if (standby_state() == STANDBY_FOLLOWING)
 		{
-			REPLAY_STOP_POINT("replay_publish", message->dbId);
-			replay_published(message->dbId, news, message->message_size);
+			REPLAY_STOP_POINT("replay_publish", news_dbid);
+			replay_published(news_dbid, news, message->message_size);
 		}
 		pg_atomic_write_u64(&shared_standby->position, record->EndRecPtr);
 	}
@@ -279,23 +284,13 @@ ended_transaction(XLogReaderState *record)
 	}
 }
 
-#ifdef CACHE_DEVEL
-/* Stop before or after a commit in a database, as far as its record says which. */
+/* Stop before or after a commit, in the database of the last news. */
 static void
 stop_at_commit(XLogReaderState *record, const char *point)
 {
-	uint8		info = XLogRecGetInfo(record);
-	xl_xact_parsed_commit parsed;
-
-	if ((info & XLOG_XACT_OPMASK) != XLOG_XACT_COMMIT)
-		return;
-	ParseCommitRecord(info, (xl_xact_commit *) XLogRecGetData(record), &parsed);
-	if (OidIsValid(parsed.dbId))
-		REPLAY_STOP_POINT(point, parsed.dbId);
+	if ((XLogRecGetInfo(record) & XLOG_XACT_OPMASK) == XLOG_XACT_COMMIT)
+		REPLAY_STOP_POINT(point, news_dbid);
 }
-#else
-#define stop_at_commit(record, point)	((void) 0)
-#endif
 
 static void
 replay_transaction(XLogReaderState *record)

@@ -6,16 +6,24 @@
  * Transaction ids and fences mean something within one history only.  A
  * crash may lose transactions, whose ids are used again; recovery to a point
  * in time, a promotion, a copy of the data directory make other histories of
- * the same cluster.  So keys carry the system identifier, the timeline and an
- * epoch, which is renewed unless the server was shut down cleanly and the
+ * the same cluster.  So keys carry the system identifier and an epoch, which is
+ * renewed unless the server was shut down cleanly and the
  * state that was written then is there (persist.c); and values carry the
  * incarnation of the server that made them, which has to be one of those that
  * the present state descends from.
  *
  * The secret of the MAC is as old as the epoch.
  *
+ * A standby has the lineage of its primary, which announces it (news.c): they have one
+ * history, and use each other's values.  When it is promoted it goes on with it, as
+ * another incarnation; the position that values have with them tells which of them
+ * were made before (position.c).
+ *
  * Locking: changed while the shared memory is set up, or under the registry
- * lock before it is ready; constant afterwards.
+ * lock before it is ready; constant afterwards.  On a standby it is replaced when the
+ * primary has started again, and nothing is used meanwhile.  Who is in the middle of
+ * something may read half of each: then a MAC or an incarnation is wrong, and
+ * nobody believes what it is for.
  *
  *-------------------------------------------------------------------------
  */
@@ -80,6 +88,11 @@ lineage_continue(Lineage *lineage)
 void
 lineage_promote(Lineage *lineage)
 {
+	if (lineage->broken)
+	{
+		lineage_begin(lineage);
+		return;
+	}
 	lineage->timeline = GetWALInsertionTimeLine();
 	lineage_continue(lineage);
 }

@@ -32,7 +32,8 @@ typedef struct Lineage
 	 */
 	uint64		incarnations[LINEAGE_MAX];
 	uint8		secret[LINEAGE_SECRET]; /* of the MAC */
-	bool		broken;			/* no random numbers: Redis cannot be used */
+	bool		broken;			/* Redis cannot be used: no random numbers, or a
+								 * primary that runs on other software */
 } Lineage;
 
 extern Lineage *shared_lineage;

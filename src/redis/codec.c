@@ -26,7 +26,7 @@
 #include <string.h>
 
 /* Says what follows, and in which version. */
-#define CODEC_MAGIC		UINT32_C(0x34634c32)
+#define CODEC_MAGIC		UINT32_C(0x35634c32)
 
 #define FLAG_NULL		0x01
 #define FLAG_OWN_PATH	0x02
@@ -53,6 +53,8 @@ typedef struct CodecHeader
 	uint32_t	nviews;
 	uint32_t	keylen;
 	uint32_t	len;
+	uint32_t	timeline;
+	uint32_t	unused;
 } CodecHeader;
 
 static size_t
@@ -107,6 +109,7 @@ codec_encode(const CodecValue *value, char *to)
 		(value->reads_catalogs ? FLAG_CATALOGS : 0);
 	header.incarnation = value->incarnation;
 	header.cache = value->cache;
+	header.timeline = value->timeline;
 	header.lsn = value->lsn;
 	header.expires = value->expires;
 	header.cost = value->cost;
@@ -172,6 +175,7 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 		return false;
 	memcpy(&header, from, sizeof(header));
 	if (header.magic != CODEC_MAGIC || (header.flags & ~FLAGS_KNOWN) != 0 ||
+		header.unused != 0 ||
 		header.nxids > IMAGE_XIDS ||
 		header.nreads > CODEC_RELATIONS ||
 		header.nviews > CODEC_RELATIONS - header.nreads)
@@ -190,6 +194,7 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 	value->incarnation = header.incarnation;
 	value->cache = header.cache;
 	value->database = header.database;
+	value->timeline = header.timeline;
 	value->lsn = header.lsn;
 	value->expires = header.expires;
 	value->cost = header.cost;

@@ -26,7 +26,8 @@ typedef struct CodecValue
 	uint64_t	incarnation;	/* of the server that loaded it */
 	uint64_t	cache;			/* the cache's id */
 	uint32_t	database;		/* and its database */
-	uint64_t	lsn;			/* end of WAL when it was loaded */
+	uint32_t	timeline;
+	uint64_t	lsn;			/* all that the load saw is before this in WAL */
 	int64_t		expires;		/* time stamp; 0: never */
 	uint64_t	cost;			/* 0: what the cache's entries cost */
 	bool		isnull;

@@ -74,7 +74,7 @@ append_digits(char *to, uint64 number, int digits)
 }
 
 /*
- * What the names of all keys of this server begin with, while it has them, in a
+ * What the names of all keys of this cluster begin with, in its present epoch, in a
  * buffer of KEYNAME_SIZE bytes.  Gives where that ends; there is no zero.
  */
 char *
@@ -84,8 +84,8 @@ keyname_server(char *name)
 	char	   *to = name + strlcpy(name, keyname_prefix, PREFIX_MAX + 1);
 
 	*to++ = ':';
-	return append_digits(to, key_mix(key_mix(lineage->system + lineage->timeline) ^
-									 lineage->epoch), SERVER_DIGITS);
+	return append_digits(to, key_mix(key_mix(lineage->system) ^ lineage->epoch),
+						 SERVER_DIGITS);
 }
 
 /*

@@ -13,7 +13,8 @@
  * history it was loaded (lineage.c), so one that was moved or belongs to
  * others is not used.  And it says what the snapshot that it was loaded under
  * saw, so that the fences tell whether it is what the loader would give now,
- * however old it is (coherence_accept).
+ * however old it is (coherence_accept); and where in WAL that was, so that a standby
+ * that is behind does not use it (position.c).
  *
  * Locking: atomic variables, and what is called.
  *
@@ -24,7 +25,6 @@
 #include <limits.h>
 
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -32,6 +32,7 @@
 
 #include "base/siphash.h"
 #include "fence/lineage.h"
+#include "fence/position.h"
 #include "fence/registry.h"
 #include "fence/slotlists.h"
 #include "redis/address.h"
@@ -257,6 +258,8 @@ take_value(uint64 cache, const StoreKey *key, const RedisReply *reply,
 		   bool authentic, CodecValue *decoded, StoreValue *value,
 		   RedisCounter *why)
 {
+	WalPosition position;
+
 	if (!authentic || !reply_decode(cache, key, reply, decoded))
 	{
 		*why = REDIS_CORRUPT;
@@ -266,6 +269,13 @@ take_value(uint64 cache, const StoreKey *key, const RedisReply *reply,
 		decoded->expires <= GetCurrentStatementStartTimestamp())
 	{
 		*why = REDIS_ABSENT;
+		return false;
+	}
+	position.timeline = decoded->timeline;
+	position.lsn = decoded->lsn;
+	if (!position_is_passed(&position))
+	{
+		*why = REDIS_STALE;
 		return false;
 	}
 	value->isnull = decoded->isnull;
@@ -457,6 +467,7 @@ tier_fill(uint64 cache, const StoreKey *key, CodecValue *value)
 	char	   *bytes;
 	size_t		size;
 	bool		queued = false;
+	WalPosition position;
 
 	if (breaker_state() != BREAKER_CONNECTING && breaker_state() != BREAKER_UP)
 	{
@@ -467,7 +478,9 @@ tier_fill(uint64 cache, const StoreKey *key, CodecValue *value)
 		shared_lineage->incarnations[shared_lineage->nincarnations - 1];
 	value->cache = cache;
 	value->database = MyDatabaseId;
-	value->lsn = GetXLogInsertRecPtr();
+	position_of_load(&position);
+	value->timeline = position.timeline;
+	value->lsn = position.lsn;
 	image = palloc(key->len);
 	prefix = lasting_prefix(key);
 	memcpy(image, &prefix, sizeof(prefix));

@@ -6,7 +6,8 @@
  * Takes what backends have put into the queue, and sends it in batches (batch.c):
  * new values, the deletion of old ones, and messages.  It also finds out whether
  * Redis is in order (probe.c), so that backends need not.  It tells standbys after
- * each checkpoint that they may follow (fence/news.c).
+ * each checkpoint that they may follow (fence/news.c).  On a standby it sends values
+ * alone, and goes on as the primary's when that is promoted.
  *
  * Locking: the queue's, and what is called.
  *
@@ -14,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "postmaster/bgworker.h"
@@ -55,8 +57,8 @@
 /* How many batches are sent before the process ends: more than fit the queue */
 #define LAST_BATCHES	4
 
-/* How often it is looked whether there was a checkpoint */
-#define ANNOUNCE_MS		1000
+/* How often it is looked whether there was a checkpoint, or the end of recovery */
+#define RECOVERY_MS		1000
 
 static MemoryContext round_context;
 
@@ -196,11 +198,23 @@ worker_reload(void)
 }
 
 /*
+ * Send messages from here on.  Nobody knows what an earlier process, or the former
+ * primary's, had taken and not sent.
+ */
+static void
+worker_begin_messages(void)
+{
+	prepared_keep_unknown();
+	queue_note_loss();
+}
+
+/*
  * The main function of the process.
  */
 void
 cache_worker_main(Datum arg)
 {
+	bool		in_recovery;
 	long		timeout;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -211,26 +225,30 @@ cache_worker_main(Datum arg)
 	round_context = AllocSetContextCreate(TopMemoryContext, "cache worker",
 										  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(round_context);
+	in_recovery = RecoveryInProgress();
 	(void) ready_for_use();
 	pool_reserve();
 	pool_tell_settings();
 	before_shmem_exit(worker_exit, (Datum) 0);
 	queue_attach(CACHE_MY_PROCNO);
-	prepared_keep_unknown();
-
-	/* Nobody knows what an earlier process had taken and not sent. */
-	queue_note_loss();
+	if (!in_recovery)
+		worker_begin_messages();
 
 	while (!ShutdownRequestPending)
 	{
 		if (ConfigReloadPending)
 			worker_reload();
 		timeout = worker_round();
-		if (news_wanted())
+		if (in_recovery && !RecoveryInProgress())
 		{
-			news_announce_again();
-			timeout = timeout < 0 ? ANNOUNCE_MS : Min(timeout, ANNOUNCE_MS);
+			in_recovery = false;
+			(void) ready_for_use();
+			worker_begin_messages();
 		}
+		if (!in_recovery && news_wanted())
+			news_announce_again();
+		if (in_recovery || news_wanted())
+			timeout = timeout < 0 ? RECOVERY_MS : Min(timeout, RECOVERY_MS);
 		pool_end_transaction();
 		MemoryContextReset(round_context);
 
@@ -266,7 +284,7 @@ worker_register(void)
 	if (IsBinaryUpgrade)
 		return;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
 	worker.bgw_restart_time = 1;
 	strlcpy(worker.bgw_library_name, "cache", BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "cache_worker_main", BGW_MAXLEN);

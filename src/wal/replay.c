@@ -195,6 +195,7 @@ static void
 replay_announcement(const NewsAnnouncement *announcement)
 {
 	char		hashing[SOFTWARE_NAME];
+	char		software[SOFTWARE_NAME];
 
 	software_hashing(hashing);
 	if (memcmp(hashing, announcement->hashing, SOFTWARE_NAME) != 0)
@@ -205,6 +206,9 @@ replay_announcement(const NewsAnnouncement *announcement)
 	if (standby_state() == STANDBY_FOLLOWING)
 		return;
 	*shared_lineage = announcement->lineage;
+	software_name(software);
+	if (memcmp(software, announcement->software, SOFTWARE_NAME) != 0)
+		shared_lineage->broken = true;
 	if (standby_state() == STANDBY_BETWEEN)
 		standby_resume();
 	else

@@ -1,0 +1,121 @@
+# One Redis for the servers of a cluster: they fill it and read it, and none believes
+# a value that it may not see yet, or not any more.
+use strict;
+use warnings;
+use CacheTest;
+use PostgreSQL::Test::Cluster;
+use RedisTest;
+use Test::More;
+
+my $keys = 20;
+my $redis = start_redis('redis');
+my $primary = redis_node('primary', $redis, allows_streaming => 1, conf => <<'END');
+cache.wal = on
+cache.redis_force = on
+END
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+my $fill = "SELECT count(cache_get('c', id)) FROM generate_series(1, $keys) AS id";
+my $from_redis = "SELECT redis_hits FROM cache_stats WHERE name = 'c'";
+my $following = "SELECT state = 'following' FROM cache_standby";
+my $probe = "SELECT coalesce(bool_and(exact), true) FROM oracle WHERE name = 'c'";
+
+# filled waits until Redis has all values of the cache.
+sub filled
+{
+	$redis->wait_entries($keys, names($primary, 'c'));
+	return;
+}
+
+# begin_empty leaves nothing in the memory of a server.
+sub begin_empty
+{
+	my ($node) = @_;
+
+	$node->restart;
+	wait_state($node, 'up');
+	if ($node->safe_psql('postgres', 'SELECT pg_is_in_recovery()') eq 't')
+	{
+		$node->poll_query_until('postgres', $following) or die 'it does not follow';
+	}
+	return;
+}
+
+setup_redis($primary, $keys);
+$primary->backup('backup');
+$standby->init_from_backup($primary, 'backup', has_streaming => 1);
+$standby->start;
+wait_state($standby, 'up');
+ok($standby->poll_query_until('postgres', $following), 'the standby follows');
+
+# Each uses what the other has loaded.
+is($primary->safe_psql('postgres', $fill), $keys, 'the primary loads');
+filled();
+$primary->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', $fill), $keys, 'the standby reads');
+is($standby->safe_psql('postgres', $from_redis), $keys, 'all of it from Redis');
+is(mismatches($standby), '', 'and that is exact');
+$redis->command('FLUSHALL');
+begin_empty($standby);
+$standby->safe_psql('postgres', $fill);
+filled();
+begin_empty($primary);
+$primary->wait_for_catchup($standby);
+is($primary->safe_psql('postgres', $fill), $keys, 'what the standby has loaded');
+is($primary->safe_psql('postgres', $from_redis), $keys, 'the primary finds in Redis');
+is(mismatches($primary), '', 'and that is exact');
+is($standby->poll_query_until('postgres', $following), 1, 'the standby follows the primary again');
+
+# A standby that is behind: the value in Redis is newer than what it sees. The guard is
+# taken out in one session.
+begin_empty($standby);
+for my $removed ('', 'redis_position')
+{
+	my $title = $removed ? "without the guard $removed" : 'a standby that is behind';
+	my $session;
+
+	$redis->command('FLUSHALL');
+	$standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
+	$standby->poll_query_until('postgres', "SELECT pg_get_wal_replay_pause_state() = 'paused'")
+	  or die 'the replay does not pause';
+	$primary->safe_psql('postgres', "UPDATE item SET price = price + 1; $fill");
+	filled();
+	$session = session($standby, 'behind', "SET cache.removed_guard = '$removed'");
+	is($session->run($probe), $removed ? 'f' : 't', $title);
+	$session->quit;
+	$standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
+	$primary->wait_for_catchup($standby);
+	is(mismatches($standby), '', 'when it has caught up') if !$removed;
+	begin_empty($standby);
+}
+
+# A failover, and the former primary lives on in a world of its own.
+$redis->command('FLUSHALL');
+$primary->safe_psql('postgres', "SELECT cache_invalidate('c'); $fill");
+filled();
+$primary->wait_for_catchup($standby);
+$standby->promote;
+wait_state($standby, 'up');
+is($standby->safe_psql('postgres', $fill), $keys, 'after a promotion');
+is($standby->safe_psql('postgres', $from_redis), $keys, 'Redis is warm');
+is(mismatches($standby), '', 'and exact');
+
+for my $removed ('', 'redis_timeline')
+{
+	my $title = $removed ? "without the guard $removed" : 'the former primary fills Redis';
+	my $session;
+
+	# The new primary's WAL is longer than that of the former one.
+	$standby->safe_psql('postgres', 'CREATE TABLE IF NOT EXISTS filler (t text); INSERT INTO filler SELECT repeat(md5(i::text), 30) FROM generate_series(1, 5000) AS i');
+	begin_empty($standby);
+	$redis->command('FLUSHALL');
+	$primary->safe_psql('postgres', "UPDATE item SET price = price + 1000; $fill");
+	filled();
+	$session = session($standby, 'new', "SET cache.removed_guard = '$removed'");
+	is($session->run($probe), $removed ? 'f' : 't', $title);
+	$session->quit;
+	is(mismatches($standby), '', 'exact') if !$removed;
+}
+is(mismatches($primary), '', 'the former primary is exact, too');
+$standby->stop;
+$primary->stop;
+done_testing();

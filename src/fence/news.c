@@ -359,8 +359,8 @@ news_add_membership_test(uint32 hash)
 	put(&hash, sizeof(hash));
 }
 
-/* Write a message.  lasting: not only to tell what is known. */
-static void
+/* Write a message; gives its end.  lasting: not only to tell what is known. */
+static XLogRecPtr
 write_message(const char *message, Size n, bool lasting)
 {
 	static char prefix[] = NEWS_PREFIX;
@@ -376,7 +376,7 @@ write_message(const char *message, Size n, bool lasting)
 	XLogRegisterData(unconstify(char *, message), n);
 	if (!lasting)
 		XLogSetRecordFlags(XLOG_MARK_UNIMPORTANT);
-	(void) XLogInsert(RM_LOGICALMSG_ID, XLOG_LOGICAL_MESSAGE);
+	return XLogInsert(RM_LOGICALMSG_ID, XLOG_LOGICAL_MESSAGE);
 }
 
 /*
@@ -394,7 +394,7 @@ news_write(FullTransactionId xid)
 	header.version = NEWS_VERSION;
 	header.xid = U64FromFullTransactionId(xid);
 	memcpy(buffer, &header, sizeof(header));
-	write_message(buffer, used, true);
+	(void) write_message(buffer, used, true);
 	news_reset();
 }
 
@@ -437,7 +437,9 @@ news_announce(void)
 	software_name(message.announcement.software);
 	software_hashing(message.announcement.hashing);
 	announced = GetRedoRecPtr();
-	write_message((char *) &message, sizeof(message), false);
+
+	/* Standbys wait for it, and perhaps nobody commits. */
+	XLogSetAsyncXactLSN(write_message((char *) &message, sizeof(message), false));
 }
 
 /*

@@ -21,7 +21,10 @@
  * A commit that is replayed becomes visible shortly before its invalidation
  * messages are sent to backends.  Here nobody has the lock by which the primary's
  * loads find that out (protocol/catalogs.c); instead those transactions with DDL are
- * listed that have published, and whose end has not been replayed to its end.
+ * listed that have published, and whose end has not been replayed to its end.  Of
+ * those that had published before the announcement (standby_is_early) the commit
+ * record tells whether they have messages; until then nobody has stored anything, as
+ * they are below the floor and running.
  *
  * Locking: all is written by the process that replays WAL; the state is read by
  * all, without a lock.  Who has taken a snapshot reads the state afterwards: what
@@ -195,6 +198,19 @@ standby_add_changing(TransactionId xid)
 	shared_standby->changing[n] = xid;
 	pg_atomic_write_u32(&shared_standby->nchanging, n + 1);
 	pg_memory_barrier();
+}
+
+/*
+ * Was this transaction there when this server began to follow, so that what it has
+ * published may be unknown here?
+ */
+bool
+standby_is_early(TransactionId xid)
+{
+	uint64		floor = pg_atomic_read_u64(&shared_standby->floor);
+
+	return standby_state() == STANDBY_FOLLOWING && TransactionIdIsNormal(xid) &&
+		TransactionIdPrecedesOrEquals(xid, (TransactionId) floor);
 }
 
 static void

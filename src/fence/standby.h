@@ -58,6 +58,7 @@ extern void standby_resume(void);
 extern void standby_pause(void);
 extern void standby_stop(StandbyState why);
 extern bool standby_knows_all(uint64 next);
+extern bool standby_is_early(TransactionId xid);
 extern void standby_add_changing(TransactionId xid);
 extern void standby_remove_changing(TransactionId xid);
 extern void standby_check_changing(void);

@@ -138,7 +138,7 @@ coherence_begin(CoherentGet *get, CacheDef *def, StoreKey *key)
 	snapshot = GetActiveSnapshot();
 
 	/* After the snapshot was taken: see standby.c. */
-	if (!ready_for_use())
+	if (!ready_for_use() && !GUARD_REMOVED("standby_ready"))
 		return refuse(get, BYPASS_STANDBY);
 
 	/* What a hit needs is fetched while we look whether there may be one. */

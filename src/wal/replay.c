@@ -61,6 +61,9 @@ static RedoFunction prev_standby;
 static NewsReader reader;
 static NewsItem item;
 
+/* What a removed guard leaves */
+static const MappingRunning no_others = {.floor = {.lowest = 1}};
+
 /* Of the last record with news */
 static Oid	news_dbid = InvalidOid;
 
@@ -123,6 +126,8 @@ replay_key(Oid dbid, FullTransactionId xid)
 	uint32		n;
 
 	item.change.slot = slot;
+	if (GUARD_REMOVED("news_others"))
+		item.others = NULL;
 	n = publish_key_of(dbid, item.cache, item.hash, xid, item.others, &item.change);
 	if (n > 0 && slot >= 0)
 		stats_count_shared(slot, STATS_INVALIDATIONS, n);
@@ -132,6 +137,8 @@ replay_key(Oid dbid, FullTransactionId xid)
 static void
 replay_item(Oid dbid, FullTransactionId xid)
 {
+	if (item.kind >= NEWS_DATABASE && GUARD_REMOVED("news_ddl_others"))
+		item.others = &no_others;
 	switch (item.kind)
 	{
 		case NEWS_KEY:
@@ -156,6 +163,8 @@ replay_item(Oid dbid, FullTransactionId xid)
 			slot_begin_ddl(item.oid, xid, item.lasting);
 			break;
 		case NEWS_RELATIONS_CHANGED:
+			if (GUARD_REMOVED("news_relations"))
+				break;
 			slot_publish_dependents(dbid, item.relids, item.nrelids, xid,
 									item.others);
 			break;
@@ -163,7 +172,7 @@ replay_item(Oid dbid, FullTransactionId xid)
 			slot_publish_dependents(item.oid, NULL, 0, xid, item.others);
 			break;
 		case NEWS_TEST:
-			if (dependency_set_passes(&item.test))
+			if (dependency_set_passes(&item.test) && !GUARD_REMOVED("news_test"))
 				replay_database(dbid, xid);
 			break;
 		case NEWS_ROLE_TEST:
@@ -209,7 +218,8 @@ replay_announcement(const NewsAnnouncement *announcement)
 	software_name(software);
 	if (memcmp(software, announcement->software, SOFTWARE_NAME) != 0)
 		shared_lineage->broken = true;
-	if (standby_state() == STANDBY_BETWEEN)
+	if (standby_state() == STANDBY_BETWEEN ||
+		(standby_state() == STANDBY_MISSED && GUARD_REMOVED("standby_missed")))
 		standby_resume();
 	else
 		standby_begin();
@@ -288,6 +298,31 @@ ended_transaction(XLogReaderState *record)
 	}
 }
 
+/*
+ * The transaction may have published, before this server began to follow, that there
+ * is DDL: before it becomes visible, note it if it has messages to send.
+ */
+static void
+note_early_ddl(XLogReaderState *record, TransactionId xid)
+{
+	uint8		info = XLogRecGetInfo(record);
+	uint8		op = info & XLOG_XACT_OPMASK;
+	xl_xact_parsed_commit parsed;
+	FullTransactionId next;
+
+	if ((op != XLOG_XACT_COMMIT && op != XLOG_XACT_COMMIT_PREPARED) ||
+		!standby_is_early(xid) || GUARD_REMOVED("standby_settle_early"))
+		return;
+	ParseCommitRecord(info, (xl_xact_commit *) XLogRecGetData(record), &parsed);
+	if (parsed.nmsgs == 0)
+		return;
+	next = ReadNextFullTransactionId();
+	standby_add_changing(xid);
+	slot_begin_ddl(InvalidOid,
+				   FullTransactionIdFromU64(xid_widen(xid, U64FromFullTransactionId(next))),
+				   true);
+}
+
 /* Stop before or after a commit, in the database of the last news. */
 static void
 stop_at_commit(XLogReaderState *record, const char *point)
@@ -301,14 +336,17 @@ replay_transaction(XLogReaderState *record)
 {
 	TransactionId xid = InvalidTransactionId;
 
-	if (segment_exists() && standby_is_changing())
+	if (segment_exists() && InHotStandby)
+	{
 		xid = ended_transaction(record);
+		note_early_ddl(record, xid);
+	}
 	stop_at_commit(record, "replay_commit");
 	prev_transaction(record);
 	stop_at_commit(record, "replay_committed");
 
 	/* Now its invalidation messages have been sent, after it became visible. */
-	if (TransactionIdIsValid(xid))
+	if (TransactionIdIsValid(xid) && standby_is_changing())
 		standby_remove_changing(xid);
 }
 

@@ -35,7 +35,7 @@ sub new_standby
 	$from->backup($name);
 	$standby->init_from_backup($from, $name,
 		$options{restoring} ? (has_restoring => 1) : (has_streaming => 1));
-	$standby->append_conf('postgresql.conf', "hot_standby_feedback = on\n" . ($options{conf} // ''));
+	$standby->append_conf('postgresql.conf', "wal_retrieve_retry_interval = 100ms\n" . ($options{conf} // ''));
 	$standby->start;
 	return $standby;
 }

@@ -177,3 +177,9 @@ SET cache.memory = '1GB';
 \echo :SQLSTATE
 SET cache.no_such_setting = 1;
 \echo :SQLSTATE
+
+-- no temporary schema is made where names are looked up there first
+SET search_path = pg_temp, public;
+SELECT cache_get('value', 1);
+SELECT pg_my_temp_schema() = 0 AS none;
+RESET search_path;

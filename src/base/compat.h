@@ -310,4 +310,9 @@ cache_selected_columns(const RangeTblEntry *rte, const PlannedStmt *plan)
 #define cache_plpgsql_xmin(function)	((function)->fn_xmin)
 #endif
 
+/* 17 gave it another name */
+#if PG_VERSION_NUM < 170000
+#define GetSearchPathMatcher(context)	GetOverrideSearchPath(context)
+#endif
+
 #endif							/* CACHE_COMPAT_H */

@@ -97,14 +97,17 @@ path_schemas(const char *path)
 	return schemas;
 }
 
-/* Those in which names are looked up now. */
+/*
+ * Those in which names are looked up now.  fetch_search_path() would make a temporary
+ * schema, if the path begins with pg_temp, which a standby cannot.
+ */
 static List *
 present_schemas(void)
 {
 	List	   *schemas = NIL;
 	ListCell   *lc;
 
-	foreach(lc, fetch_search_path(false))
+	foreach(lc, GetSearchPathMatcher(CurrentMemoryContext)->schemas)
 	{
 		if (!isAnyTempNamespace(lfirst_oid(lc)))
 			schemas = lappend_oid(schemas, lfirst_oid(lc));

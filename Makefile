@@ -5,7 +5,8 @@
 #   make check-bare     both, on a bare Debian that it makes: SUITE=bookworm
 #   make check-core     PostgreSQL's own tests, without the library and with it
 #   make torture        random load under the oracle: CLIENTS=8 TIME=120 SEED=1
-#                       (REDIS=0: without Redis only, REDIS=1: with a hostile one)
+#                       (REDIS=0: without Redis only, REDIS=1: with a hostile one,
+#                       STANDBY=1: on a primary and two standbys)
 #   make hitratio       the admission policy on a trace: TRACE=file SIZE=n
 #   make bench          how fast it is: ROUNDS=5 SECTIONS="..." TRACES=directory
 #
@@ -136,7 +137,7 @@ demo-stop:
 torture:
 	@sh test/lib/deps.sh install
 	$(call build,$(PG_CONFIG))
-	@CLIENTS='$(CLIENTS)' TIME='$(TIME)' SEED='$(SEED)' REDIS='$(REDIS)' \
+	@CLIENTS='$(CLIENTS)' TIME='$(TIME)' SEED='$(SEED)' REDIS='$(REDIS)' STANDBY='$(STANDBY)' \
 		sh test/torture/torture.sh
 
 hitratio:

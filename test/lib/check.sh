@@ -11,8 +11,9 @@
 #   isolation  test/isolation/FOLDER/specs/*.spec
 #   tap        test/tap/FOLDER/*.pl, on servers of their own
 #   torture    the random load of "make torture", for a short time, without Redis
-#              (plain) and with one that is hostile, little memory and the
-#              other eviction policy (redis)
+#              (plain), with one that is hostile, little memory and the other
+#              eviction policy (redis), and for a shorter time on a primary and
+#              two standbys (standby)
 #
 # Each test has a fresh database with the extension created in it (pgtap: both
 # extensions; not_preloaded*: none). LAYERS chooses among the layers, TESTS among
@@ -264,6 +265,10 @@ layer_torture() {
     "cache.redis_addr = '$SCRATCH/redis/redis.sock'"
   server_start redis
   torture redis --redis "$SCRATCH/redis/redis.sock" --data "$SCRATCH/redis/data"
+  server_init primary "shared_preload_libraries = 'cache'" 'max_connections = 80'
+  chain_settings >>"$SCRATCH/primary/data/postgresql.conf"
+  server_start primary
+  torture standby --data "$SCRATCH/primary/data" --standbys 2 --clients "${CLIENTS:-3}" --time "${TIME:-10}"
 }
 
 for layer in ${LAYERS:-layout unit regress pgtap isolation tap torture}; do
@@ -279,7 +284,7 @@ for layer in ${LAYERS:-layout unit regress pgtap isolation tap torture}; do
   echo "        $layer: $(($(date +%s) - started)) s"
 done
 
-for server in main bare redis; do
+for server in main bare redis primary standby1 standby2; do
   [ -d "$SCRATCH/$server" ] || continue
   server_damage $server >"$SCRATCH/damage" || continue
   report "$server" 'server log' 0 1 "$SCRATCH/damage"

@@ -136,6 +136,18 @@ server_stop() {
   "$bindir/pg_ctl" -D "$SCRATCH/$1/data" -w -s -m fast stop
 }
 
+# chain_settings prints what servers need of which one may follow the other, in the
+# random load: standbys that do not wait long for queries, nor for a new primary.
+chain_settings() {
+  cat <<'END'
+cache.wal = on
+wal_keep_size = 1GB
+max_standby_streaming_delay = 300ms
+wal_retrieve_retry_interval = 100ms
+wal_receiver_status_interval = 1s
+END
+}
+
 # server_damage prints the lines of its log that no test may cause.
 server_damage() {
   grep -E 'PANIC:|TRAP:|was terminated by signal' "$SCRATCH/$1/log"

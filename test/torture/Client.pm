@@ -18,10 +18,11 @@ our @EXPORT_OK = qw(
 my @contention = qw(40001 40P01 55P03 23505 57014);
 
 # What is set once: setup, the statements that a session begins with; restarts:
-# the server is restarted now and then; at_fault, called before the end. And what
-# is known at a time: blocked, a lock timeout, perhaps a prepared transaction is
-# in the way; history, the statements of this transaction.
-our %client = (number => 0, setup => [], restarts => 0, at_fault => sub { }, blocked => 0, history => []);
+# the server is restarted now and then; standbys: how many it has; reader: it only reads, on the server of this
+# name, which may be a standby; at_fault, called before the end. And what is known
+# at a time: blocked, a lock timeout, perhaps a prepared transaction is in the way;
+# history, the statements of this transaction.
+our %client = (number => 0, setup => [], restarts => 0, standbys => 0, reader => '', at_fault => sub { }, blocked => 0, history => []);
 our %count;
 
 my ($psql, $to_psql, $from_psql);
@@ -32,7 +33,7 @@ sub fault
 {
 	my ($what, @lines) = @_;
 	$client{at_fault}->();
-	print join("\n", 'FAULT', $what, @lines, 'in', map { "  $_;" } @{ $client{history} }), "\n";
+	print join("\n", 'FAULT', $what, @lines, $client{reader} ? "on $client{reader}, in" : 'in', map { "  $_;" } @{ $client{history} }), "\n";
 	STDOUT->flush;
 	POSIX::_exit(1);
 }
@@ -44,7 +45,7 @@ sub answer
 {
 	return scalar <$from_psql> if !$client{restarts};
 	local $SIG{ALRM} = sub {
-		my $sessions = `psql -XAtq -d torture -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$ENV{PGAPPNAME}'" 2>&1`;
+		my $sessions = `PGAPPNAME= psql -XAtq -d torture -c "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$ENV{PGAPPNAME}'" 2>&1`;
 
 		kill 'KILL', $psql if $sessions eq "0\n";
 		alarm 10;
@@ -144,10 +145,11 @@ sub block
 	return 0;
 }
 
+# A standby has no SERIALIZABLE.
 sub begin
 {
 	return 'BEGIN ISOLATION LEVEL '
-	  . pick(('READ COMMITTED') x 2, ('REPEATABLE READ') x 2, 'SERIALIZABLE');
+	  . pick(('READ COMMITTED') x 2, ('REPEATABLE READ') x 2, $client{reader} ? () : 'SERIALIZABLE');
 }
 
 # ---------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 # returns in the same statement.
 #
 #   perl torture.pl [--clients 8] [--time 60] [--seed 1] [--redis PATH]
-#                   [--data DIRECTORY] [--without GUARD]
+#                   [--data DIRECTORY] [--standbys 2] [--without GUARD]
 #
 # Each client is a process that drives one psql (Client.pm), on the server and as
 # the user of libpq's environment, in a database "torture" that is made anew.
@@ -25,8 +25,12 @@
 #
 # With --redis, a hostile Redis listens on that socket, to which the server's
 # cache.redis_addr must point. With --data, the server with this data directory
-# is restarted now and then, at times without being shut down. --without takes out
-# one of the protocol's guards, to see the run fail.
+# is restarted now and then, at times without being shut down. With --standbys as
+# well, there are so many, each of which follows the one before (Chain.pm), and on
+# each server clients that only read, of the same kinds as the others (readers). Then
+# standbys are restarted and kept from replaying, now and then the primary is, too,
+# and the first standby is promoted in its place. --without takes out one of the
+# protocol's guards, to see the run fail.
 use strict;
 use warnings;
 use File::Basename qw(dirname);
@@ -38,13 +42,15 @@ use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use lib $FindBin::Bin;
+use Chain qw(make_chain chain host role control restart_node promote_next ask settle calm stop_standbys);
 use Client qw(run attempt fault connect_client begin block pick chance upto weighted %count %client);
 use HostileRedis;
 use Kinds;
-use Oracle qw(%cache names check fetch fill write_something);
+use Oracle qw(%cache names caches_of check fetch fill write_something);
 
 my ($clients, $seconds, $seed) = (8, 60, 1);
 my $changes_a_second = 2;    # by all clients together
+my $standbys = 0;
 my ($redis_path, $data, $without);
 GetOptions(
 	'clients=i' => \$clients,
@@ -52,10 +58,12 @@ GetOptions(
 	'seed=i' => \$seed,
 	'redis=s' => \$redis_path,
 	'data=s' => \$data,
+	'standbys=i' => \$standbys,
 	'without=s' => \$without)
   && $clients > 0
   && @ARGV == 0
-  or die "usage: torture.pl [--clients n] [--time s] [--seed n] [--redis path] [--data directory] [--without guard]\n";
+  && ($standbys == 0 || defined $data && $standbys <= 2)
+  or die "usage: torture.pl [--clients n] [--time s] [--seed n] [--redis path] [--data directory [--standbys n]] [--without guard]\n";
 
 # ---------------------------------------------------------------------------
 # Work in transactions
@@ -167,29 +175,48 @@ sub finish_prepared
 	attempt(sub { run("$verb PREPARED '$gid'", '42704', '55000') });
 }
 
-my @transactions = weighted(
+my @readings = (weighted(
 	[ 80, sub { attempt(sub { check() }) } ],
 	[ 30, sub { attempt(\&fetch) } ],
-	[ 10, sub { attempt(sub { write_something(); check() }) } ],
 	[ 20, sub { block(begin(), sub { check() for 1 .. upto(6) }, 'COMMIT') } ],
 	[ 10, sub { block(begin() . ' READ ONLY', sub { check() for 1 .. upto(6) }, 'COMMIT') } ],
+	[ 30, sub { block(begin(), sub { steps(0) }, ('COMMIT') x 3, 'ROLLBACK') } ]));
+
+my @transactions = (@readings, weighted(
+	[ 10, sub { attempt(sub { write_something(); check() }) } ],
 	[ 1, sub {
 			block('BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE',
 				sub { run("SET LOCAL statement_timeout = '1s'"); check() }, 'COMMIT');
 		} ],
-	[ 30, sub { block(begin(), sub { steps(0) }, ('COMMIT') x 3, 'ROLLBACK') } ],
 	[ 2, sub { block(begin(), sub { run('SET LOCAL cache.enabled = off'); steps(0) }, 'COMMIT') } ],
 	[ 5, sub { block(begin(), sub { steps(0) }, $prepare) } ],
 	[ 8, \&finish_prepared ],
-	map { [ 1, $_ ] } @Kinds::transactions);
+	map { [ 1, $_ ] } @Kinds::transactions));
+
+# What readers do: all that writes nothing; and a snapshot that grows old.
+push @readings, @Kinds::readings, weighted(
+	[ 10, sub {
+			block('BEGIN ISOLATION LEVEL REPEATABLE READ', sub {
+					for (1 .. upto(4)) { check(); run('SELECT pg_sleep(' . rand(0.2) . ')') }
+					check();
+				}, 'COMMIT');
+		} ]);
 
 sub transaction
 {
 	my ($number) = @_;
 
-	if ($number == 0 && chance(1))
+	if ($number == 0 && !$client{reader} && chance(1))
 	{
 		block('BEGIN', pick(@definitions), 'COMMIT', 'COMMIT', 'ROLLBACK');
+	}
+	elsif ($client{reader})
+	{
+		my $before = $count{checks} // 0;
+		my $role = role($client{reader});
+
+		pick(@readings)->();
+		$count{"at the $role checks"} += ($count{checks} // 0) - $before;
 	}
 	elsif ($client{blocked})
 	{
@@ -237,6 +264,15 @@ sub client
 	tell_counts();
 }
 
+# reader is a client that only reads, on the server of this name.
+sub reader
+{
+	my ($number, $name, $deadline) = @_;
+	$client{reader} = $name;
+	$ENV{PGHOST} = host($name);
+	client($number, $deadline);
+}
+
 # ---------------------------------------------------------------------------
 # What happens to the servers meanwhile
 
@@ -263,6 +299,78 @@ sub note_stats
 	$count{"redis $names[$_]"} += $counters[$_] for 0 .. $#names;
 }
 
+# note_node adds up how its cache has been used, and begins anew, at a server of the
+# chain that is about to be stopped, or to be another thing. What cannot be a hit
+# because of what its transaction does is no miss.
+sub note_node
+{
+	my ($name) = @_;
+	my $role = role($name);
+	my $those = join ', ', map { "'$_'" } caches_of('rows');
+	my $row = ask($name, 'torture', "SELECT sum(hits + redis_hits + waits), sum(misses) -"
+		  . " (SELECT coalesce(sum(count), 0) FROM cache_bypasses WHERE cache IN ($those) AND reason IN ('own changes', 'serializable', 'disabled', 'temporary', 'result'))"
+		  . " FROM cache_stats WHERE name IN ($those)") // return;
+	my ($found, $missed) = split /\|/, $row;
+
+	note_stats() if $role eq 'primary';
+	for (split /\n/, ask($name, 'torture', "SELECT reason, sum(count) FROM cache_bypasses WHERE cache IN ($those) GROUP BY 1") // '')
+	{
+		my ($reason, $n) = split /\|/;
+		$count{"bypassed at the $role because of $reason"} += $n;
+	}
+	$count{"at the $role found"} += $found;
+	$count{"at the $role missed"} += $missed;
+	ask($name, 'torture', 'SELECT cache_stats_reset()');
+}
+
+# restart restarts a server; what its empty cache misses at first is not counted.
+sub restart
+{
+	my ($name, $mode) = @_;
+
+	note_node($name);
+	restart_node($name, $mode);
+	sleep 1.5;
+	ask($name, 'torture', 'SELECT cache_stats_reset()');
+	return ($mode eq 'fast' ? 'restarted' : 'crashed');
+}
+
+my @events = weighted(
+	[ 4, sub {
+			my ($primary, @others) = chain();
+
+			return 'standby ' . restart(pick(@others), pick('fast', 'immediate'));
+		} ],
+	[ 1, sub {
+			my ($name) = chain();
+
+			return 'primary ' . restart($name, pick('fast', 'immediate'));
+		} ],
+	[ 1, sub {
+			my $mode = pick('fast', 'immediate');
+
+			note_node($_) for chain();
+			my $built = promote_next($mode);
+			return ($mode eq 'fast' ? 'switchover' : 'failover') . ($built ? ', then a base backup' : '');
+		} ],
+	[ 4, sub {
+			my ($primary, @others) = chain();
+			my $name = pick(@others);
+
+			ask($name, 'postgres', 'SELECT pg_wal_replay_pause()');
+			sleep rand 1.5;
+			ask($name, 'postgres', 'SELECT pg_wal_replay_resume()');
+			return 'replay paused';
+		} ],
+	[ 3, sub {
+			my ($primary, @others) = chain();
+
+			ask(pick(@others), 'postgres',
+				"ALTER SYSTEM SET recovery_min_apply_delay = '" . pick(0, 0, upto(300)) . "ms'", 'SELECT pg_reload_conf()');
+			return 'replay delayed';
+		} ],
+	[ 4, sub { ask(pick(chain()), 'postgres', 'CHECKPOINT'); return 'checkpoint' } ]);
+
 sub restart_server
 {
 	my $mode = pick('fast', 'fast', 'immediate');
@@ -286,13 +394,19 @@ sub meddle
 	while (time < $deadline && getppid != 1)
 	{
 		$count{'act ' . $redis->act}++ if $redis;
-		if ($data && time > $next_restart)
+		if ($standbys)
+		{
+			sleep 1 + rand 4;
+			$count{'event ' . pick(@events)->()}++ if time < $deadline;
+		}
+		elsif ($data && time > $next_restart)
 		{
 			restart_server();
 			$next_restart = time + 5 + rand 10;
 		}
 		sleep rand 0.3;
 	}
+	calm() if $standbys;
 	tell_counts();
 	close STDOUT;
 	sleep 1 while getppid != 1;
@@ -341,10 +455,13 @@ admin('postgres', '-c', 'SET client_min_messages = warning', '-c', 'DROP DATABAS
 	'-c', 'DROP ROLE IF EXISTS torture_role', '-c', 'CREATE ROLE torture_role', '-c', 'CREATE DATABASE torture');
 admin('torture', '-f', dirname($0) . "/$_.sql") for qw(schema kinds);
 
+$client{main} = $$;
+
 # Little of it in shared memory, so that much is asked of Redis.
 admin('torture', map { ('-c', "SELECT cache_alter('$_', max_cost => $cache{$_}{memory})") } names())
   if $redis_path;
 $client{restarts} = defined $data;
+$client{standbys} = $standbys;
 $client{setup} = [
 	"SET lock_timeout = '100ms'",
 	"SET deadlock_timeout = '20ms'",
@@ -353,6 +470,11 @@ $client{setup} = [
 my ($slots) = admin('torture', '-c', 'SHOW max_prepared_transactions');
 die "max_prepared_transactions is not more than $clients\n" if $slots <= $clients;
 
+if ($standbys)
+{
+	make_chain($data, $standbys);
+	END { local $?; stop_standbys() if $standbys && $$ == $client{main} }
+}
 my $deadline = time + $seconds;
 my (%pid, %fault, %total);
 my $running = IO::Select->new;
@@ -385,6 +507,18 @@ spawn(998, sub { strangers($deadline) });
 for my $number (0 .. $clients - 1)
 {
 	spawn($number, sub { client($number, $deadline) });
+}
+my $number = $clients;
+for my $name ($standbys ? chain() : ())
+{
+	# About as many gets on each server, since keys are written as often on all
+	my $readers = role($name) eq 'primary' ? 1 + int($clients / 4) : $clients;
+
+	for my $reader ($number .. $number + $readers - 1)
+	{
+		spawn($reader, sub { reader($reader, $name, $deadline) });
+	}
+	$number += $readers;
 }
 
 # Clients tell their counts, or a fault, over their pipes. A client that has not
@@ -423,14 +557,20 @@ if (!%fault)
 {
 	my @prepared = admin('torture', '-c', "SELECT gid FROM pg_prepared_xacts WHERE database = 'torture'");
 	admin('torture', map { ('-c', "COMMIT PREPARED '$_'") } @prepared) if @prepared;
-	my @wrong = map { admin('torture', '-f', dirname($0) . "/$_.sql") } qw(final kinds_final);
-	$fault{final} = join "\n", 'MISMATCH (cache|key|cached|loaded) after the run', @wrong if @wrong;
+	my $lag = $standbys ? settle() : undef;
+	$fault{lag} = $lag if $lag;
+	for my $host ($standbys ? map { host($_) } chain() : $ENV{PGHOST})
+	{
+		local $ENV{PGHOST} = $host;
+		my @wrong = map { admin('torture', '-f', dirname($0) . "/$_.sql") } (qw(final kinds_final)) x 2;
+		$fault{final} = join "\n", "MISMATCH (cache|key|cached|loaded) after the run, on $host", @wrong if @wrong;
+	}
 }
 kill 'TERM', values %pid;
 waitpid $_, 0 for values %pid;
 
 # A cache that was never hit has not been tested.
-eval { note_stats(); 1 } or print $@;
+eval { $standbys ? map { note_node($_) } chain() : note_stats(); 1 } or print $@;
 $total{$_} += $count{$_} for keys %count;
 my ($hits, $remote_hits) = (0, 0);
 my %kind;
@@ -462,6 +602,20 @@ for my $name (sort keys %kind)
 	$hits += $of->{hits};
 	$remote_hits += $of->{redis_hits};
 }
+my ($as_primary, @ratios);
+for my $role ($standbys ? qw(primary standby cascade)[ 0 .. $standbys ] : ())
+{
+	my ($found, $missed, $checks) = map { $total{"at the $role $_"} // 0 } qw(found missed checks);
+	my $ratio = 100 * $found / ($found + $missed || 1);
+
+	$as_primary //= $ratio;
+	push @ratios, sprintf '%.1f', $ratio;
+	printf "%-11s %9d checks by readers, %d found, %d missed, %.1f %% found\n", "$role:", $checks, $found, $missed, $ratio;
+	told('  bypassed', "bypassed at the $role because of");
+	$fault{idle} = "at the $role nothing was found, or checked" if !%fault && !($found && $checks);
+	$fault{ratio} = sprintf 'at the %s %.1f %% were found, at the primary %.1f %%', $role, $ratio, $as_primary
+	  if !%fault && $seconds >= 60 && $ratio < $as_primary - 5;
+}
 $fault{idle} = 'no stranger had a transaction open' if !%fault && !$total{strangers};
 $fault{idle} = 'nothing was found in Redis' if !%fault && $redis_path && !$remote_hits;
 
@@ -481,6 +635,7 @@ told('refused by contention', 'refused');
 told('Redis', 'redis');
 told('done to Redis', 'act');
 told('restarts', 'restart');
+told('done to servers', 'event');
 printf "%d clients, %d s, seed %d: %d transactions, %d checks, %d hits, %d in Redis, %d mismatches\n",
   $clients, $seconds, $seed, $total{transactions} // 0, $total{checks} // 0,
   $hits, $remote_hits, scalar grep { /MISMATCH/ } values %fault;

@@ -3,7 +3,8 @@
 # with little memory and a hostile Redis that is restarted now and then; and for
 # a quarter of the time readers of values with checksums (torn.sql). CLIENTS,
 # TIME (seconds, for each) and SEED choose the size; REDIS=0 and REDIS=1 one of
-# the two. SETTINGS adds a setting to the server's configuration. WITHOUT names a
+# the two. STANDBY=1: instead of them, a primary, a standby and a cascading one,
+# which are restarted and promoted; with REDIS=1 and the hostile Redis. SETTINGS adds a setting to the server's configuration. WITHOUT names a
 # guard that is taken out, in a development build, to see the run fail.
 set -eu
 . "$(dirname "$0")/../lib/scratch.sh"
@@ -33,6 +34,19 @@ torture() {
   server_stop "$name"
 }
 
+# torture_chain runs it on a chain of servers.
+torture_chain() {
+  prepare primary "${WITHOUT:+cache.removed_guard = '$WITHOUT'}" "$@"
+  chain_settings >>"$SCRATCH/primary/data/postgresql.conf"
+  server_start primary
+  run perl test/torture/torture.pl --clients "$CLIENTS" --time "${TIME:-60}" \
+    --seed "${SEED:-1}" ${WITHOUT:+--without "$WITHOUT"} \
+    --data "$SCRATCH/primary/data" --standbys 2 ${redis:+--redis "$redis"}
+  if server_damage primary || server_damage standby1 || server_damage standby2; then
+    exit 1
+  fi
+}
+
 # torn reads values that carry checksums while they are evicted, moved, replaced.
 torn() {
   server_start torn
@@ -46,6 +60,13 @@ torn() {
   server_stop torn
 }
 
+if [ "${STANDBY:-0}" = 1 ]; then
+  redis=
+  [ "${REDIS:-0}" = 0 ] || redis=$SCRATCH/redis/redis.sock
+  [ -z "$redis" ] || mkdir "$SCRATCH/redis"
+  torture_chain ${redis:+"cache.redis_addr = '$redis'"}
+  exit
+fi
 if [ "${REDIS:-0}" = 0 ]; then
   prepare plain
   torture plain

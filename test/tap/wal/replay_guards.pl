@@ -168,17 +168,17 @@ sub commit_unheard
 my %races;
 
 # A commit is visible whose messages have not been sent.
-$races{standby_settle} = sub { return commit_unheard(helper()); };
+$races{'standby_settle'} = sub { return commit_unheard(helper()); };
 
 # The same of one that has published before the standby has begun to follow.
-$races{standby_settle_early} = sub {
+$races{'standby_settle_early'} = sub {
 	$primary->safe_psql('postgres', 'BEGIN; ' . helper() . "; PREPARE TRANSACTION 'early'");
 	restart_standby($_[0]);
 	return commit_unheard("COMMIT PREPARED 'early'");
 };
 
 # What was published before that is committed afterwards.
-$races{standby_floor} = sub {
+$races{'standby_floor'} = sub {
 	my @exact;
 
 	$primary->safe_psql('postgres', "BEGIN; UPDATE item SET price = price + 1; PREPARE TRANSACTION 'before'");
@@ -191,7 +191,7 @@ $races{standby_floor} = sub {
 };
 
 # The primary writes without the library, and then with it.
-$races{standby_pause} = sub {
+$races{'standby_pause'} = sub {
 	my ($removed) = @_;
 	my @exact = (exact('r', 'c'));
 
@@ -208,11 +208,11 @@ $races{standby_pause} = sub {
 	push @exact, exact('r', 'c');
 	return @exact;
 };
-$races{standby_missed} = $races{standby_pause};
-$races{standby_ready} = $races{standby_pause};
+$races{'standby_missed'} = $races{'standby_pause'};
+$races{'standby_ready'} = $races{'standby_pause'};
 
 # The primary publishes, and the standby stops there.
-$races{publish_before_commit} = sub {
+$races{'publish_before_commit'} = sub {
 	my ($removed) = @_;
 	my @exact = (exact('r', 'c'));
 
@@ -228,7 +228,7 @@ $races{publish_before_commit} = sub {
 };
 
 # What the primary's own loads have not noted.
-$races{news_test} = sub {
+$races{'news_test'} = sub {
 	my @exact = (exact('r', 'helped'));
 
 	$primary->safe_psql('postgres', helper());
@@ -236,7 +236,7 @@ $races{news_test} = sub {
 	push @exact, exact('r', 'helped');
 	return @exact;
 };
-$races{news_relations} = sub {
+$races{'news_relations'} = sub {
 	my @exact = (exact('r', 'shown'));
 
 	$number++;
@@ -247,7 +247,7 @@ $races{news_relations} = sub {
 };
 
 # A column that a load of the standby has read, and none of the primary's.
-$races{when_published} = sub {
+$races{'when_published'} = sub {
 	my @exact;
 
 	$primary->safe_psql('postgres', "SELECT cache_get('noted', k) FROM generate_series(2, 3) k");
@@ -260,7 +260,7 @@ $races{when_published} = sub {
 
 # A line is written while its order moves; one who sees the move, but not the line, has
 # loaded.
-$races{news_others} = sub {
+$races{'news_others'} = sub {
 	my @exact;
 
 	$primary->safe_psql('postgres', 'TRUNCATE orders, lines; INSERT INTO orders VALUES (1, 1), (2, 2); INSERT INTO lines VALUES (1, 1, 10), (2, 2, 20)');
@@ -277,7 +277,7 @@ $races{news_others} = sub {
 };
 
 # The same while what tells customers is replaced.
-$races{news_ddl_others} = sub {
+$races{'news_ddl_others'} = sub {
 	my @exact;
 
 	$primary->safe_psql('postgres', 'TRUNCATE orders, lines; INSERT INTO orders VALUES (1, 1), (2, 2); INSERT INTO lines VALUES (1, 1, 10), (2, 2, 20);' .

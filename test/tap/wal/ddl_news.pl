@@ -3,7 +3,7 @@
 # loaders say, and what a command does not concern stays hot.
 #
 #   DDL_ROWS=regex  only commands that match
-#   DDL_FULL=1      all of them; else every fifth, and those that need a closer look
+#   DDL_FULL=1      all of them; else every tenth, and more of those about rights and names
 use strict;
 use warnings;
 use CacheTest;
@@ -50,7 +50,7 @@ foreach my $line (grep { /\S/ && !/^\s*#/ } split /\n/, shared_sql('commands.lis
 }
 my %close = map { $_ => 1 } 'GRANT', 'REVOKE', 'GRANT ROLE', 'REVOKE ROLE', 'ALTER ROLE', 'CREATE VIEW', 'ALTER TYPE', 'ALTER SCHEMA';
 my $count = 0;
-@commands = grep { ++$count % 5 == 0 || ($close{ $_->{tag} } && $count % 2) } @commands if !$all;
+@commands = grep { ++$count % 10 == 0 || ($close{ $_->{tag} } && $count % 4 == 0) } @commands if !$all;
 
 my (@problems, @unstored);
 my @catalog = qw(catalog lookup absent reg reg_text literal right member viewdef comment type_name schemas visible xml far_shared);

@@ -83,7 +83,7 @@ static Size size = 0;
 /* The contexts that have been added, NEWS_CONTEXTS at most, and how many ever */
 static NewsContext contexts[NEWS_CONTEXTS];
 static uint32 ncontexts = 0;
-static bool has_ddl_others = false;
+static bool has_ddl = false;	/* of which mapping.c tells others */
 
 /* The checkpoint after which the server has announced itself last. */
 static XLogRecPtr announced = InvalidXLogRecPtr;
@@ -221,21 +221,28 @@ news_add_cache(uint64 cache, const MappingRunning *others,
 	put_byte(context);
 }
 
-/* Those who have told keys otherwise than after the DDL that follows. */
+/*
+ * In front of all items, those who have told keys otherwise than after the DDL.  When
+ * all is published: who is not among them then knows of it (mapping.c).
+ */
 static void
-put_ddl_others(void)
+insert_ddl_others(void)
 {
+	char		others[1 + sizeof(MappingRunning)];
 	MappingRunning all;
+	Size		end = used;
+	Size		n;
 
-	if (has_ddl_others)
-		return;
-	has_ddl_others = true;
 	mapping_all_running(&all);
-	if (has_others(&all))
-	{
-		put_byte(BYTE_DDL_OTHERS);
-		put_others(&all);
-	}
+	if (!has_others(&all) || GUARD_REMOVED("news_others_late"))
+		return;
+	put_byte(BYTE_DDL_OTHERS);
+	put_others(&all);
+	n = used - end;
+	memcpy(others, buffer + end, n);
+	memmove(buffer + sizeof(NewsHeader) + n, buffer + sizeof(NewsHeader),
+			end - sizeof(NewsHeader));
+	memcpy(buffer + sizeof(NewsHeader), others, n);
 }
 
 static void
@@ -253,7 +260,7 @@ news_add_database(Oid dbid)
 {
 	if (!news_wanted())
 		return;
-	put_ddl_others();
+	has_ddl = true;
 	put_with_oid(BYTE_DATABASE, dbid);
 }
 
@@ -265,7 +272,7 @@ news_add_dependent(uint64 cache)
 {
 	if (!news_wanted())
 		return;
-	put_ddl_others();
+	has_ddl = true;
 	put_byte(BYTE_DEPENDENT);
 	put(&cache, sizeof(cache));
 }
@@ -298,7 +305,7 @@ news_add_relations(const Oid *relids, int n)
 {
 	if (!news_wanted())
 		return;
-	put_ddl_others();
+	has_ddl = true;
 	for (int i = 0; i < n; i += NEWS_RELATIONS)
 	{
 		uint16		count = Min(n - i, NEWS_RELATIONS);
@@ -317,7 +324,7 @@ news_add_catalogs(Oid dbid)
 {
 	if (!news_wanted())
 		return;
-	put_ddl_others();
+	has_ddl = true;
 	put_with_oid(BYTE_CATALOGS, dbid);
 }
 
@@ -329,7 +336,7 @@ news_add_test(const DependencyTest *test)
 {
 	if (!news_wanted())
 		return;
-	put_ddl_others();
+	has_ddl = true;
 	put_byte(BYTE_TEST);
 	put(test, sizeof(DependencyTest));
 }
@@ -342,7 +349,7 @@ news_add_role_test(Oid role)
 {
 	if (!news_wanted())
 		return;
-	put_ddl_others();
+	has_ddl = true;
 	put_with_oid(BYTE_ROLE_TEST, role);
 }
 
@@ -354,7 +361,7 @@ news_add_membership_test(uint32 hash)
 {
 	if (!news_wanted())
 		return;
-	put_ddl_others();
+	has_ddl = true;
 	put_byte(BYTE_MEMBERSHIP_TEST);
 	put(&hash, sizeof(hash));
 }
@@ -390,6 +397,8 @@ news_write(FullTransactionId xid)
 
 	if (used == 0)
 		return;
+	if (has_ddl)
+		insert_ddl_others();
 	memset(&header, 0, sizeof(header));
 	header.version = NEWS_VERSION;
 	header.xid = U64FromFullTransactionId(xid);
@@ -412,7 +421,7 @@ news_reset(void)
 	}
 	used = 0;
 	ncontexts = 0;
-	has_ddl_others = false;
+	has_ddl = false;
 }
 
 /*

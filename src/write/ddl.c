@@ -846,6 +846,7 @@ decide(Touched *touched, bool results, FullTransactionId xid)
 		}
 		add_roles(touched);
 		tell_shared(touched);
+		STOP_POINT("asked");
 		if (may_replace(touched))
 			publish_replace(MyDatabaseId, xid);
 	}

@@ -20,6 +20,7 @@ CREATE TABLE orders (id integer PRIMARY KEY, customer integer);
 CREATE TABLE lines (id integer, order_id integer, amount integer);
 INSERT INTO orders VALUES (1, 1), (2, 2);
 INSERT INTO lines VALUES (1, 1, 10), (2, 2, 20);
+CREATE FUNCTION aside() RETURNS integer LANGUAGE sql STABLE AS 'SELECT 1';
 CREATE FUNCTION who(orders) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1.customer';
 CREATE FUNCTION spent(integer) RETURNS bigint LANGUAGE sql STABLE
   AS 'SELECT sum(amount) FROM lines l JOIN orders o ON o.id = l.order_id WHERE who(o) = $1';
@@ -291,6 +292,36 @@ $races{'news_ddl_others'} = sub {
 	$primary->safe_psql('postgres', "COMMIT PREPARED 'line'");
 	catch_up($primary, $standby);
 	push @exact, exact('r', 'spent');
+	return @exact;
+};
+
+# The line's key has been told before, and is published while it is decided what depends
+# on the new function.
+$races{'news_others_late'} = sub {
+	my ($removed) = @_;
+	my $h = session($primary, 'h_primary');
+	my $d = session($primary, 'd', "SET cache.stop_points = 'asked'", "SET cache.removed_guard = '$removed'");
+	my @exact;
+
+	$primary->safe_psql('postgres', 'TRUNCATE orders, lines; INSERT INTO orders VALUES (1, 1), (2, 2); INSERT INTO lines VALUES (1, 1, 10), (2, 2, 20);' .
+		q{CREATE OR REPLACE FUNCTION who(orders) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1.customer'});
+	catch_up($primary, $standby);
+	exact('r', 'spent');
+	$w->run('BEGIN; INSERT INTO lines VALUES (3, 1, 100);');
+	hold($h, 'asked');
+	$d->run(q{BEGIN; CREATE OR REPLACE FUNCTION aside() RETURNS integer LANGUAGE sql STABLE AS 'SELECT 2';
+CREATE OR REPLACE FUNCTION who(orders) RETURNS integer LANGUAGE sql STABLE AS 'SELECT $1.customer + 2';});
+	$d->park('COMMIT');
+	$w->run("PREPARE TRANSACTION 'line';");
+	die $w->errors if $w->errors =~ /ERROR/;
+	release($h, 'asked');
+	$d->join;
+	catch_up($primary, $standby);
+	push @exact, exact('f', 'spent');
+	$primary->safe_psql('postgres', "COMMIT PREPARED 'line'");
+	catch_up($primary, $standby);
+	push @exact, exact('r', 'spent');
+	$_->quit for $h, $d;
 	return @exact;
 };
 

@@ -95,6 +95,15 @@ publish_prefetch_key(uint64 hash)
 }
 
 /*
+ * The same some time later, of what that leads to.
+ */
+void
+publish_prefetch_entry(uint64 hash)
+{
+	index_prefetch_entry(hash);
+}
+
+/*
  * Has this change changed anything that the entries which are there now may
  * have been made from?  Under a partition lock, for those of its keys.
  */

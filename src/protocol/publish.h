@@ -23,6 +23,7 @@ extern FullTransactionId publish_begin(void);
 extern void publish_end(void);
 extern void publish_reset(void);
 extern void publish_prefetch_key(uint64 hash);
+extern void publish_prefetch_entry(uint64 hash);
 extern uint32 publish_key_of(Oid dbid, uint64 cache, uint64 hash,
 							 FullTransactionId xid, const MappingRunning *others,
 							 const ColumnChange *change);

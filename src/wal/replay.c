@@ -37,6 +37,7 @@
 #include "base/devel.h"
 #include "depend/dependency.h"
 #include "fence/dependencyset.h"
+#include "fence/keyfence.h"
 #include "fence/lineage.h"
 #include "fence/news.h"
 #include "fence/ready.h"
@@ -63,6 +64,18 @@ static NewsItem item;
 
 /* What a removed guard leaves */
 static const MappingRunning no_others = {.floor = {.lowest = 1}};
+
+/* Of a record that is replayed soon */
+static NewsReader ahead_reader;
+static NewsItem ahead_item;
+
+static uint64 next_hash = 0;
+
+/* So many records ahead news are looked for. */
+#define RECORDS_AHEAD	16
+
+/* Has the witness been taken for this record? */
+static bool witnessed;
 
 /* Of the last record with news */
 static Oid	news_dbid = InvalidOid;
@@ -119,12 +132,28 @@ replay_database(Oid dbid, FullTransactionId xid)
 	slot_publish_database(dbid, xid, item.others);
 }
 
+/*
+ * The snapshot of a witness costs more than all else, and is of use where something
+ * has to give way in a fence.  It is the same at any time while a record is replayed,
+ * and nobody else adds to fences.
+ */
+static void
+take_witness(FullTransactionId xid)
+{
+	if (!witnessed)
+		witness_replay(xid);
+	witnessed = true;
+}
+
 static void
 replay_key(Oid dbid, FullTransactionId xid)
 {
 	int			slot = slot_find(dbid, item.cache);
 	uint32		n;
 
+	if (key_fence(item.hash)->nxids == FENCE_XIDS || item.others->n > 0 ||
+		!floor_is_empty(&item.others->floor))
+		take_witness(xid);
 	item.change.slot = slot;
 	if (GUARD_REMOVED("news_others"))
 		item.others = NULL;
@@ -139,6 +168,8 @@ replay_item(Oid dbid, FullTransactionId xid)
 {
 	if (item.kind >= NEWS_DATABASE && GUARD_REMOVED("news_ddl_others"))
 		item.others = &no_others;
+	if (item.kind != NEWS_KEY)
+		take_witness(xid);
 	switch (item.kind)
 	{
 		case NEWS_KEY:
@@ -191,7 +222,7 @@ replay_published(Oid dbid, const char *message, Size size)
 	if (!reader.broken)
 	{
 		xid = FullTransactionIdFromU64(reader.xid);
-		witness_replay(xid);
+		witnessed = false;
 		while (news_read(&reader, &item))
 			replay_item(dbid, xid);
 		pg_atomic_fetch_add_u64(&shared_standby->records, 1);
@@ -236,6 +267,40 @@ is_news(const xl_logical_message *message, Size size)
 		memcmp(message->message, NEWS_PREFIX, sizeof(NEWS_PREFIX)) == 0;
 }
 
+/*
+ * What the first key of the news after the next needs is in the memory of other
+ * processors as a rule, and is fetched meanwhile; and then what that leads to.
+ */
+static void
+prefetch_ahead(XLogReaderState *record)
+{
+	DecodedXLogRecord *next = record->record->next;
+	bool		second = false;
+
+	publish_prefetch_entry(next_hash);
+	for (int i = 0; i < RECORDS_AHEAD && next != NULL; i++, next = next->next)
+	{
+		xl_logical_message *message = (xl_logical_message *) next->main_data;
+
+		if (next->header.xl_rmid != RM_LOGICALMSG_ID ||
+			!is_news(message, next->main_data_len))
+			continue;
+		if (second)
+		{
+			news_read_begin(&ahead_reader, message->message + message->prefix_size,
+							message->message_size);
+			if (news_read(&ahead_reader, &ahead_item) &&
+				ahead_item.kind == NEWS_KEY)
+			{
+				next_hash = ahead_item.hash;
+				publish_prefetch_key(next_hash);
+			}
+			return;
+		}
+		second = true;
+	}
+}
+
 static void
 replay_message(XLogReaderState *record)
 {
@@ -253,6 +318,7 @@ replay_message(XLogReaderState *record)
 			replay_announcement(&announcement);
 		else if (standby_state() == STANDBY_FOLLOWING)
 		{
+			prefetch_ahead(record);
 			REPLAY_STOP_POINT("replay_publish", news_dbid);
 			replay_published(news_dbid, news, message->message_size);
 		}

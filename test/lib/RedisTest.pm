@@ -503,7 +503,9 @@ sub receive
 	{
 		my $ready = IO::Select->new($self->{socket})->can_read($end - time);
 
-		die 'no reply from Redis' unless $ready;
+		# A signal may end the wait.
+		die 'no reply from Redis' if !$ready && time >= $end;
+		next if !$ready;
 		die 'Redis has closed the connection'
 		  unless sysread($self->{socket}, $self->{in}, 65536, length $self->{in});
 	}

@@ -70,7 +70,8 @@ sub per_row
 	return 10 * min(map { milliseconds($session, $sql) } 1 .. $times);
 }
 
-# pgbench runs scripts, each a text or [text, weight], and returns {tps, latency,
+# pgbench runs scripts, each a text or [text, weight], for so many seconds, or
+# transactions of each client, and returns {tps, latency,
 # scripts => [{tps, latency}, ...]}, latencies in milliseconds.
 sub pgbench
 {
@@ -87,7 +88,7 @@ sub pgbench
 	}
 	my @command = (
 		qw(pgbench -n -M prepared), '-c', $arg{clients}, '-j', $arg{clients} > 1 ? 2 : 1,
-		'-T', $arg{seconds}, @{ $arg{options} // [] }, @files);
+		($arg{transactions} ? ('-t', $arg{transactions}) : ('-T', $arg{seconds})), @{ $arg{options} // [] }, @files);
 	my $output = qx(@command 2>&1);
 	die "@command\n$output" if $? != 0;
 

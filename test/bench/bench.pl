@@ -12,7 +12,7 @@ use warnings;
 use Bench;
 use Peers;
 
-my @all = qw(hit clients latency scaling miss writes watch beside costs traces memory compression warm redis);
+my @all = qw(hit clients latency scaling miss writes watch beside costs traces memory compression warm redis standby);
 my @sections = @ARGV ? @ARGV : @all;
 for my $section (@sections)
 {

@@ -268,7 +268,7 @@ layer_torture() {
   server_init primary "shared_preload_libraries = 'cache'" 'max_connections = 80'
   chain_settings >>"$SCRATCH/primary/data/postgresql.conf"
   server_start primary
-  torture standby --data "$SCRATCH/primary/data" --standbys 2 --clients "${CLIENTS:-3}" --time "${TIME:-10}"
+  torture standby --data "$SCRATCH/primary/data" --standbys 2 --clients "${CLIENTS:-3}" --time "${TIME:-8}"
 }
 
 for layer in ${LAYERS:-layout unit regress pgtap isolation tap torture}; do

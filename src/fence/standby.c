@@ -15,8 +15,8 @@
  * known (the floor).  WAL tells when the primary has stopped or crashed, or
  * another server has been promoted: by a checkpoint of a shutdown or of the end of
  * recovery, or an end-of-recovery record.  Then nothing is used until the next
- * announcement.  If no other start lies in between, nothing was missed: what
- * concerns caches is not committed before the announcement.
+ * announcement.  If no other start lies in between, in which anybody has got an id,
+ * nothing was missed: what concerns caches is not committed before the announcement.
  *
  * A commit that is replayed becomes visible shortly before its invalidation
  * messages are sent to backends.  Here nobody has the lock by which the primary's
@@ -128,23 +128,25 @@ standby_resume(void)
 }
 
 /*
- * The primary has stopped, in whatever way, or is another one now.
+ * The primary has stopped, in whatever way, or is another one now.  If nobody has got
+ * an id since the last time, as where a standby is promoted after a stop in good order,
+ * nothing was missed in between: what had been prepared had published before.
  */
 void
 standby_pause(void)
 {
 	StandbyState state = standby_state();
+	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
 
 	if (GUARD_REMOVED("standby_pause"))
 		return;
 	if (state == STANDBY_FOLLOWING)
 	{
-		shared_standby->between_next =
-			U64FromFullTransactionId(ReadNextFullTransactionId());
+		shared_standby->between_next = next;
 		ready_unset();
 		set_state(STANDBY_BETWEEN);
 	}
-	else if (state == STANDBY_BETWEEN)
+	else if (state == STANDBY_BETWEEN && !standby_knows_all(next))
 		set_state(STANDBY_MISSED);
 }
 

@@ -15,7 +15,9 @@
  * it before any snapshot sees it, as on the primary.
  *
  * Without cache.wal = on nothing is wrapped.  In crash recovery, and where no
- * queries are possible in recovery, nothing is done.
+ * queries are possible in recovery, nothing is done.  What is replayed before queries
+ * are possible counts: the announcement after the checkpoint from which recovery has
+ * begun may be there, and not come again for a while.
  *
  * Locking: what publishing takes: the registry lock and those of keys, none for
  * long.  Nothing here raises an error, allocates memory, or waits for anything else:
@@ -141,7 +143,7 @@ static void
 take_witness(FullTransactionId xid)
 {
 	if (!witnessed)
-		witness_replay(xid);
+		witness_replay(InHotStandby ? xid : InvalidFullTransactionId);
 	witnessed = true;
 }
 
@@ -301,13 +303,23 @@ prefetch_ahead(XLogReaderState *record)
 	}
 }
 
+/*
+ * Will there be queries in this recovery?  Before it is known which transactions are
+ * running there are none, and nobody can be a witness; all else is the same then.
+ */
+static bool
+is_possible(void)
+{
+	return standbyState != STANDBY_DISABLED && segment_exists();
+}
+
 static void
 replay_message(XLogReaderState *record)
 {
 	xl_logical_message *message = (xl_logical_message *) XLogRecGetData(record);
 	NewsAnnouncement announcement;
 
-	if (InHotStandby && segment_exists() &&
+	if (is_possible() &&
 		is_news(message, XLogRecGetDataLen(record)))
 	{
 		const char *news = message->message + message->prefix_size;
@@ -402,7 +414,7 @@ replay_transaction(XLogReaderState *record)
 {
 	TransactionId xid = InvalidTransactionId;
 
-	if (segment_exists() && InHotStandby)
+	if (is_possible())
 	{
 		xid = ended_transaction(record);
 		note_early_ddl(record, xid);
@@ -426,7 +438,7 @@ replay_xlog(XLogReaderState *record)
 {
 	uint8		info = XLogRecGetInfo(record) & ~XLR_INFO_MASK;
 	bool		stops = (info == XLOG_CHECKPOINT_SHUTDOWN ||
-						 info == XLOG_END_OF_RECOVERY) && segment_exists();
+						 info == XLOG_END_OF_RECOVERY) && is_possible();
 
 	if (stops)
 		standby_pause();

@@ -31,6 +31,7 @@
 #include "definition/key.h"
 #include "fence/columns.h"
 #include "fence/registry.h"
+#include "fence/news.h"
 #include "fence/slotlists.h"
 #include "fence/watchrows.h"
 #include "protocol/catalogs.h"
@@ -161,8 +162,14 @@ find_change(RowKeys *keys, TriggerData *data, ColumnChange *change)
 	change->slot = rowkeys_slot(keys);
 	change->relid = keys->relid;
 	if (!slot_reads(change->slot, MyDatabaseId, keys->def->id, keys->relid,
-					&matter) ||
-		(matter & COLUMNS_ROW) != 0)
+					&matter))
+	{
+		/* Here it matters; on standbys loads may have read what it leaves alone. */
+		if (!news_wanted())
+			return NULL;
+		matter = COLUMNS_NONE;
+	}
+	if ((matter & COLUMNS_ROW) != 0)
 		return NULL;
 	change->columns = columns_changed(data->tg_relation, data->tg_trigslot,
 									  data->tg_newslot, matter);

@@ -43,5 +43,27 @@ is(mismatches($standby), '', 'and again');
 $primary->safe_psql('postgres', 'TRUNCATE item');
 $primary->wait_for_catchup($standby);
 is(mismatches($standby), '', 'after TRUNCATE');
+
+# The primary has loaded nothing of this cache, and so does not know what its loads read.
+$primary->safe_psql('postgres', <<'END');
+CREATE TABLE user_account (id integer PRIMARY KEY, name text, seen integer);
+INSERT INTO user_account SELECT i, 'name ' || i, 0 FROM generate_series(1, 5) AS i;
+CREATE FUNCTION account_name(integer) RETURNS text LANGUAGE sql STABLE
+  AS 'SELECT name FROM user_account WHERE id = $1';
+SELECT cache_create('account', 'account_name(integer)'), cache_watch('account', 'user_account', 'id');
+END
+$primary->wait_for_catchup($standby);
+$fill = "SELECT count(*) FILTER (WHERE cache_get('account', i) IS NOT DISTINCT FROM to_jsonb(account_name(i))) FROM generate_series(1, 5) AS i";
+$hits = "SELECT hits FROM cache_stats WHERE name = 'account'";
+is($standby->safe_psql('postgres', $fill), 5, 'a cache that only standbys use');
+$primary->safe_psql('postgres', 'UPDATE user_account SET seen = seen + 1');
+$primary->wait_for_catchup($standby);
+$before = $standby->safe_psql('postgres', $hits);
+is($standby->safe_psql('postgres', $fill), 5, 'after an update of a column that no load has read');
+is($standby->safe_psql('postgres', $hits), $before + 5, 'all from the cache');
+$primary->safe_psql('postgres', 'UPDATE user_account SET name = upper(name)');
+$primary->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', $fill), 5, 'and of one that all have');
+is($standby->safe_psql('postgres', $hits), $before + 5, 'which are loaded again');
 $standby->stop;
 done_testing();

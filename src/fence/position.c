@@ -26,6 +26,7 @@
 #include "utils/memutils.h"
 
 #include "base/devel.h"
+#include "fence/news.h"
 #include "fence/position.h"
 
 /* The history of the timeline that was asked for last, and that. */
@@ -46,6 +47,10 @@ position_of_load(WalPosition *position)
 	{
 		position->lsn = GetXLogInsertRecPtr();
 		position->timeline = GetWALInsertionTimeLine();
+
+		/* Standbys can get there when it is flushed, and perhaps nobody commits. */
+		if (news_wanted())
+			XLogSetAsyncXactLSN(position->lsn);
 	}
 }
 

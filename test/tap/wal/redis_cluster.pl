@@ -5,6 +5,7 @@ use warnings;
 use CacheTest;
 use PostgreSQL::Test::Cluster;
 use RedisTest;
+use StandbyTest;
 use Test::More;
 
 my $keys = 20;
@@ -50,7 +51,7 @@ ok($standby->poll_query_until('postgres', $following), 'the standby follows');
 # Each uses what the other has loaded.
 is($primary->safe_psql('postgres', $fill), $keys, 'the primary loads');
 filled();
-$primary->wait_for_catchup($standby);
+catch_up($primary, $standby);
 is($standby->safe_psql('postgres', $fill), $keys, 'the standby reads');
 is($standby->safe_psql('postgres', $from_redis), $keys, 'all of it from Redis');
 is(mismatches($standby), '', 'and that is exact');
@@ -59,7 +60,7 @@ begin_empty($standby);
 $standby->safe_psql('postgres', $fill);
 filled();
 begin_empty($primary);
-$primary->wait_for_catchup($standby);
+catch_up($primary, $standby);
 is($primary->safe_psql('postgres', $fill), $keys, 'what the standby has loaded');
 is($primary->safe_psql('postgres', $from_redis), $keys, 'the primary finds in Redis');
 is(mismatches($primary), '', 'and that is exact');
@@ -83,7 +84,7 @@ for my $removed ('', 'redis_position')
 	is($session->run($probe), $removed ? 'f' : 't', $title);
 	$session->quit;
 	$standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
-	$primary->wait_for_catchup($standby);
+	catch_up($primary, $standby);
 	is(mismatches($standby), '', 'when it has caught up') if !$removed;
 	begin_empty($standby);
 }
@@ -92,7 +93,7 @@ for my $removed ('', 'redis_position')
 $redis->command('FLUSHALL');
 $primary->safe_psql('postgres', "SELECT cache_invalidate('c'); $fill");
 filled();
-$primary->wait_for_catchup($standby);
+catch_up($primary, $standby);
 $standby->promote;
 wait_state($standby, 'up');
 is($standby->safe_psql('postgres', $fill), $keys, 'after a promotion');

@@ -425,7 +425,7 @@ damaged(const char *what)
 {
 	ereport(LOG,
 			(errmsg("file \"%s\" %s, ignoring it", DUMP_FILE, what),
-			 errdetail("Cached values that were not read from it will be loaded when they are asked for.")));
+			 errdetail("Values will be cached anew as they are asked for.")));
 	return false;
 }
 

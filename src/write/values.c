@@ -153,7 +153,9 @@ adopt(Relation rel, HeapTuple tuple)
 			if (warned != def->id)
 				ereport(WARNING,
 						(errmsg("what was set in cache \"%s\" is not restored", name),
-						 errdetail("There is a cache of this name already, which is not logged.")));
+						 errdetail("There is a cache of this name already, which is not logged."),
+						 errhint("SELECT cache_alter(%s, logged => true); then restore the data of cache_value_logged again.",
+								 quote_literal_cstr(name))));
 			warned = def->id;
 			return NULL;
 		}

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
@@ -570,7 +571,9 @@ fetch_otherwise(Fetch *fetch, bool asked)
 {
 	if (fetch->get.def != NULL)
 		return fetch_miss(fetch, asked);
-	if (ready_for_use())
+
+	/* A standby that may not use entries counts all the same. */
+	if (ready_for_use() || RecoveryInProgress())
 		(void) lock_slot(fetch->def);
 	return fetch_bypass(fetch, fetch->get.refused);
 }

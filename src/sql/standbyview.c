@@ -61,9 +61,9 @@ cache_standby_rows(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	since = pg_atomic_read_u64(&shared_standby->since);
 	values[col++] = CStringGetTextDatum(state_name(in_recovery));
-	nulls[col] = since == 0;
+	nulls[col] = since == 0 || !in_recovery;
 	values[col++] = TimestampTzGetDatum((TimestampTz) since);
-	nulls[col] = pg_atomic_read_u64(&shared_standby->floor) == 0;
+	nulls[col] = pg_atomic_read_u64(&shared_standby->floor) == 0 || !in_recovery;
 	values[col++] = UInt64GetDatum(pg_atomic_read_u64(&shared_standby->floor));
 	nulls[col] = pg_atomic_read_u64(&shared_standby->position) == 0;
 	values[col++] = LSNGetDatum(pg_atomic_read_u64(&shared_standby->position));

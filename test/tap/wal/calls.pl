@@ -38,6 +38,13 @@ foreach my $isolation ('READ COMMITTED', 'REPEATABLE READ')
 }
 is((split /\|/, $standby->safe_psql('postgres', 'SELECT wal, state FROM cache_standby'))[1], 'following', 'it follows');
 is($primary->safe_psql('postgres', 'SELECT wal, state FROM cache_standby'), 't|primary', 'the primary');
+
+# A standby that does not follow counts all the same, and says why.
+$standby->append_conf('postgresql.conf', 'cache.wal = off');
+$standby->restart;
+is($standby->safe_psql('postgres', $calls{cache_get}), $keys, 'with cache.wal = off');
+is($standby->safe_psql('postgres', "SELECT reason, count FROM cache_bypasses WHERE cache = 'c' AND count > 0"), "standby|$keys", 'all are bypasses');
+is($standby->safe_psql('postgres', 'SELECT state, since, floor FROM cache_standby'), 'off||', 'and the view says why');
 $standby->stop;
 $primary->stop;
 

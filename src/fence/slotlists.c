@@ -108,6 +108,23 @@ slot_note_catalogs(int index)
 	LWLockRelease(shared_registry_lock);
 }
 
+/*
+ * Note that what is used of a cache may depend on more than is known here: so all
+ * DDL counts, in the same way.
+ */
+void
+slot_note_unknown(int index)
+{
+	CacheSlot  *slot = &shared_slots[index];
+
+	if (pg_atomic_read_u32(&slot->unknown) != 0)
+		return;
+	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
+	fence_remember(&slot->fence, registry_ddl_fence(slot->dbid));
+	pg_atomic_write_u32(&slot->unknown, 1);
+	LWLockRelease(shared_registry_lock);
+}
+
 /* Is the slot one of a cache of this database (InvalidOid: of any)? */
 static bool
 slot_is_in(CacheSlot *slot, Oid dbid)

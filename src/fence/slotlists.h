@@ -43,6 +43,7 @@ extern uint64 slot_copy_lists(int index, SlotLists *lists);
 extern void slot_depend(int index, Oid relid);
 extern bool slot_depends_on(int index, Oid relid);
 extern void slot_note_catalogs(int index);
+extern void slot_note_unknown(int index);
 extern bool slot_any_reads_catalogs(Oid dbid);
 extern void slot_publish_dependents(Oid dbid, const Oid *relids, int n,
 									FullTransactionId xid,

@@ -33,6 +33,7 @@
 #include "definition/value.h"
 #include "depend/loads.h"
 #include "depend/unstored.h"
+#include "fence/news.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
 #include "fence/slotlists.h"
@@ -357,6 +358,9 @@ fetch_lookup(Fetch *fetch, StoreValue *value)
 /*
  * Note what a value from Redis depends on, as its load would have.  False if
  * that is too much.
+ *
+ * What names and roles the load has met is in no value.  It is noted where the load
+ * has run, which may be another server of the cluster.
  */
 static bool
 fetch_depend(CacheDef *def, const CodecValue *received)
@@ -369,6 +373,8 @@ fetch_depend(CacheDef *def, const CodecValue *received)
 		pg_atomic_write_u32(&shared_slots[def->slot].own_path, 1);
 	if (received->reads_catalogs)
 		slot_note_catalogs(def->slot);
+	if (news_enabled)
+		slot_note_unknown(def->slot);
 	for (uint32 i = 0; i < received->nviews; i++)
 	{
 		if (!slot_add_view(def->slot,

@@ -66,6 +66,37 @@ is($primary->safe_psql('postgres', $from_redis), $keys, 'the primary finds in Re
 is(mismatches($primary), '', 'and that is exact');
 is($standby->poll_query_until('postgres', $following), 1, 'the standby follows the primary again');
 
+# A function that only the standby's loads have met is replaced on the primary: before
+# the primary uses the value that depends on it, and afterwards.
+$primary->safe_psql('postgres', <<'END');
+CREATE FUNCTION deep() RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 1; END';
+CREATE FUNCTION near(k int) RETURNS numeric LANGUAGE plpgsql STABLE AS
+  'BEGIN RETURN (SELECT price FROM item WHERE id = k); END';
+CREATE FUNCTION far(k int) RETURNS numeric LANGUAGE plpgsql STABLE AS
+  'BEGIN RETURN (SELECT price FROM item WHERE id = k) + deep(); END';
+CREATE FUNCTION load_far(k int) RETURNS numeric LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  r numeric;
+BEGIN
+  EXECUTE format('SELECT %s($1)', CASE WHEN k < 10 THEN 'near' ELSE 'far' END) INTO r USING k;
+  RETURN r;
+END $$;
+SELECT cache_create('far', 'load_far(int)', redis => true);
+SELECT cache_watch('far', 'item', 'id');
+SELECT cache_get('far', 1);
+END
+$redis->wait_entries(1, names($primary, 'far'));
+catch_up($primary, $standby);
+$standby->safe_psql('postgres', "SELECT cache_get('far', 11), cache_get('far', 12)");
+$redis->wait_entries(3, names($primary, 'far'));
+is($primary->safe_psql('postgres', "SELECT cache_get('far', 12) = to_jsonb(load_far(12))"), 't',
+	'the primary uses what the standby has loaded');
+is($primary->safe_psql('postgres', "SELECT redis_hits FROM cache_stats WHERE name = 'far'"), 1, 'from Redis');
+$primary->safe_psql('postgres', 'CREATE OR REPLACE FUNCTION deep() RETURNS int LANGUAGE plpgsql STABLE AS $$BEGIN RETURN 2; END$$');
+is($primary->safe_psql('postgres', "SELECT cache_get('far', $_) = to_jsonb(load_far($_))"), 't',
+	"a function that the standby's loads call is replaced: key $_")
+  for 11, 12;
+
 # A standby that is behind: the value in Redis is newer than what it sees. The guard is
 # taken out in one session.
 begin_empty($standby);

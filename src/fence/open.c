@@ -77,7 +77,11 @@ open_for_business(void)
 			shared_lineage->timeline == GetWALInsertionTimeLine();
 
 		if (promoted && standby_knows_all(next))
+		{
+			/* Of what is prepared with DDL the lock tells from now on (catalogs.c). */
+			registry_count_ddl();
 			lineage_promote(shared_lineage);
+		}
 		else if (promoted)
 			forget_history(next);
 		else if (!restored)

@@ -258,6 +258,16 @@ registry_forget(uint64 floor)
 }
 
 /*
+ * There may have been DDL that is not published here: before they load, backends make
+ * sure anew that they have heard of all.
+ */
+void
+registry_count_ddl(void)
+{
+	pg_atomic_fetch_add_u64(&shared_registry->ddl_changes, 1);
+}
+
+/*
  * Free the slot that was made longest ago, or one that is free already.
  *
  * A cache that has no slot has published nothing: so whatever the fence of

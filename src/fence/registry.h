@@ -193,6 +193,7 @@ registry_catalog_fence(Oid dbid)
 
 extern void registry_begin(uint64 floor);
 extern void registry_forget(uint64 floor);
+extern void registry_count_ddl(void);
 extern int	slot_find(Oid dbid, uint64 id);
 extern int	slot_find_locked(Oid dbid, uint64 id);
 extern int	slot_attach(Oid dbid, uint64 id, bool remote);

@@ -118,11 +118,13 @@ standby_begin(void)
 }
 
 /*
- * Follow it further: nothing was missed.
+ * Follow it further: nothing was missed.  But what had been prepared with DDL before
+ * this server began to follow may have been committed meanwhile.
  */
 void
 standby_resume(void)
 {
+	registry_count_ddl();
 	set_state(STANDBY_FOLLOWING);
 	ready_set(READY_STANDBY);
 }

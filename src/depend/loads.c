@@ -186,6 +186,17 @@ note_own_path(void)
 	}
 }
 
+/* These loads use what another server has loaded. */
+static void
+note_elsewhere(void)
+{
+	for (Load *load = current_load; load != NULL; load = load->outer)
+	{
+		if (!load->keys && load->def->slot >= 0)
+			slot_note_elsewhere(load->def->slot);
+	}
+}
+
 /*
  * These loads read catalogs, so they depend on all DDL.
  */
@@ -458,6 +469,8 @@ loads_note_hit(CacheDef *inner, uint64 generation, TimestampTz expires)
 		note_unseen();
 	if (lists.reads_catalogs)
 		loads_note_catalogs();
+	if (lists.elsewhere)
+		note_elsewhere();
 	for (uint32 i = 0; i < lists.nviews; i++)
 		loads_note_view(lists.views[i]);
 	for (uint32 i = 0; i < lists.nreads; i++)

@@ -6,6 +6,10 @@
  * A Bloom filter for all databases together, of which nothing is ever taken
  * out.  What its members are dependency.c knows; here they are hashes.
  *
+ * What it has is what the loads of this server have met.  Those of others of the
+ * cluster, whose values are in Redis, have met other things: values say by a number
+ * whose they are.  A clean restart keeps both.
+ *
  * Locking: none to ask.  Whoever adds a member that DDL has to know of holds the
  * registry lock, exclusively, see slots_adopt_ddl().
  *
@@ -23,6 +27,9 @@ static DependencyRecorder recorder = NULL;
 static void
 dependencies_init(void)
 {
+	/* Without a random number nothing is taken for our own. */
+	if (!pg_strong_random(&shared_dependencies->server, sizeof(uint64)))
+		shared_dependencies->server = 0;
 	for (int i = 0; i < DEPENDENCY_WORDS; i++)
 		pg_atomic_init_u64(&shared_dependencies->bits[i], 0);
 }

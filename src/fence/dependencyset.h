@@ -22,6 +22,7 @@
 /* Set bits are never cleared. */
 typedef struct SharedDependencies
 {
+	uint64		server;			/* random; whose loads have noted what they met here */
 	pg_atomic_uint64 bits[DEPENDENCY_WORDS];
 } SharedDependencies;
 

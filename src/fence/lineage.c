@@ -12,7 +12,8 @@
  * incarnation of the server that made them, which has to be one of those that
  * the present state descends from.
  *
- * The secret of the MAC is as old as the epoch.
+ * The secret of the MAC is as old as the epoch.  It leaves the server and its data
+ * directory with cache.wal = on only, in WAL.
  *
  * A standby has the lineage of its primary, which announces it (news.c): they have one
  * history, and use each other's values.  When it is promoted it goes on with it, as

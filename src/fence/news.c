@@ -65,6 +65,7 @@ enum
 	BYTE_BEGIN_LASTING_DDL,
 	BYTE_RELATIONS,
 	BYTE_CATALOGS,
+	BYTE_LASTING_CATALOGS,
 	BYTE_TEST,
 	BYTE_ROLE_TEST,
 	BYTE_MEMBERSHIP_TEST,
@@ -317,15 +318,16 @@ news_add_relations(const Oid *relids, int n)
 }
 
 /*
- * Those of a database (InvalidOid: of any) that read catalogs.
+ * Those of a database (InvalidOid: of any) that read catalogs, or (lasting) that use
+ * what others have loaded.
  */
 void
-news_add_catalogs(Oid dbid)
+news_add_catalogs(Oid dbid, bool lasting)
 {
 	if (!news_wanted())
 		return;
 	has_ddl = true;
-	put_with_oid(BYTE_CATALOGS, dbid);
+	put_with_oid(lasting ? BYTE_LASTING_CATALOGS : BYTE_CATALOGS, dbid);
 }
 
 /*
@@ -624,6 +626,8 @@ take_item(NewsReader *reader, int byte, NewsItem *item)
 			item->kind = NEWS_RELATIONS_CHANGED;
 			return take_relations(reader, item);
 		case BYTE_CATALOGS:
+		case BYTE_LASTING_CATALOGS:
+			item->lasting = byte == BYTE_LASTING_CATALOGS;
 			return take_with_oid(reader, item, NEWS_CATALOGS_CHANGED);
 		case BYTE_TEST:
 			item->kind = NEWS_TEST;

@@ -44,7 +44,7 @@ typedef enum NewsKind
 	NEWS_ROLE,					/* oid */
 	NEWS_BEGIN_DDL,				/* oid, lasting */
 	NEWS_RELATIONS_CHANGED,		/* relids, nrelids */
-	NEWS_CATALOGS_CHANGED,		/* oid */
+	NEWS_CATALOGS_CHANGED,		/* oid, lasting */
 	NEWS_TEST,					/* test */
 	NEWS_ROLE_TEST,				/* oid */
 	NEWS_MEMBERSHIP_TEST		/* hash */
@@ -104,7 +104,7 @@ extern void news_add_dependent(uint64 cache);
 extern void news_add_role(Oid role);
 extern void news_add_begin_ddl(Oid dbid, bool lasting);
 extern void news_add_relations(const Oid *relids, int n);
-extern void news_add_catalogs(Oid dbid);
+extern void news_add_catalogs(Oid dbid, bool lasting);
 extern void news_add_test(const DependencyTest *test);
 extern void news_add_role_test(Oid role);
 extern void news_add_membership_test(uint32 hash);

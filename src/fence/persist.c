@@ -59,7 +59,7 @@
 #define STATE_MAGIC		0x63616368
 
 /* Another one after each change of the file, of keys' images or of the codec. */
-#define STATE_VERSION	6
+#define STATE_VERSION	7
 
 typedef struct StateHeader
 {
@@ -67,6 +67,7 @@ typedef struct StateHeader
 	uint32		version;
 	XLogRecPtr	checkpoint;		/* the shutdown's */
 	uint64		start_floor;
+	uint64		server;
 	Lineage		lineage;
 	char		software[SOFTWARE_NAME];	/* that the loaders ran on */
 	uint32		nfences;		/* in memory */
@@ -99,6 +100,7 @@ typedef struct SavedSlot
 	uint32		variants[SLOT_VARIANTS];
 	uint32		reads_catalogs;
 	uint32		unknown;
+	uint32		elsewhere;
 	uint64		filter[SLOT_FILTER];
 	uint32		nreads;
 	uint32		nviews;
@@ -208,6 +210,7 @@ write_slot(StateFile *state, CacheSlot *slot)
 	memcpy(saved.variants, slot->variants, sizeof(saved.variants));
 	saved.reads_catalogs = pg_atomic_read_u32(&slot->reads_catalogs);
 	saved.unknown = pg_atomic_read_u32(&slot->unknown);
+	saved.elsewhere = pg_atomic_read_u32(&slot->elsewhere);
 	for (int i = 0; i < SLOT_FILTER; i++)
 		saved.filter[i] = pg_atomic_read_u64(&slot->filter[i]);
 	saved.nreads = pg_atomic_read_u32(&slot->nreads);
@@ -275,6 +278,7 @@ write_state(StateFile *state, XLogRecPtr checkpoint)
 	header.version = STATE_VERSION;
 	header.checkpoint = checkpoint;
 	header.start_floor = shared_registry->start_floor;
+	header.server = shared_dependencies->server;
 	header.lineage = *shared_lineage;
 	software_name(header.software);
 	header.nfences = key_nfences;
@@ -434,6 +438,7 @@ read_slot(StateFile *state, CacheSlot *slot)
 		pg_atomic_write_u64(&slot->columns[i], saved.columns[i]);
 	pg_atomic_write_u32(&slot->reads_catalogs, saved.reads_catalogs);
 	pg_atomic_write_u32(&slot->unknown, saved.unknown);
+	pg_atomic_write_u32(&slot->elsewhere, saved.elsewhere);
 	for (int i = 0; i < SLOT_FILTER; i++)
 		pg_atomic_write_u64(&slot->filter[i], saved.filter[i]);
 	pg_atomic_write_u64(&slot->lists_of, slot->fence.changes);
@@ -499,6 +504,7 @@ read_state(StateFile *state)
 	if (!get(state, &header, sizeof(header)) || !header_fits(&header))
 		return false;
 	shared_registry->start_floor = header.start_floor;
+	shared_dependencies->server = header.server;
 	*shared_lineage = header.lineage;
 	if (!get(state, shared_mapping->running,
 			 sizeof(shared_mapping->running)))

@@ -83,6 +83,7 @@ slot_init(CacheSlot *slot)
 		pg_atomic_init_u64(&slot->filter[i], 0);
 	pg_atomic_init_u32(&slot->reads_catalogs, 0);
 	pg_atomic_init_u32(&slot->unknown, 0);
+	pg_atomic_init_u32(&slot->elsewhere, 0);
 	pg_atomic_init_u32(&slot->own_path, 0);
 	pg_atomic_init_u32(&slot->nvariants, 0);
 	pg_atomic_init_u32(&slot->nprefixes, 0);
@@ -227,6 +228,7 @@ slot_reset_reads(CacheSlot *slot)
 		pg_atomic_write_u64(&slot->filter[i], 0);
 	pg_atomic_write_u32(&slot->reads_catalogs, 0);
 	pg_atomic_write_u32(&slot->unknown, 0);
+	pg_atomic_write_u32(&slot->elsewhere, 0);
 	pg_atomic_write_u32(&slot->own_path, 0);
 	pg_atomic_write_u32(&slot->nvariants, 0);
 	pg_atomic_write_u32(&slot->nprefixes, 0);

@@ -86,6 +86,13 @@ typedef struct CacheSlot
 	pg_atomic_uint32 unknown;
 
 	/*
+	 * Values that another server of the cluster has loaded are used: what names and
+	 * roles those loads have met is not known here.  So all DDL counts that changes
+	 * results.  In the same way.
+	 */
+	pg_atomic_uint32 elsewhere;
+
+	/*
 	 * The cache's own eviction policy, if it has a max_cost: a pinned block
 	 * of the arena.  Under the store lock.
 	 */

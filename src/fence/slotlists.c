@@ -109,19 +109,18 @@ slot_note_catalogs(int index)
 }
 
 /*
- * Note that what is used of a cache may depend on more than is known here: so all
- * DDL counts, in the same way.
+ * Note that what is used of a cache was loaded by another server, in the same way.
  */
 void
-slot_note_unknown(int index)
+slot_note_elsewhere(int index)
 {
 	CacheSlot  *slot = &shared_slots[index];
 
-	if (pg_atomic_read_u32(&slot->unknown) != 0)
+	if (pg_atomic_read_u32(&slot->elsewhere) != 0 || GUARD_REMOVED("elsewhere"))
 		return;
 	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	fence_remember(&slot->fence, registry_ddl_fence(slot->dbid));
-	pg_atomic_write_u32(&slot->unknown, 1);
+	pg_atomic_write_u32(&slot->elsewhere, 1);
 	LWLockRelease(shared_registry_lock);
 }
 
@@ -169,14 +168,23 @@ depends_on_any(CacheSlot *slot, const Oid *relids, int n)
 	return false;
 }
 
+/* Do the loads depend on these relations, or on catalogs, or (lasting) on anything? */
+static bool
+depends_on_ddl(CacheSlot *slot, const Oid *relids, int n, bool lasting)
+{
+	return depends_on_any(slot, relids, n) || reads_catalogs(slot) ||
+		(lasting && pg_atomic_read_u32(&slot->elsewhere) != 0);
+}
+
 /*
  * Publish DDL for the caches of a database (InvalidOid: of all) whose loads depend on
- * one of these relations, or read catalogs; others as in
+ * one of these relations, or read catalogs; lasting: it may change results, which
+ * concerns loads of other servers, too; others as in
  * slot_publish_database().
  */
 void
-slot_publish_dependents(Oid dbid, const Oid *relids, int n, FullTransactionId xid,
-						const MappingRunning *others)
+slot_publish_dependents(Oid dbid, const Oid *relids, int n, bool lasting,
+						FullTransactionId xid, const MappingRunning *others)
 {
 	LWLockAcquire(shared_registry_lock, LW_EXCLUSIVE);
 	for (uint32 i = 0; i < shared_registry->nslots; i++)
@@ -184,7 +192,7 @@ slot_publish_dependents(Oid dbid, const Oid *relids, int n, FullTransactionId xi
 		CacheSlot  *slot = &shared_slots[i];
 
 		if (slot_is_in(slot, dbid) &&
-			(depends_on_any(slot, relids, n) || reads_catalogs(slot)))
+			depends_on_ddl(slot, relids, n, lasting))
 			slot_publish_ddl(i, xid, others);
 	}
 	LWLockRelease(shared_registry_lock);
@@ -192,10 +200,10 @@ slot_publish_dependents(Oid dbid, const Oid *relids, int n, FullTransactionId xi
 
 /*
  * The caches of a database (InvalidOid: of all) whose loads depend on one of
- * these relations, or (catalogs) on catalogs, as a list of SlotCache.
+ * these relations, or on catalogs, as a list of SlotCache; lasting as above.
  */
 List *
-slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs)
+slot_dependents(Oid dbid, const Oid *relids, int n, bool lasting)
 {
 	List	   *dependents = NIL;
 
@@ -205,9 +213,7 @@ slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs)
 		CacheSlot  *slot = &shared_slots[i];
 		SlotCache  *found;
 
-		if (!slot_is_in(slot, dbid) ||
-			!(depends_on_any(slot, relids, n) ||
-			  (catalogs && reads_catalogs(slot))))
+		if (!slot_is_in(slot, dbid) || !depends_on_ddl(slot, relids, n, lasting))
 			continue;
 		found = palloc(sizeof(SlotCache));
 		found->dbid = slot->dbid;
@@ -496,6 +502,7 @@ slot_copy_lists(int index, SlotLists *lists)
 	lists->own_path = pg_atomic_read_u32(&slot->own_path) != 0;
 	lists->unseen = pg_atomic_read_u32(&slot->unseen) != 0;
 	lists->reads_catalogs = pg_atomic_read_u32(&slot->reads_catalogs) != 0;
+	lists->elsewhere = pg_atomic_read_u32(&slot->elsewhere) != 0;
 	lists->complete = lists->nreads <= SLOT_READS && lists->nviews <= SLOT_VIEWS;
 	lists->nreads = Min(lists->nreads, SLOT_READS);
 	lists->nviews = Min(lists->nviews, SLOT_VIEWS);

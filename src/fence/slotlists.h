@@ -32,6 +32,7 @@ typedef struct SlotLists
 	bool		own_path;		/* see CacheSlot, also for what follows */
 	bool		unseen;
 	bool		reads_catalogs;
+	bool		elsewhere;
 	uint32		nreads;
 	uint32		nviews;
 	Oid			reads[SLOT_READS];
@@ -43,12 +44,12 @@ extern uint64 slot_copy_lists(int index, SlotLists *lists);
 extern void slot_depend(int index, Oid relid);
 extern bool slot_depends_on(int index, Oid relid);
 extern void slot_note_catalogs(int index);
-extern void slot_note_unknown(int index);
+extern void slot_note_elsewhere(int index);
 extern bool slot_any_reads_catalogs(Oid dbid);
 extern void slot_publish_dependents(Oid dbid, const Oid *relids, int n,
-									FullTransactionId xid,
+									bool lasting, FullTransactionId xid,
 									const MappingRunning *others);
-extern List *slot_dependents(Oid dbid, const Oid *relids, int n, bool catalogs);
+extern List *slot_dependents(Oid dbid, const Oid *relids, int n, bool lasting);
 extern void slot_add_read(int index, Oid relid, Columns columns);
 extern void slot_add_unseen(int index);
 extern bool slot_reads(int index, Oid dbid, uint64 id, Oid relid,

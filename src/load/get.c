@@ -33,7 +33,7 @@
 #include "definition/value.h"
 #include "depend/loads.h"
 #include "depend/unstored.h"
-#include "fence/news.h"
+#include "fence/dependencyset.h"
 #include "fence/ready.h"
 #include "fence/registry.h"
 #include "fence/slotlists.h"
@@ -183,6 +183,7 @@ fetch_send(Fetch *fetch, StoreValue *value)
 	sent.own_path = lists.own_path;
 	sent.unseen = lists.unseen;
 	sent.reads_catalogs = lists.reads_catalogs;
+	sent.server = lists.elsewhere ? 0 : shared_dependencies->server;
 	memcpy(sent.relations, lists.reads, sizeof(Oid) * lists.nreads);
 	memcpy(sent.relations + lists.nreads, lists.views, sizeof(Oid) * lists.nviews);
 	memcpy(sent.columns, lists.columns, sizeof(Columns) * lists.nreads);
@@ -373,8 +374,8 @@ fetch_depend(CacheDef *def, const CodecValue *received)
 		pg_atomic_write_u32(&shared_slots[def->slot].own_path, 1);
 	if (received->reads_catalogs)
 		slot_note_catalogs(def->slot);
-	if (news_enabled)
-		slot_note_unknown(def->slot);
+	if (received->server == 0 || received->server != shared_dependencies->server)
+		slot_note_elsewhere(def->slot);
 	for (uint32 i = 0; i < received->nviews; i++)
 	{
 		if (!slot_add_view(def->slot,

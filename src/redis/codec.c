@@ -26,7 +26,7 @@
 #include <string.h>
 
 /* Says what follows, and in which version. */
-#define CODEC_MAGIC		UINT32_C(0x35634c32)
+#define CODEC_MAGIC		UINT32_C(0x36634c32)
 
 #define FLAG_NULL		0x01
 #define FLAG_OWN_PATH	0x02
@@ -41,6 +41,7 @@ typedef struct CodecHeader
 	uint32_t	magic;
 	uint32_t	flags;
 	uint64_t	incarnation;
+	uint64_t	server;
 	uint64_t	cache;
 	uint64_t	lsn;
 	int64_t		expires;
@@ -108,6 +109,7 @@ codec_encode(const CodecValue *value, char *to)
 		(value->unseen ? FLAG_UNSEEN : 0) |
 		(value->reads_catalogs ? FLAG_CATALOGS : 0);
 	header.incarnation = value->incarnation;
+	header.server = value->server;
 	header.cache = value->cache;
 	header.timeline = value->timeline;
 	header.lsn = value->lsn;
@@ -192,6 +194,7 @@ codec_decode(CodecValue *value, const char *from, size_t size)
 		return false;
 
 	value->incarnation = header.incarnation;
+	value->server = header.server;
 	value->cache = header.cache;
 	value->database = header.database;
 	value->timeline = header.timeline;

@@ -23,7 +23,8 @@
 /* A value and all that decides whether it may be used. */
 typedef struct CodecValue
 {
-	uint64_t	incarnation;	/* of the server that loaded it */
+	uint64_t	incarnation;	/* of the history that it was loaded in */
+	uint64_t	server;			/* that loaded it */
 	uint64_t	cache;			/* the cache's id */
 	uint32_t	database;		/* and its database */
 	uint32_t	timeline;

@@ -7,8 +7,8 @@
  * the loader; what was loaded is sent there by the background worker.
  *
  * Nothing that Redis gives is believed as such.  Bytes in front of each value
- * are a MAC (siphash.c) under a secret that never leaves the server and its
- * data directory: so a value that has been damaged, or made up, is not looked
+ * are a MAC (siphash.c) under a secret that never leaves the cluster's servers,
+ * their data directories and WAL: so a value that has been damaged, or made up, is not looked
  * at.  What is inside says which key of which cache it is, and in which
  * history it was loaded (lineage.c), so one that was moved or belongs to
  * others is not used.  And it says what the snapshot that it was loaded under

@@ -20,8 +20,9 @@
  * begun may be there, and not come again for a while.
  *
  * Locking: what publishing takes: the registry lock and those of keys, none for
- * long.  Nothing here raises an error, allocates memory, or waits for anything else:
- * that would stop the replay.
+ * long.  Nothing here raises an error or waits for anything else: that would stop the
+ * replay.  Nor is any memory allocated that could not be done without, but what
+ * PostgreSQL keeps for good when it is first asked whether a transaction is running.
  *
  *-------------------------------------------------------------------------
  */
@@ -198,11 +199,12 @@ replay_item(Oid dbid, FullTransactionId xid)
 		case NEWS_RELATIONS_CHANGED:
 			if (GUARD_REMOVED("news_relations"))
 				break;
-			slot_publish_dependents(dbid, item.relids, item.nrelids, xid,
+			slot_publish_dependents(dbid, item.relids, item.nrelids, true, xid,
 									item.others);
 			break;
 		case NEWS_CATALOGS_CHANGED:
-			slot_publish_dependents(item.oid, NULL, 0, xid, item.others);
+			slot_publish_dependents(item.oid, NULL, 0, item.lasting, xid,
+									item.others);
 			break;
 		case NEWS_TEST:
 			if (dependency_set_passes(&item.test) && !GUARD_REMOVED("news_test"))
@@ -238,6 +240,7 @@ replay_announcement(const NewsAnnouncement *announcement)
 {
 	char		hashing[SOFTWARE_NAME];
 	char		software[SOFTWARE_NAME];
+	Lineage		lineage;
 
 	software_hashing(hashing);
 	if (memcmp(hashing, announcement->hashing, SOFTWARE_NAME) != 0)
@@ -247,10 +250,10 @@ replay_announcement(const NewsAnnouncement *announcement)
 	}
 	if (standby_state() == STANDBY_FOLLOWING)
 		return;
-	*shared_lineage = announcement->lineage;
+	lineage = announcement->lineage;
 	software_name(software);
-	if (memcmp(software, announcement->software, SOFTWARE_NAME) != 0)
-		shared_lineage->broken = true;
+	lineage.broken |= memcmp(software, announcement->software, SOFTWARE_NAME) != 0;
+	*shared_lineage = lineage;
 	if (standby_state() == STANDBY_BETWEEN ||
 		(standby_state() == STANDBY_MISSED && GUARD_REMOVED("standby_missed")))
 		standby_resume();

@@ -722,7 +722,7 @@ add_watching(CacheDef *def)
 
 /* Which caches depend on the relations that are touched, or on catalogs? */
 static void
-add_dependents(const Touched *touched, bool results)
+add_dependents(const Touched *touched, bool results, bool lasting)
 {
 	Oid		   *relids = palloc_extended(sizeof(Oid) * Max(touched->nobjects, 1),
 										 MCXT_ALLOC_HUGE);
@@ -737,8 +737,8 @@ add_dependents(const Touched *touched, bool results)
 	if (n > 0)
 		news_add_relations(relids, n);
 	else
-		news_add_catalogs(MyDatabaseId);
-	foreach(lc, slot_dependents(MyDatabaseId, relids, n, true))
+		news_add_catalogs(MyDatabaseId, lasting);
+	foreach(lc, slot_dependents(MyDatabaseId, relids, n, lasting))
 		add_dependent(((SlotCache *) lfirst(lc))->id);
 
 	/* What a rewrite does to rows the triggers of watches do not see. */
@@ -762,13 +762,13 @@ add_roles(const Touched *touched)
 	}
 }
 
-/* In other databases, loads that read the catalogs which all share */
+/* In other databases, loads that read the catalogs which all share, and of others */
 static void
-publish_elsewhere(FullTransactionId xid)
+publish_elsewhere(FullTransactionId xid, bool lasting)
 {
 	ListCell   *lc;
 
-	foreach(lc, slot_dependents(InvalidOid, NULL, 0, true))
+	foreach(lc, slot_dependents(InvalidOid, NULL, 0, lasting))
 	{
 		SlotCache  *found = lfirst(lc);
 
@@ -821,7 +821,7 @@ tell_shared(const Touched *touched)
 
 /* Make what depends on it pending, or publish it. */
 static void
-decide(Touched *touched, bool results, FullTransactionId xid)
+decide(Touched *touched, bool results, bool lasting, FullTransactionId xid)
 {
 	ListCell   *lc;
 
@@ -853,11 +853,11 @@ decide(Touched *touched, bool results, FullTransactionId xid)
 	else if (naming_matters())
 		pending_add_database(MyDatabaseId);
 	dependency_set_record(NULL);
-	add_dependents(touched, results);
+	add_dependents(touched, results, lasting);
 	if (touched->shared)
 	{
-		publish_elsewhere(xid);
-		news_add_catalogs(InvalidOid);
+		publish_elsewhere(xid, lasting);
+		news_add_catalogs(InvalidOid, lasting);
 	}
 }
 
@@ -902,7 +902,7 @@ ddl_decide(void)
 	if (!lasting)
 	{
 		publish_begin_ddl(dbid, xid, false);
-		news_add_catalogs(dbid);
+		news_add_catalogs(dbid, false);
 		if (!slot_any_reads_catalogs(dbid))
 			return;
 	}
@@ -911,6 +911,6 @@ ddl_decide(void)
 	if (touched.shared)
 		catalogs_begin_change(InvalidOid);
 	publish_begin_ddl(dbid, xid, true);
-	decide(&touched, results, xid);
+	decide(&touched, results, lasting, xid);
 	STOP_POINT("decided");
 }

@@ -74,11 +74,14 @@ CREATE FUNCTION near(k int) RETURNS numeric LANGUAGE plpgsql STABLE AS
   'BEGIN RETURN (SELECT price FROM item WHERE id = k); END';
 CREATE FUNCTION far(k int) RETURNS numeric LANGUAGE plpgsql STABLE AS
   'BEGIN RETURN (SELECT price FROM item WHERE id = k) + deep(); END';
+CREATE FUNCTION deeper() RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 1; END';
+CREATE FUNCTION farther(k int) RETURNS numeric LANGUAGE plpgsql STABLE AS
+  'BEGIN RETURN (SELECT price FROM item WHERE id = k) + deeper(); END';
 CREATE FUNCTION load_far(k int) RETURNS numeric LANGUAGE plpgsql STABLE AS $$
 DECLARE
   r numeric;
 BEGIN
-  EXECUTE format('SELECT %s($1)', CASE WHEN k < 10 THEN 'near' ELSE 'far' END) INTO r USING k;
+  EXECUTE format('SELECT %s($1)', CASE WHEN k < 10 THEN 'near' WHEN k < 15 THEN 'far' ELSE 'farther' END) INTO r USING k;
   RETURN r;
 END $$;
 SELECT cache_create('far', 'load_far(int)', redis => true);
@@ -96,6 +99,30 @@ $primary->safe_psql('postgres', 'CREATE OR REPLACE FUNCTION deep() RETURNS int L
 is($primary->safe_psql('postgres', "SELECT cache_get('far', $_) = to_jsonb(load_far($_))"), 't',
 	"a function that the standby's loads call is replaced: key $_")
   for 11, 12;
+
+# CREATE TEMP TABLE changes no result; and the guard is taken out.
+$primary->safe_psql('postgres', "SELECT cache_invalidate('far')");
+catch_up($primary, $standby);
+sync($primary, $redis);
+$redis->command('FLUSHALL');
+$standby->safe_psql('postgres', "SELECT cache_get('far', 18)");
+$redis->wait_entries(1, names($primary, 'far'));
+{
+	my $session = session($primary, 'far', "SET cache.removed_guard = 'elsewhere'");
+	my $hits = "SELECT hits FROM cache_stats WHERE name = 'far'";
+	my $before;
+
+	$session->run("SELECT cache_get('far', 18)");
+	$primary->safe_psql('postgres', "SELECT cache_get('far', 11), cache_get('far', 12)");
+	$before = $primary->safe_psql('postgres', $hits);
+	$primary->safe_psql('postgres', "CREATE TEMP TABLE aside (t text)");
+	$primary->safe_psql('postgres', "SELECT cache_get('far', 11), cache_get('far', 12)");
+	is($primary->safe_psql('postgres', $hits), $before + 2, 'a temporary table concerns nobody');
+	$primary->safe_psql('postgres', 'CREATE OR REPLACE FUNCTION deeper() RETURNS int LANGUAGE plpgsql STABLE AS $$BEGIN RETURN 2; END$$');
+	is($primary->safe_psql('postgres', "SELECT cache_get('far', 18) = to_jsonb(load_far(18))"), 'f',
+		'without the guard elsewhere');
+	$session->quit;
+}
 
 # A standby that is behind: the value in Redis is newer than what it sees. The guard is
 # taken out in one session.

@@ -142,6 +142,7 @@ random_value(CodecValue *value)
 	value->incarnation = random64();
 	value->cache = random64();
 	value->database = (uint32_t) random64();
+	value->server = random64();
 	value->timeline = random64();
 	value->lsn = random64();
 	value->expires = (int64_t) random64();
@@ -195,7 +196,7 @@ value_equal(const CodecValue *a, const CodecValue *b)
 {
 	return a->incarnation == b->incarnation && a->cache == b->cache &&
 		a->database == b->database && a->lsn == b->lsn &&
-		a->timeline == b->timeline &&
+		a->server == b->server && a->timeline == b->timeline &&
 		a->expires == b->expires && a->isnull == b->isnull &&
 		a->own_path == b->own_path && a->unseen == b->unseen &&
 		image_equal(&a->seen, &b->seen) &&

@@ -58,6 +58,7 @@ enum
 	BYTE_CONTEXT_COLUMNS,		/* with a relation and columns */
 	BYTE_CONTEXT_OTHERS,		/* the same, and others */
 	BYTE_CACHE,
+	BYTE_DROPPED,
 	BYTE_DATABASE,
 	BYTE_DEPENDENT,
 	BYTE_ROLE,
@@ -220,6 +221,18 @@ news_add_cache(uint64 cache, const MappingRunning *others,
 	context = put_context(cache, others, change);
 	put_byte(BYTE_CACHE);
 	put_byte(context);
+}
+
+/*
+ * The cache is dropped: its place is free.
+ */
+void
+news_add_dropped(uint64 cache)
+{
+	if (!news_wanted())
+		return;
+	put_byte(BYTE_DROPPED);
+	put(&cache, sizeof(cache));
 }
 
 /*
@@ -611,6 +624,9 @@ take_item(NewsReader *reader, int byte, NewsItem *item)
 		case BYTE_CACHE:
 			item->kind = NEWS_CACHE;
 			return take(reader, &number, 1) && use_context(reader, number, item);
+		case BYTE_DROPPED:
+			item->kind = NEWS_DROPPED;
+			return take(reader, &item->cache, sizeof(item->cache));
 		case BYTE_DATABASE:
 			return take_with_oid(reader, item, NEWS_DATABASE);
 		case BYTE_DEPENDENT:

@@ -39,6 +39,7 @@ typedef enum NewsKind
 {
 	NEWS_KEY = 1,				/* cache, hash, change, others */
 	NEWS_CACHE,					/* cache, change, others */
+	NEWS_DROPPED,				/* cache, which has been published before */
 	NEWS_DATABASE,				/* oid; others: as all that follow */
 	NEWS_DEPENDENT,				/* cache */
 	NEWS_ROLE,					/* oid */
@@ -99,6 +100,7 @@ extern void news_add_key(uint64 cache, uint64 hash, const MappingRunning *others
 						 const ColumnChange *change);
 extern void news_add_cache(uint64 cache, const MappingRunning *others,
 						   const ColumnChange *change);
+extern void news_add_dropped(uint64 cache);
 extern void news_add_database(Oid dbid);
 extern void news_add_dependent(uint64 cache);
 extern void news_add_role(Oid role);

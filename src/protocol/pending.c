@@ -237,9 +237,12 @@ publish_item(const PendingItem *item, FullTransactionId xid)
 						mapping_running(item->cache), &item->change);
 			break;
 		case PENDING_CACHE:
-		case PENDING_DROPPED:
 			publish_cache(item->cache, xid, mapping_running(item->cache),
 						  &item->change);
+			break;
+		case PENDING_DROPPED:
+			publish_dropped(item->cache, xid, mapping_running(item->cache),
+							&item->change);
 			break;
 		case PENDING_DATABASE:
 			publish_database((Oid) item->cache, xid);

@@ -185,6 +185,19 @@ publish_cache(uint64 cache, FullTransactionId xid,
 }
 
 /*
+ * The same of a cache that is dropped.
+ */
+void
+publish_dropped(uint64 cache, FullTransactionId xid,
+				const MappingRunning *others, const ColumnChange *change)
+{
+	if (!ready_for_use())
+		return;
+	publish_cache(cache, xid, others, change);
+	news_add_dropped(cache);
+}
+
+/*
  * Publish a change that any cache of a database (InvalidOid: of any) may
  * depend on.
  */

@@ -33,6 +33,9 @@ extern void publish_key(uint64 cache, uint64 hash, FullTransactionId xid,
 extern void publish_cache(uint64 cache, FullTransactionId xid,
 						  const MappingRunning *others,
 						  const ColumnChange *change);
+extern void publish_dropped(uint64 cache, FullTransactionId xid,
+							const MappingRunning *others,
+							const ColumnChange *change);
 extern void publish_database(Oid dbid, FullTransactionId xid);
 extern void publish_dependent(Oid dbid, uint64 cache, FullTransactionId xid);
 extern void publish_role(Oid role, FullTransactionId xid);

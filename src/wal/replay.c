@@ -182,6 +182,11 @@ replay_item(Oid dbid, FullTransactionId xid)
 			item.change.slot = -1;
 			slot_publish(dbid, item.cache, xid, item.others, &item.change);
 			break;
+		case NEWS_DROPPED:
+
+			/* Should it not come to that, the next slot knows what this one does. */
+			slot_forget(dbid, item.cache);
+			break;
 		case NEWS_DATABASE:
 			replay_database(item.oid, xid);
 			break;

@@ -284,7 +284,10 @@ worker_register(void)
 	if (IsBinaryUpgrade)
 		return;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+
+	/* On a standby that cannot use its cache there is nothing to do. */
+	worker.bgw_start_time = news_enabled ? BgWorkerStart_ConsistentState :
+		BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = 1;
 	strlcpy(worker.bgw_library_name, "cache", BGW_MAXLEN);
 	strlcpy(worker.bgw_function_name, "cache_worker_main", BGW_MAXLEN);

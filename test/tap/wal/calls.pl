@@ -39,6 +39,34 @@ foreach my $isolation ('READ COMMITTED', 'REPEATABLE READ')
 is((split /\|/, $standby->safe_psql('postgres', 'SELECT wal, state FROM cache_standby'))[1], 'following', 'it follows');
 is($primary->safe_psql('postgres', 'SELECT wal, state FROM cache_standby'), 't|primary', 'the primary');
 
+# Definitions change on the primary, and a session of the standby that is there follows.
+{
+	my $session = session($standby, 'd');
+	my $other = "SELECT count(*) FROM generate_series(1, $keys) AS i WHERE cache_get('%s', i) IS NOT DISTINCT FROM to_jsonb(%s(i))";
+	my $check = sub {
+		my ($title, $cache, $loader) = @_;
+
+		catch_up($primary, $standby);
+		is($session->run(sprintf $other, $cache, $loader), $keys, $title) for 1 .. 2;
+	};
+
+	$primary->safe_psql('postgres', "CREATE FUNCTION loader2(integer) RETURNS integer LANGUAGE sql STABLE AS 'SELECT price * 2 FROM item WHERE id = \$1'");
+	$check->('before', 'c', 'loader');
+	$primary->safe_psql('postgres', "SELECT cache_create('e', 'loader2(integer)')");
+	$check->('cache_create, nothing is watched', 'e', 'loader2');
+	$primary->safe_psql('postgres', "SELECT cache_watch('e', 'item', 'id'); UPDATE item SET price = price + 1");
+	$check->('cache_watch', 'e', 'loader2');
+	$primary->safe_psql('postgres', 'UPDATE item SET price = price + 1');
+	$check->('a write to what is watched', 'e', 'loader2');
+	$primary->safe_psql('postgres', "SELECT cache_alter('e', loader => 'loader(integer)')");
+	$check->('cache_alter', 'e', 'loader');
+	$primary->safe_psql('postgres', "SELECT cache_unwatch('e', 'item'); UPDATE item SET price = price + 1");
+	$check->('cache_unwatch', 'e', 'loader');
+	$primary->safe_psql('postgres', "SELECT cache_drop('e'), cache_create('e', 'loader2(integer)'), cache_watch('e', 'item', 'id')");
+	$check->('dropped and made anew', 'e', 'loader2');
+	$session->quit;
+}
+
 # A standby that does not follow counts all the same, and says why.
 $standby->append_conf('postgresql.conf', 'cache.wal = off');
 $standby->restart;
